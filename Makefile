@@ -1,0 +1,54 @@
+# Every target does its own set-up: `make demo` and `make test` work on a fresh machine with Python >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+OUT ?= out
+
+.PHONY: demo test check slow bench study-ptb-xl clean help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo          simulate, pretrain, compare; writes demo/report.html (minutes)"
+	@echo "make test          ruff, mypy, import contract and the default tests"
+	@echo "make slow          the minutes-long tests"
+	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
+	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (hours on two cores)"
+
+$(VENV)/installed: pyproject.toml
+	@echo "Installing Heartprint into $(VENV) (about 6 GB, mostly torch; some minutes) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Heartprint needs Python 3.11 or newer; name one: make PYTHON=python3.11 ..." if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	$(BIN)/heartprint demo --out demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/drawing.py
+	$(BIN)/python benchmarks/simulation.py
+
+study-ptb-xl: $(VENV)/installed
+	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
+	$(BIN)/heartprint simulate $(OUT)/simulated --patients 4000 --seed 1
+	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl -o cohorts.simulated.path=$(OUT)/simulated
+
+clean:
+	rm -rf $(VENV) build dist demo $(OUT)

@@ -1,0 +1,19 @@
+"""ECGs on disk: cohorts, readers, simulated patients, tasks, splits, pairs, measurements."""
+
+from heartprint.cohorts.cohort import Cohort, CohortInfo
+from heartprint.cohorts.splits import draw_budgets, patient_folds, prove_disjoint, split_by_patient
+from heartprint.cohorts.tasks import TASKS, Task, get_task
+from heartprint.cohorts.writer import write_cohort
+
+__all__ = [
+    "TASKS",
+    "Cohort",
+    "CohortInfo",
+    "Task",
+    "draw_budgets",
+    "get_task",
+    "patient_folds",
+    "prove_disjoint",
+    "split_by_patient",
+    "write_cohort",
+]

@@ -1,0 +1,288 @@
+"""A cohort: ECGs on disk with their table."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from heartprint.foundation.errors import HeartprintError
+
+FORMAT_VERSION = 1
+MISSING = np.int16(-32768)
+"""Stored value of a sample that the source did not have."""
+
+COHORT_FILE = "cohort.json"
+RECORDS_FILE = "records.parquet"
+WAVEFORMS_FILE = "waveforms.i16"
+REFUSED_FILE = "refused.parquet"
+
+RECORD_COLUMNS: dict[str, pl.DataType] = {
+    "ecg_id": pl.String(),
+    "patient_id": pl.String(),
+    "recorded_at": pl.Datetime("us"),
+    "age": pl.Float32(),
+    "sex": pl.String(),
+    "site": pl.String(),
+    "device": pl.String(),
+    "kind": pl.String(),
+    "offset": pl.Int64(),
+    "n_samples": pl.Int32(),
+    "sampling_rate": pl.Float32(),
+    "uv_per_bit": pl.Float32(),
+    "n_leads": pl.Int8(),
+    "unit": pl.String(),
+    "n_missing": pl.Int32(),
+    "n_clipped": pl.Int32(),
+    "waveform_hash": pl.UInt64(),
+}
+"""Columns of ``records.parquet``; ``label_<name>`` columns (Float32, null = no label) follow."""
+
+REFUSED_COLUMNS: dict[str, pl.DataType] = {
+    "ecg_id": pl.String(),
+    "path": pl.String(),
+    "code": pl.String(),
+    "message": pl.String(),
+}
+
+
+@dataclass(frozen=True)
+class CohortInfo:
+    """What ``cohort.json`` says.
+
+    ``content_hash`` names the content in public places (model folders, reports). ``patient_key`` is a secret of
+    those who hold the cohort: patient ids are hashed with it, so that a model folder can recognise a patient it
+    has seen without holding anything from which the id could be guessed.
+    """
+
+    name: str
+    source: str
+    simulated: bool
+    n_ecgs: int
+    n_patients: int
+    n_refused: int
+    content_hash: str
+    patient_key: str
+    heartprint_version: str
+    format_version: int = FORMAT_VERSION
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Cohort:
+    """ECGs on disk, memory-mapped; opening, filtering and splitting read the table only.
+
+    Attributes:
+        path: The cohort's folder.
+        info: What ``cohort.json`` says.
+        records: One row per ECG (`RECORD_COLUMNS` and label columns). Row numbers index everything else.
+    """
+
+    def __init__(self, path: Path, info: CohortInfo, records: pl.DataFrame) -> None:
+        self.path = path
+        self.info = info
+        self.records = records
+        self._waveforms: npt.NDArray[np.int16] | None = None
+        self._index: tuple[npt.NDArray[Any], ...] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> Cohort:
+        """Open a cohort folder.
+
+        Raises:
+            HeartprintError: ``cohort-missing``, ``cohort-incomplete``, ``cohort-damaged`` or ``cohort-version``.
+        """
+        folder = Path(path)
+        if not folder.is_dir():
+            raise HeartprintError(
+                "cohort-missing",
+                f"There is no cohort folder at {folder}. Make one with 'heartprint ingest' or 'heartprint simulate'.",
+            )
+        absent = [f for f in (COHORT_FILE, RECORDS_FILE, WAVEFORMS_FILE) if not (folder / f).is_file()]
+        if absent:
+            raise HeartprintError(
+                "cohort-incomplete",
+                f"{folder} is not a whole cohort: {', '.join(absent)} is missing. Ingest or simulate it again.",
+            )
+        try:
+            raw = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
+            version = raw["format_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise HeartprintError(
+                "cohort-damaged", f"{folder / COHORT_FILE} cannot be read ({error}). Ingest the cohort again."
+            ) from error
+        if version != FORMAT_VERSION:
+            raise HeartprintError(
+                "cohort-version",
+                f"{folder} has cohort format {version}; this Heartprint reads format {FORMAT_VERSION}. "
+                "Ingest it again with this version, or install the version that wrote it.",
+            )
+        try:
+            info = CohortInfo(**raw)
+            records = pl.read_parquet(folder / RECORDS_FILE)
+        except (TypeError, OSError, pl.exceptions.PolarsError) as error:
+            raise HeartprintError(
+                "cohort-damaged", f"The table of cohort {folder} cannot be read ({error}). Ingest it again."
+            ) from error
+        lacking = [c for c in RECORD_COLUMNS if c not in records.columns]
+        if lacking or records.height != info.n_ecgs:
+            raise HeartprintError(
+                "cohort-damaged",
+                f"The table of cohort {folder} does not fit {COHORT_FILE}: "
+                f"{'lacks ' + ', '.join(lacking) if lacking else f'{records.height} rows, {info.n_ecgs} expected'}. "
+                "Ingest it again.",
+            )
+        ends = (
+            records["offset"].to_numpy()
+            + records["n_samples"].to_numpy().astype(np.int64) * records["n_leads"].to_numpy()
+        )
+        need = int(ends.max(initial=0))
+        size = (folder / WAVEFORMS_FILE).stat().st_size
+        if size < 2 * need:
+            raise HeartprintError(
+                "cohort-incomplete",
+                f"{folder / WAVEFORMS_FILE} holds {size:,} of {2 * need:,} bytes: it was cut short. Ingest the cohort again.",
+            )
+        return cls(folder, info, records)
+
+    def __len__(self) -> int:
+        return self.records.height
+
+    def __repr__(self) -> str:
+        kind = "simulated " if self.info.simulated else ""
+        return f"<{kind}Cohort {self.info.name}: {len(self):,} ECGs of {self.n_patients:,} patients>"
+
+    @property
+    def n_patients(self) -> int:
+        """Number of different patients."""
+        return self.records["patient_id"].n_unique()
+
+    @property
+    def ecg_ids(self) -> npt.NDArray[np.str_]:
+        """``(n,)`` ECG ids."""
+        return np.asarray(self.records["ecg_id"].to_list(), dtype=np.str_)
+
+    @property
+    def patient_ids(self) -> npt.NDArray[np.str_]:
+        """``(n,)`` patient ids."""
+        return np.asarray(self.records["patient_id"].to_list(), dtype=np.str_)
+
+    @property
+    def patient_codes(self) -> npt.NDArray[np.int64]:
+        """``(n,)`` patients as integers 0..n_patients-1, in order of patient id."""
+        return (self.records["patient_id"].rank("dense").to_numpy() - 1).astype(np.int64)
+
+    def take(self, rows: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Cohort:
+        """The same cohort with only these rows, in this order. Nothing is copied on disk."""
+        return Cohort(self.path, self.info, self.records[np.asarray(rows, dtype=np.int64)])
+
+    def filter(
+        self,
+        *,
+        since: dt.date | None = None,
+        until: dt.date | None = None,
+        labelled: str | None = None,
+        patients: Iterable[str] | None = None,
+        without_patients: Iterable[str] | None = None,
+        sites: Iterable[str] | None = None,
+    ) -> Cohort:
+        """Keep the ECGs that meet every condition given.
+
+        Args:
+            since: First day, inclusive. ECGs without a date do not pass.
+            until: Last day, inclusive. ECGs without a date do not pass.
+            labelled: Task or label name; ECGs without that label do not pass.
+            patients: Only these patients.
+            without_patients: None of these patients.
+            sites: Only these sites.
+        """
+        from heartprint.cohorts.tasks import get_task
+
+        keep = pl.lit(True)
+        if since is not None:
+            keep = keep & (pl.col("recorded_at").dt.date() >= since)
+        if until is not None:
+            keep = keep & (pl.col("recorded_at").dt.date() <= until)
+        if patients is not None:
+            keep = keep & pl.col("patient_id").is_in(list(patients))
+        if without_patients is not None:
+            keep = keep & ~pl.col("patient_id").is_in(list(without_patients))
+        if sites is not None:
+            keep = keep & pl.col("site").is_in(list(sites))
+        mask = self.records.select(keep.fill_null(False).alias("keep"))["keep"].to_numpy()
+        mask = np.broadcast_to(mask, (len(self),)).copy()
+        if labelled is not None:
+            mask &= ~np.isnan(get_task(labelled, self.records).labels(self.records))
+        return self.take(np.flatnonzero(mask))
+
+    def labels(self, task: str) -> npt.NDArray[np.float32]:
+        """``(n,)`` answers to a task: 1, 0, or NaN where the ECG has no label."""
+        from heartprint.cohorts.tasks import get_task
+
+        return get_task(task, self.records).labels(self.records)
+
+    def sampling_rate(self, row: int) -> float:
+        """Sampling rate of one ECG in Hz."""
+        return float(self._columns()[3][row])
+
+    def samples(self, row: int) -> npt.NDArray[np.int16]:
+        """Stored samples of one ECG: ``(n_leads, n_samples)`` int16, a read-only view of the mapped file."""
+        offset, n_samples, n_leads, _, _ = self._columns()
+        start, n, leads = int(offset[row]), int(n_samples[row]), int(n_leads[row])
+        return self._map()[start : start + leads * n].reshape(leads, n)
+
+    def signal(self, row: int) -> npt.NDArray[np.float32]:
+        """One ECG in mV (or in standard deviations where ``unit`` is ``z``).
+
+        Returns:
+            ``(8, n)`` in `LEADS_8` order, or ``(12, n)`` in `LEADS_12` order; float32, NaN = missing.
+        """
+        raw = self.samples(row)
+        signal = raw.astype(np.float32)
+        signal *= np.float32(self._columns()[4][row])
+        missing = raw == MISSING
+        if missing.any():
+            signal[missing] = np.nan
+        return signal
+
+    def _columns(self) -> tuple[npt.NDArray[Any], ...]:
+        if self._index is None:
+            r = self.records
+            # Standardised leads are stored in thousandths, microvolts become mV: both are a factor of 1/1000.
+            self._index = (
+                r["offset"].to_numpy(),
+                r["n_samples"].to_numpy(),
+                r["n_leads"].to_numpy(),
+                r["sampling_rate"].to_numpy(),
+                r["uv_per_bit"].to_numpy() / 1000.0,
+            )
+        return self._index
+
+    def _map(self) -> npt.NDArray[np.int16]:
+        if self._waveforms is None:
+            path = self.path / WAVEFORMS_FILE
+            if path.stat().st_size == 0:
+                self._waveforms = np.empty(0, dtype="<i2")
+            else:
+                self._waveforms = np.memmap(path, dtype="<i2", mode="r")
+        return self._waveforms
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process maps the file itself; shipping the map would copy the waveforms.
+        return {**self.__dict__, "_waveforms": None}
+
+
+def seen_hashes(patient_key: str, patient_ids: Iterable[str]) -> npt.NDArray[np.uint64]:
+    """Hash patient ids with a cohort's key, sorted and unique (see `CohortInfo`)."""
+    key = bytes.fromhex(patient_key)
+    values = {
+        int.from_bytes(hashlib.blake2b(p.encode(), key=key, digest_size=8).digest(), "little") for p in patient_ids
+    }
+    return np.array(sorted(values), dtype=np.uint64)

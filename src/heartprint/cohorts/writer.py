@@ -1,0 +1,219 @@
+"""Writing a cohort: all of it or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+import heartprint
+from heartprint.cohorts.cohort import (
+    COHORT_FILE,
+    FORMAT_VERSION,
+    MISSING,
+    RECORD_COLUMNS,
+    RECORDS_FILE,
+    REFUSED_COLUMNS,
+    REFUSED_FILE,
+    WAVEFORMS_FILE,
+)
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_folder, write_json
+
+
+class CohortWriter:
+    """Collects ECGs and refusals; made by `write_cohort`, which puts the folder in place at the end.
+
+    The same calls in the same order give the same bytes.
+    """
+
+    def __init__(self, folder: Path, waveforms: BinaryIO) -> None:
+        self._folder = folder
+        self._waveforms = waveforms
+        self._content = hashlib.sha256()
+        self._offset = 0
+        self._columns: dict[str, list[Any]] = {name: [] for name in RECORD_COLUMNS}
+        self._labels: dict[str, dict[int, float]] = {}
+        self._refused: list[dict[str, str | None]] = []
+        self._ids: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._columns["ecg_id"])
+
+    def add(
+        self,
+        samples: npt.NDArray[np.int16],
+        *,
+        ecg_id: str,
+        patient_id: str,
+        sampling_rate: float,
+        uv_per_bit: float = 1.0,
+        unit: str = "uV",
+        recorded_at: Any = None,
+        age: float | None = None,
+        sex: str | None = None,
+        site: str | None = None,
+        device: str | None = None,
+        labels: Mapping[str, float] | None = None,
+        n_clipped: int = 0,
+    ) -> None:
+        """Add one ECG.
+
+        Args:
+            samples: ``(8 or 12, n)`` int16, -32768 = missing.
+            ecg_id: Unique in the cohort.
+            patient_id: Not empty.
+            sampling_rate: Hz.
+            uv_per_bit: Microvolts per stored step (thousandths of a standard deviation where unit is ``z``).
+            unit: ``uV`` or ``z``.
+            recorded_at: ``datetime`` or None if unknown.
+            age: Years.
+            sex: ``female``, ``male`` or None.
+            site: Hospital or department.
+            device: ECG machine.
+            labels: Label name to value; absent = no label.
+            n_clipped: Samples that did not fit into int16 and were clipped.
+
+        Raises:
+            HeartprintError: ``duplicate-ecg-id`` or ``missing-patient-id``.
+        """
+        self.check_identity(ecg_id, patient_id)
+        data = np.ascontiguousarray(samples, dtype="<i2").tobytes()
+        self._waveforms.write(data)
+        self._content.update(data)
+        row = len(self)
+        self._ids.add(ecg_id)
+        values = {
+            "ecg_id": ecg_id,
+            "patient_id": patient_id,
+            "recorded_at": recorded_at,
+            "age": age,
+            "sex": sex,
+            "site": site,
+            "device": device,
+            "kind": "waveform",
+            "offset": self._offset,
+            "n_samples": samples.shape[1],
+            "sampling_rate": sampling_rate,
+            "uv_per_bit": uv_per_bit,
+            "n_leads": samples.shape[0],
+            "unit": unit,
+            "n_missing": int((samples == MISSING).sum()),
+            "n_clipped": n_clipped,
+            "waveform_hash": int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little"),
+        }
+        for name, value in values.items():
+            self._columns[name].append(value)
+        for name, value in (labels or {}).items():
+            self._labels.setdefault(name, {})[row] = float(value)
+        self._offset += samples.size
+
+    def check_identity(self, ecg_id: str, patient_id: str) -> None:
+        """Raise the reason why an ECG of this name cannot be added, if there is one."""
+        if ecg_id in self._ids:
+            raise HeartprintError(
+                "duplicate-ecg-id",
+                f"ECG '{ecg_id}' occurs more than once. Give every recording an ecg_id of its own.",
+            )
+        if not patient_id:
+            raise HeartprintError(
+                "missing-patient-id",
+                f"ECG '{ecg_id}' has no patient_id; without it patients cannot be kept apart. Fill the column.",
+            )
+
+    def refuse(self, ecg_id: str | None, path: str | None, error: HeartprintError) -> None:
+        """Note that one source record was not taken, and why."""
+        self._refused.append({"ecg_id": ecg_id, "path": path, "code": error.code, "message": error.message})
+
+    def finish(
+        self,
+        *,
+        name: str,
+        source: str,
+        simulated: bool,
+        label_names: Sequence[str],
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Write the tables and ``cohort.json``."""
+        n = len(self)
+        if n == 0:
+            reasons = sorted({str(r["code"]) for r in self._refused})
+            first = f" First reason: {self._refused[0]['message']}" if self._refused else ""
+            raise HeartprintError(
+                "empty-cohort",
+                f"Not one ECG could be taken ({len(self._refused)} refused: {', '.join(reasons) or 'none found'})."
+                f"{first}",
+            )
+        records = pl.DataFrame(self._columns, schema=RECORD_COLUMNS)
+        for label in sorted({*label_names, *self._labels}):
+            values: list[float | None] = [None] * n
+            for row, value in self._labels.get(label, {}).items():
+                values[row] = value
+            records = records.with_columns(pl.Series(f"label_{label}", values, dtype=pl.Float32))
+        self._content.update(records.write_csv().encode())
+        key = hashlib.sha256(b"patient key" + self._content.digest()).hexdigest()
+        records.write_parquet(self._folder / RECORDS_FILE)
+        pl.DataFrame(self._refused, schema=REFUSED_COLUMNS).write_parquet(self._folder / REFUSED_FILE)
+        write_json(
+            self._folder / COHORT_FILE,
+            {
+                "format_version": FORMAT_VERSION,
+                "name": name,
+                "source": source,
+                "simulated": simulated,
+                "n_ecgs": n,
+                "n_patients": records["patient_id"].n_unique(),
+                "n_refused": len(self._refused),
+                "content_hash": hashlib.sha256(key.encode()).hexdigest(),
+                "patient_key": key,
+                "heartprint_version": heartprint.__version__,
+                "settings": dict(settings),
+            },
+        )
+
+
+@contextlib.contextmanager
+def write_cohort(
+    target: str | Path,
+    *,
+    source: str,
+    simulated: bool = False,
+    label_names: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> Iterator[CohortWriter]:
+    """Write a cohort folder; it appears, or replaces the old one, only when everything is written.
+
+    Args:
+        target: The cohort's folder.
+        source: Where the ECGs come from, for people.
+        simulated: Whether the ECGs are simulated; shown wherever the cohort is used.
+        label_names: Labels that have a column even if no ECG has one.
+        settings: How the cohort was made, kept in ``cohort.json``.
+
+    Raises:
+        HeartprintError: ``output-not-a-cohort`` if the target is something else, ``empty-cohort`` if nothing
+            was added, ``disk-full``.
+    """
+    target = Path(target)
+    if target.exists() and not (target / COHORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise HeartprintError(
+            "output-not-a-cohort",
+            f"{target} exists and is not a cohort; it is left alone. Choose another output folder.",
+        )
+    with atomic_folder(target) as folder:
+        with (folder / WAVEFORMS_FILE).open("wb") as waveforms:
+            writer = CohortWriter(folder, waveforms)
+            yield writer
+        writer.finish(
+            name=target.name,
+            source=source,
+            simulated=simulated,
+            label_names=label_names,
+            settings=settings or {},
+        )

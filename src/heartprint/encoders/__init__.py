@@ -1,0 +1,1 @@
+"""Backbones, preprocessing, and the folders trained weights live in."""

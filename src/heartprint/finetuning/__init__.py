@@ -1,0 +1,1 @@
+"""From an encoder and labels to a model."""

@@ -1,0 +1,44 @@
+"""The one exception type users see: a reason code and a sentence that names the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class HeartprintError(Exception):
+    """Something the user can mend.
+
+    Args:
+        code: Stable kebab-case reason code, for machines (``"wrong-lead-order"``).
+        message: One clear sentence: what is wrong, where, and what to do next.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[HeartprintError], tuple[str, str]]:
+        # Exceptions with two arguments do not survive the trip from a worker process without this.
+        return type(self), (self.code, self.message)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> HeartprintError:
+    """Build the error for a name that is in no registry, naming the nearest one that is.
+
+    Args:
+        kind: What was looked up, in the user's words (``"layout"``, ``"task"``).
+        name: What the user wrote.
+        known: All valid names.
+
+    Returns:
+        An error with code ``unknown-<kind>``.
+    """
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
+    hint = f"Did you mean '{near[0]}'? " if near else ""
+    return HeartprintError(
+        f"unknown-{kind.replace(' ', '-')}",
+        f"There is no {kind} '{name}'. {hint}Known: {', '.join(names)}.",
+    )

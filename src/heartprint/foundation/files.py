@@ -1,0 +1,93 @@
+"""Files that are either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from heartprint.foundation.errors import HeartprintError
+
+
+@contextlib.contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Give a temporary sibling path that replaces ``target`` when the block ends without an error.
+
+    Args:
+        target: File to write. Its folder is created.
+
+    Raises:
+        HeartprintError: ``disk-full`` when the device has no space left; ``target`` is unchanged.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    try:
+        with disk_full_explained(target):
+            yield temporary
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+            temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Give a temporary sibling folder that becomes ``target`` when the block ends without an error.
+
+    An existing ``target`` stays usable until the new one is complete, and is then replaced.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with disk_full_explained(target):
+            temporary.mkdir()
+            yield temporary
+            old = target.with_name(f".{target.name}.{os.getpid()}.old")
+            if target.exists():
+                target.rename(old)
+            temporary.rename(target)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def disk_full_explained(target: Path) -> Iterator[None]:
+    """Turn "no space left" into a sentence; everything else passes unchanged."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise HeartprintError(
+                "disk-full",
+                f"The disk of {target.parent} is full: nothing was changed there. Free some space or choose "
+                "another output folder, then run the same command again.",
+            ) from error
+        raise
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text file atomically, UTF-8."""
+    with atomic_path(target) as path:
+        path.write_text(text, encoding="utf-8")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write JSON atomically, indented and with keys in the order given."""
+    write_text(target, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Numbers about scores: pure NumPy, no ECGs, no torch."""

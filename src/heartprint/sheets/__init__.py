@@ -1,0 +1,1 @@
+"""From an ECG to its image."""

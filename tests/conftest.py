@@ -1,0 +1,20 @@
+"""Fixtures that every room's tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real ECGs for development; tests that need it skip where it is absent."""
+    if not (SHARED_DATA / "ptb-xl").is_dir():
+        pytest.skip(f"no real ECGs here: {SHARED_DATA} is absent")
+    return SHARED_DATA
