@@ -181,6 +181,8 @@ class Cohort:
 
     def take(self, rows: npt.NDArray[np.integer[Any]] | Sequence[int]) -> Cohort:
         """The same cohort with only these rows, in this order. Nothing is copied on disk."""
+        if np.asarray(rows).dtype == np.bool_:
+            raise TypeError("take() wants row numbers, not a mask; use np.flatnonzero(mask)")
         return Cohort(self.path, self.info, self.records[np.asarray(rows, dtype=np.int64)])
 
     def filter(

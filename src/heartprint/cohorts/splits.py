@@ -129,13 +129,10 @@ def draw_budgets(
                 "budget-too-large",
                 f"A budget of {size} patients was asked for, but only {n} have this label.",
             )
-        n_positive = max(MIN_PER_CLASS, round(size * len(positive) / n))
-        n_negative = size - n_positive
         # Rare positives must not push the other class out, and neither class may be asked for more than it has.
-        if n_positive > len(positive) or n_negative > len(negative):
-            n_positive = min(len(positive), n_positive)
-            n_negative = min(len(negative), size - n_positive)
-            n_positive = size - n_negative
+        share = min(max(MIN_PER_CLASS, round(size * len(positive) / n)), size - MIN_PER_CLASS)
+        n_positive = max(min(share, len(positive)), size - len(negative))
+        n_negative = size - n_positive
         if min(n_positive, n_negative, len(positive), len(negative)) < MIN_PER_CLASS or n_positive > len(positive):
             raise HeartprintError(
                 "budget-too-small",

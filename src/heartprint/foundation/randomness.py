@@ -24,7 +24,7 @@ def generator(seed: int, purpose: str, *counters: int) -> np.random.Generator:
     """
     if len(counters) > 3:
         raise ValueError(f"at most three counters fit beside the stream position, got {len(counters)}")
-    digest = hashlib.blake2b(f"{seed}\x1f{purpose}".encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(f"{seed}\x1f{purpose}\x1f{len(counters)}".encode(), digest_size=16).digest()
     key = np.frombuffer(digest, dtype=np.uint64)
     words = np.zeros(4, dtype=np.uint64)  # word 0 is the position within the stream
     words[1 : 1 + len(counters)] = counters

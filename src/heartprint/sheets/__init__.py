@@ -1,1 +1,7 @@
-"""From an ECG to its image."""
+"""From an ECG to its image: layouts in millimetres, the raster, the pose."""
+
+from heartprint.sheets.layout import LAYOUTS, Layout, Strip, get_layout
+from heartprint.sheets.pose import Pose, draw_pose
+from heartprint.sheets.raster import render
+
+__all__ = ["LAYOUTS", "Layout", "Pose", "Strip", "draw_pose", "get_layout", "render"]

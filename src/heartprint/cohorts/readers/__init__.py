@@ -1,1 +1,100 @@
-"""Readers: one file per source."""
+"""One file per source of ECGs; `ingest` turns any of them into a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from heartprint.cohorts.checks import Limits, examine
+from heartprint.cohorts.cohort import Cohort
+from heartprint.cohorts.readers.ptb_xl import PtbXl
+from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
+from heartprint.cohorts.readers.table import Table
+from heartprint.cohorts.writer import CohortWriter, write_cohort
+from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.progress import track
+
+__all__ = ["READERS", "Details", "PtbXl", "Reader", "Recording", "Row", "Source", "Table", "ingest"]
+
+READERS: Mapping[str, type[Reader]] = {"ptb-xl": PtbXl, "table": Table}
+"""The kinds of source by name."""
+
+
+def ingest(reader: Reader | str, src: str | Path, out: str | Path, *, limits: Limits | None = None) -> Cohort:
+    """Turn a source into a cohort folder.
+
+    A record that cannot be used is left out and noted with a reason in ``refused.parquet``; the others go in. The
+    same source gives the same bytes. ``out`` appears, or replaces an older cohort, only when all is written.
+
+    Args:
+        reader: A reader with its options (``PtbXl(rate=500)``), or the name of one.
+        src: Folder or file to read.
+        out: Cohort folder to write.
+        limits: What still passes for an ECG; the defaults if None.
+
+    Returns:
+        The new cohort, opened.
+
+    Raises:
+        HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
+            ``output-not-a-cohort``, ``empty-cohort`` or ``disk-full``.
+    """
+    if isinstance(reader, str):
+        if reader not in READERS:
+            raise unknown_name("reader", reader, READERS)
+        reader = READERS[reader]()
+    limits = limits or Limits()
+    source = reader.open(Path(src))
+    settings = {**source.settings, "limits": limits.to_json(), "notes": list(source.notes)}
+    with write_cohort(out, source=source.title, label_names=source.label_names, settings=settings) as writer:
+        for row in track(source.rows, f"Reading {source.title}"):
+            _take(row, writer, limits)
+    return Cohort.open(out)
+
+
+def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
+    try:
+        if not row.ecg_id:
+            raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
+        writer.check_identity(row.ecg_id, row.patient_id)
+        details = row.details()
+        recording = _read(row)
+        examined = examine(
+            recording.signal,
+            recording.lead_names,
+            recording.sampling_rate,
+            standardised=recording.standardised,
+            limits=limits,
+        )
+    except HeartprintError as error:
+        writer.refuse(row.ecg_id or None, row.path or None, error)
+        return
+    writer.add(
+        examined.samples,
+        ecg_id=row.ecg_id,
+        patient_id=row.patient_id,
+        sampling_rate=recording.sampling_rate,
+        uv_per_bit=examined.uv_per_bit,
+        unit=examined.unit,
+        recorded_at=details.recorded_at,
+        age=details.age,
+        sex=details.sex,
+        site=details.site,
+        device=details.device,
+        labels=details.labels,
+        n_clipped=examined.n_clipped,
+    )
+
+
+def _read(row: Row) -> Recording:
+    try:
+        return row.recording()
+    except (HeartprintError, MemoryError):
+        raise
+    except Exception as error:
+        # A file nobody thought of must not cost the other ten thousand.
+        raise HeartprintError(
+            "unreadable-file",
+            f"The file could not be read ({type(error).__name__}: {error}). Check that it is whole and that you may "
+            "read it.",
+        ) from error

@@ -1,1 +1,25 @@
-"""Pretraining methods: one file each."""
+"""The pretraining methods, one file each."""
+
+from __future__ import annotations
+
+from heartprint.foundation.errors import unknown_name
+from heartprint.pretraining.methods.base import Method
+from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.methods.layouts import Layouts
+from heartprint.pretraining.methods.simclr import SimClr
+
+METHODS: dict[str, type[Method]] = {method.name: method for method in (Bcl, SimClr, Layouts)}
+"""Every pretraining method by name."""
+
+__all__ = ["METHODS", "Method", "get_method"]
+
+
+def get_method(name: str) -> type[Method]:
+    """Look a method up.
+
+    Raises:
+        HeartprintError: ``unknown-method``, naming the nearest known one.
+    """
+    if name not in METHODS:
+        raise unknown_name("method", name, METHODS)
+    return METHODS[name]

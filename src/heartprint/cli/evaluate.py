@@ -1,0 +1,92 @@
+"""``heartprint evaluate``."""
+
+from __future__ import annotations
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for metrics.json, scores.csv and plots.")],
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(help="Layout to score in; repeat for more, first counts (default: all four)."),
+    ] = None,
+    exclude_seen: Annotated[
+        bool, typer.Option("--exclude-seen", help="Leave out patients that took part in training.")
+    ] = False,
+    transductive: Annotated[
+        bool, typer.Option("--transductive", help="Keep patients that took part in training, and say so.")
+    ] = False,
+    resamples: Annotated[int, typer.Option(help="Bootstrap resamples of patients.", min=100)] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of a table.")] = False,
+) -> None:
+    """Measure a model on a cohort: AUROC, AUPRC, calibration, decisions at its threshold, each layout.
+
+    Patients that took part in pretraining or fine-tuning are refused unless you say what to do with them.
+
+    Example: heartprint evaluate MODEL COHORT --out DIR --exclude-seen
+    """
+    from heartprint.cohorts import Cohort
+    from heartprint.evaluation.evaluate import FOUR_LAYOUTS
+    from heartprint.evaluation.evaluate import evaluate as run
+
+    result = run(
+        model,
+        Cohort.open(cohort),
+        out,
+        layouts=tuple(layout or FOUR_LAYOUTS),
+        exclude_seen=exclude_seen,
+        transductive=transductive,
+        resamples=resamples,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+    )
+    print(jsonlib.dumps(result, indent=2, ensure_ascii=False) if json else _table(result, out))
+
+
+def _table(result: dict[str, Any], out: Path) -> str:
+    counts = result["counts"]
+    left = [
+        f"{counts[key]:,} {words}"
+        for key, words in (
+            ("without_label", "without a label"),
+            ("refused", "refused"),
+            ("seen_left_out", "of seen patients"),
+        )
+        if counts[key]
+    ]
+    lines = [
+        f"{result['task']['title']} on {result['cohort']['name']}: {counts['evaluated_ecgs']:,} ECGs of "
+        f"{counts['evaluated_patients']:,} patients, {counts['positive']:,} positive"
+        + (f" (left out: {', '.join(left)})" if left else "")
+        + (", TRANSDUCTIVE" if result["transductive"] else ""),
+        result["notice"],
+        "",
+        f"{'layout':<12}{'AUROC':<24}{'AUPRC':<24}{'Brier':<8}{'sens.':<8}{'spec.':<8}",
+    ]
+    for name, m in result["layouts"].items():
+        at = m["at_threshold"]
+        lines.append(
+            f"{name:<12}{_interval(m['auroc']):<24}{_interval(m['auprc']):<24}{m['brier']:<8.3f}"
+            f"{at['sensitivity']['estimate']:<8.3f}{at['specificity']['estimate']:<8.3f}"
+        )
+    delong = result["layouts"][result["primary_layout"]]["auroc_delong"]
+    if delong:
+        lines.append(f"DeLong, {result['primary_layout']}: {_interval(delong)}")
+    return "\n".join([*lines, "", f"Written to {out}"])
+
+
+def _interval(value: dict[str, Any]) -> str:
+    if value["low"] is None:
+        return f"{value['estimate']:.3f}"
+    return f"{value['estimate']:.3f} ({value['low']:.3f}-{value['high']:.3f})"

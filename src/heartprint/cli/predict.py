@@ -1,0 +1,31 @@
+"""``heartprint predict``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="Model folder.")],
+    cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
+    out: Annotated[Path, typer.Option(help="File to write (.csv).")],
+    layout: Annotated[str, typer.Option(help="Layout of the sheets.")] = "standard",
+    batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Score every ECG of a cohort; each ends in a row, scored or refused with a reason.
+
+    Example: heartprint predict MODEL COHORT --out scores.csv
+    """
+    from heartprint.cohorts import Cohort
+    from heartprint.evaluation.predict import predict as run
+
+    ecgs = Cohort.open(cohort)
+    table = run(model, ecgs, out, layout=layout, batch_size=batch_size, device=device)
+    above, refused = int(table["above_threshold"].sum()), int((table["status"] == "refused").sum())
+    note = " of simulated patients" if ecgs.info.simulated else ""
+    print(f"{out}: {len(table):,} ECGs{note}, {above:,} above the threshold, {refused:,} refused")
+    print("Research software; not a medical device.")

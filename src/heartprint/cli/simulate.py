@@ -1,0 +1,27 @@
+"""``heartprint simulate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def simulate(
+    out: Annotated[Path, typer.Argument(help="Folder of the cohort to write.", show_default=False)],
+    patients: Annotated[int, typer.Option("--patients", help="How many patients; each has 1 to 6 ECGs.")] = 500,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal cohorts.")] = 0,
+    hospital: Annotated[
+        str, typer.Option("--hospital", help="internal, or external: another machine, noise, anatomy and case mix.")
+    ] = "internal",
+    rate: Annotated[int, typer.Option("--rate", help="Sampling rate in Hz: 100 or 500.")] = 100,
+) -> None:
+    """Simulate patients with a stable electrical signature and write their ECGs as a cohort.
+
+    Example: heartprint simulate cohorts/simulated --patients 2000 --seed 1
+    """
+    from heartprint.cohorts.simulation import simulate as run
+
+    cohort = run(out, patients, seed=seed, hospital=hospital, rate=rate)
+    print(f"Simulated {len(cohort):,} ECGs of {cohort.n_patients:,} patients ({hospital}, {rate} Hz): {out}")

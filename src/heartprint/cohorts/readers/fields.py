@@ -1,0 +1,124 @@
+"""Cells of tables, read strictly: a value, nothing, or an error that names the cell."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from heartprint.foundation.errors import HeartprintError
+
+_NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+_WHOLE_FLOAT = re.compile(r"\d+\.0+")
+
+
+def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """Read a comma-separated table as text.
+
+    Returns:
+        Column names and rows; cells are stripped, absent cells are empty. Blank lines are skipped.
+
+    Raises:
+        HeartprintError: ``file-missing`` or ``bad-table``.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.reader(handle, strict=True)
+            columns = [c.strip() for c in next(reader, [])]
+            lines = [line for line in reader if line]
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise HeartprintError("file-missing", f"There is no table {path}. Check the path.") from error
+    except UnicodeDecodeError as error:
+        raise HeartprintError("bad-table", f"{path} is not UTF-8 text. Save it as a CSV file in UTF-8.") from error
+    except csv.Error as error:
+        raise HeartprintError("bad-table", f"{path} is not a CSV table ({error}). Save it as CSV again.") from error
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise HeartprintError("bad-table", f"{path} has the column '{twice[0]}' twice. Rename or remove one of them.")
+    long = next((i for i, line in enumerate(lines) if len(line) > len(columns)), None)
+    if long is not None:
+        raise HeartprintError(
+            "bad-table",
+            f"Row {long + 1} of {path} has {len(lines[long])} cells, its header {len(columns)}. "
+            "Put cells that hold a comma in quotes.",
+        )
+    return columns, [{c: line[i].strip() if i < len(line) else "" for i, c in enumerate(columns)} for line in lines]
+
+
+def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
+    """Raise ``bad-table`` if a needed column is absent, naming those that are there."""
+    absent = [c for c in needed if c not in columns]
+    if not absent:
+        return
+    hint = " Separate the columns by commas." if len(columns) == 1 and re.search("[;\t]", columns[0]) else ""
+    raise HeartprintError(
+        "bad-table",
+        f"{path} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
+        f"it has {', '.join(columns) or 'none'}.{hint or ' Add or rename it.'}",
+    )
+
+
+def is_nothing(cell: str) -> bool:
+    """Whether a cell says that the value is missing (empty, NA, NaN, null)."""
+    return cell.lower() in _NOTHING
+
+
+def text(cell: str) -> str | None:
+    """A text with single spaces, or None."""
+    return None if is_nothing(cell) else " ".join(cell.split())
+
+
+def identifier(cell: str) -> str:
+    """An id as text, empty if missing. Tables that once held a blank often write 17 as 17.0."""
+    if is_nothing(cell):
+        return ""
+    return cell.split(".")[0] if _WHOLE_FLOAT.fullmatch(cell) else cell
+
+
+def number(cell: str, column: str, code: str) -> float | None:
+    """A finite number (or true/false as 1/0), or None; anything else raises ``code``."""
+    if is_nothing(cell):
+        return None
+    if cell.lower() in ("true", "false"):
+        return float(cell.lower() == "true")
+    try:
+        value = float(cell)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or "_" in cell:
+        raise HeartprintError(code, f"'{cell}' in column '{column}' is not a number. Correct it or leave it empty.")
+    return value
+
+
+def moment(cell: str, column: str) -> dt.datetime | None:
+    """A date or date and time in ISO form, or None. A time zone is converted to UTC.
+
+    Raises:
+        HeartprintError: ``bad-date``.
+    """
+    if is_nothing(cell):
+        return None
+    try:
+        value = dt.datetime.fromisoformat(cell)
+    except ValueError as error:
+        raise HeartprintError(
+            "bad-date",
+            f"'{cell}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
+            "Correct it or leave it empty.",
+        ) from error
+    return value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+
+def age_in_years(cell: str) -> float | None:
+    """An age between 0 and 130, or None.
+
+    Raises:
+        HeartprintError: ``bad-age``.
+    """
+    value = number(cell, "age", "bad-age")
+    if value is not None and not 0 <= value <= 130:
+        raise HeartprintError("bad-age", f"An age of {value:g} years cannot be right. Correct it or leave it empty.")
+    return value

@@ -1,0 +1,189 @@
+"""WFDB recordings: a fast way for the common form, the `wfdb` package for every other."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.readers.source import Recording
+from heartprint.foundation.errors import HeartprintError
+
+MV_PER_UNIT = {"v": 1000.0, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
+_SUFFIXES = (".hea", ".dat", ".mat")
+_DEFAULT_GAIN = 200.0
+_INVALID_16 = -32768
+_BYTES_PER_SAMPLE = {"80": 1.0, "212": 1.5, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0}
+
+_RECORD_LINE = re.compile(r"([^\s/]+)[ \t]+(\d+)[ \t]+(\d+(?:\.\d+)?)(?:/\S+)?[ \t]+(\d+)(?:[ \t].*)?")
+_SIGNAL_LINE = re.compile(
+    r"(?P<file>[^\s/\\]+)[ \t]+16(?:x1)?(?:\+(?P<skip>\d+))?[ \t]+"
+    r"(?P<gain>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?"
+    r"[ \t]+\d+[ \t]+(?P<zero>-?\d+)[ \t]+-?\d+[ \t]+(?P<checksum>-?\d+)[ \t]+\d+[ \t]+(?P<name>\S.*?)[ \t]*"
+)
+
+
+@dataclass(frozen=True)
+class _Header:
+    """A header of the common form: one segment, one file, format 16."""
+
+    sampling_rate: float
+    n_samples: int
+    file: str
+    skip: int
+    names: tuple[str, ...]
+    gains: npt.NDArray[np.float64]
+    baselines: npt.NDArray[np.float64]
+    units: tuple[str, ...]
+    checksums: tuple[int, ...]
+
+
+def read_wfdb(path: Path) -> Recording:
+    """Read a WFDB recording.
+
+    Args:
+        path: The record, with or without ``.hea``, ``.dat`` or ``.mat``.
+
+    Returns:
+        Its signals in mV, float64, equal to those of `wfdb.rdrecord`.
+
+    Raises:
+        HeartprintError: ``file-missing``, ``file-truncated``, ``header-mismatch``, ``bad-header`` or ``bad-unit``.
+    """
+    stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
+    file = stem.with_name(stem.name + ".hea")
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise HeartprintError(
+            "file-missing", f"The header {file.name} is missing. Restore it or fetch it again."
+        ) from error
+    header = _parse(file.name, text)
+    return _read_common(stem.parent, header) if header is not None else _read_other(stem)
+
+
+def _parse(name: str, text: str) -> _Header | None:
+    """Understand a header of the common form; None if it has another form and `wfdb` must look at it."""
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise HeartprintError("bad-header", f"The header {name} is empty. Fetch it again.")
+    record = _RECORD_LINE.fullmatch(lines[0])
+    if record is None:
+        return None
+    n_signals = int(record[2])
+    if len(lines) - 1 != n_signals:
+        raise HeartprintError(
+            "header-mismatch",
+            f"The header {name} promises {n_signals} signals and describes {len(lines) - 1}. Fetch it again.",
+        )
+    signals = [_SIGNAL_LINE.fullmatch(line) for line in lines[1:]]
+    found = [s for s in signals if s is not None]
+    if not found or len(found) != n_signals or len({(s["file"], s["skip"]) for s in found}) != 1:
+        return None
+    return _Header(
+        sampling_rate=float(record[3]),
+        n_samples=int(record[4]),
+        file=found[0]["file"],
+        skip=int(found[0]["skip"] or 0),
+        names=tuple(s["name"] for s in found),
+        # A gain of 0 means "not calibrated"; the format then prescribes its default.
+        gains=np.array([float(s["gain"]) or _DEFAULT_GAIN for s in found]),
+        baselines=np.array([float(s["zero"] if s["baseline"] is None else s["baseline"]) for s in found]),
+        units=tuple(s["unit"] or "mV" for s in found),
+        checksums=tuple(int(s["checksum"]) for s in found),
+    )
+
+
+def _read_common(folder: Path, header: _Header) -> Recording:
+    k, n = len(header.names), header.n_samples
+    file = folder / header.file
+    _check_size(file, header.skip + 2 * k * n)
+    digital = np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T
+    _check_sums(file.name, digital, header.checksums)
+    signal = (digital - header.baselines[:, None]) / header.gains[:, None]
+    invalid = digital == _INVALID_16
+    if invalid.any():
+        signal[invalid] = np.nan
+    return Recording(_to_mv(signal, header.units), header.names, header.sampling_rate)
+
+
+def _read_other(stem: Path) -> Recording:
+    import wfdb
+
+    try:
+        header = wfdb.rdheader(str(stem))
+        files = list(dict.fromkeys(getattr(header, "file_name", None) or []))
+    except Exception as error:
+        raise HeartprintError(
+            "bad-header", f"The header {stem.name}.hea is not in WFDB form ({error}). Fetch it again."
+        ) from error
+    for file in files:
+        own = [i for i, f in enumerate(header.file_name) if f == file]
+        size = _BYTES_PER_SAMPLE.get(header.fmt[own[0]])
+        if size is None or not header.sig_len or any(header.samps_per_frame[i] != 1 for i in own):
+            need = None
+        else:
+            need = int(header.byte_offset[own[0]] or 0) + int(size * len(own) * header.sig_len)
+        _check_size(stem.parent / file, need)
+    try:
+        record: Any = wfdb.rdrecord(str(stem), physical=False)
+        digital = record.d_signal.T
+        signal = record.dac().T
+    except Exception as error:
+        raise HeartprintError(
+            "header-mismatch",
+            f"The samples of {stem.name} do not fit its header ({error}). Fetch the recording again.",
+        ) from error
+    if all(c is not None for c in record.checksum or [None]):
+        _check_sums(stem.name, digital, tuple(int(c) for c in record.checksum))
+    names = tuple(str(n) for n in record.sig_name)
+    return Recording(_to_mv(signal, tuple(record.units)), names, float(record.fs))
+
+
+def _check_size(file: Path, need: int | None) -> None:
+    if not file.is_file():
+        raise HeartprintError("file-missing", f"The file {file.name} is missing. Restore it or fetch it again.")
+    size = file.stat().st_size
+    if need is None:
+        return
+    if size < need:
+        raise HeartprintError(
+            "file-truncated",
+            f"{file.name} has {size:,} bytes, its header needs {need:,}: it was cut short. Fetch it again.",
+        )
+    # Three bytes of slack: format 212 packs two samples into three bytes.
+    if size > need + 3:
+        raise HeartprintError(
+            "header-mismatch",
+            f"{file.name} has {size:,} bytes, its header describes {need:,}. Header and samples do not belong "
+            "together; fetch both again.",
+        )
+
+
+def _check_sums(name: str, digital: npt.NDArray[Any], checksums: tuple[int, ...]) -> None:
+    # Programs that do not compute checksums write zeros.
+    if not any(checksums):
+        return
+    sums = digital.sum(axis=1, dtype=np.int64)
+    wrong = sum(int(a) % 65536 != b % 65536 for a, b in zip(sums, checksums, strict=True))
+    if wrong:
+        raise HeartprintError(
+            "header-mismatch",
+            f"{wrong} of {len(checksums)} signals in {name} do not have the checksum of their header: samples or "
+            "header were changed. Fetch the recording again.",
+        )
+
+
+def _to_mv(signal: npt.NDArray[np.float64], units: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    for unit in units:
+        if unit.lower() not in MV_PER_UNIT:
+            raise HeartprintError(
+                "bad-unit", f"The header gives samples in '{unit}', which is no voltage. Correct it to mV, uV or V."
+            )
+    factors = np.array([MV_PER_UNIT[unit.lower()] for unit in units])
+    return signal if (factors == 1.0).all() else signal * factors[:, None]

@@ -1,0 +1,184 @@
+"""Simulated cohorts: `simulate` writes one, `make_block` and `samples_of` are its parts."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.cohort import Cohort
+from heartprint.cohorts.simulation.draws import BLOCK, open_streams
+from heartprint.cohorts.simulation.effects import EFFECTS, HOSPITALS, Effects, Hospital
+from heartprint.cohorts.simulation.heart import draw_heart
+from heartprint.cohorts.simulation.people import People, draw_people
+from heartprint.cohorts.simulation.recording import draw_noise, draw_rhythm, empty_ecgs
+from heartprint.cohorts.simulation.signature import draw_signature
+from heartprint.cohorts.simulation.synthesis import (
+    N_KNOTS,
+    N_NORMALS,
+    N_UNIFORMS,
+    RUN_IN_S,
+    SINUS,
+    low_pass_coefficients,
+    synthesise,
+)
+from heartprint.cohorts.writer import write_cohort
+from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.progress import Progress
+from heartprint.foundation.randomness import generator
+
+DURATION_S = 10.0
+RATES = (100, 500)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of patients with all that their samples follow from."""
+
+    first: int
+    people: People
+    ecgs: npt.NDArray[np.void]
+
+
+def make_block(seed: int, first: int, hospital: Hospital, effects: Effects = EFFECTS) -> Block:
+    """Draw patients ``first`` .. ``first + BLOCK - 1`` of a hospital.
+
+    Args:
+        seed: The cohort's seed.
+        first: Number of the first patient, a multiple of `BLOCK`.
+        hospital: Where they are seen.
+        effects: Effect sizes.
+
+    Returns:
+        The block: equal arguments give equal blocks, whatever else is simulated.
+    """
+    patient, visit = open_streams(seed, hospital.name, first)
+    people = draw_people(patient, visit, hospital, effects)
+    heart = draw_heart(patient, people, hospital, effects)
+    signature = draw_signature(patient, visit, heart, people, hospital, effects)
+    ecgs = empty_ecgs()
+    for name in ("centre", "left", "right", "amplitude", "qrs", "qtc"):
+        ecgs[name] = getattr(signature, name)
+    draw_rhythm(patient, visit, people, signature.leads, hospital, effects, ecgs)
+    draw_noise(visit, hospital, ecgs)
+    return Block(first, people, ecgs)
+
+
+def samples_of(
+    block: Block,
+    patient: int,
+    visit: int,
+    *,
+    seed: int,
+    hospital: Hospital,
+    rate: int,
+    low_pass: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.int16], int]:
+    """Synthesise one ECG of a block.
+
+    Args:
+        block: The patients.
+        patient: Row within the block.
+        visit: Which visit.
+        seed: The cohort's seed.
+        hospital: Whose machine records it.
+        rate: Sampling rate in Hz.
+        low_pass: From `synthesis.low_pass_coefficients`.
+
+    Returns:
+        ``(8, n)`` int16 samples in steps of the machine's ``uv_per_bit``, and how many were clipped.
+    """
+    machine = hospital.machine
+    stream = generator(seed, f"simulated noise {hospital.name}", block.first + patient, visit)
+    total = round((DURATION_S + RUN_IN_S) * rate)
+    normals, uniforms = stream.standard_normal(N_NORMALS), stream.random(N_UNIFORMS)
+    knots = stream.standard_normal((9, N_KNOTS))
+    white = stream.standard_normal((9, total), dtype=np.float32)
+    out = np.empty((8, round(DURATION_S * rate)), dtype=np.int16)
+    mains = machine.mains_hz if machine.mains_hz < 0.45 * rate else 0.0
+    clipped = synthesise(
+        block.ecgs[patient], visit, normals, uniforms, white, knots, float(rate), low_pass,
+        machine.high_pass_hz, mains, machine.uv_per_bit, out,
+    )  # fmt: skip
+    return out, clipped
+
+
+def simulate(
+    out: str | Path,
+    n_patients: int,
+    *,
+    seed: int = 0,
+    hospital: str = "internal",
+    rate: int = 100,
+    progress: bool = True,
+) -> Cohort:
+    """Simulate patients with a stable electrical signature and write their ECGs as a cohort.
+
+    A patient's heart is a set of Gaussian waves on dipoles (McSharry 2003, Sameni 2007) in an own torso (after Dower
+    1980); visits differ in rate, position, electrodes, repolarisation, noise and rhythm. Sex, age and LVEF act on the
+    waves by the effects of `effects`, which cites them. Every ECG has 10 s and eight leads. Columns: sex, age,
+    recorded_at, site, device, ``label_af`` (1 = AF or flutter in this ECG) and ``label_lvef`` (per cent).
+
+    Args:
+        out: The cohort's folder.
+        n_patients: How many patients; each has 1-6 ECGs. More patients leave the first ones as they are.
+        seed: Equal seeds give equal cohorts.
+        hospital: ``internal`` or ``external`` (another machine, noise, anatomy and case mix).
+        rate: Sampling rate, 100 or 500 Hz.
+        progress: Show progress on standard error.
+
+    Returns:
+        The cohort, marked as simulated.
+
+    Raises:
+        HeartprintError: ``bad-patient-count``, ``unknown-hospital``, ``unsupported-rate``, or those of `write_cohort`.
+    """
+    if n_patients < 1:
+        raise HeartprintError(
+            "bad-patient-count", f"A cohort needs at least one patient, not {n_patients}. Give --patients 1 or more."
+        )
+    if hospital not in HOSPITALS:
+        raise unknown_name("hospital", hospital, HOSPITALS)
+    if rate not in RATES:
+        raise HeartprintError(
+            "unsupported-rate", f"ECGs are simulated at 100 or 500 Hz, not {rate}. Give --rate 100 or --rate 500."
+        )
+    place = HOSPITALS[hospital]
+    low_pass = low_pass_coefficients(place.machine.low_pass_hz, rate)
+    settings = {"patients": n_patients, "seed": seed, "rate": rate, "hospital": asdict(place)}
+    source = f"Simulated patients of a simulated {hospital} hospital (seed {seed}); no real ECG went into them"
+    with (
+        write_cohort(out, source=source, simulated=True, label_names=("af", "lvef"), settings=settings) as writer,
+        Progress(f"Simulating {hospital} patients", n_patients) if progress else nullcontext() as bar,
+    ):
+        for first in range(0, n_patients, BLOCK):
+            block = make_block(seed, first, place)
+            people = block.people
+            times = people.recorded_at.tolist()
+            for i in range(min(BLOCK, n_patients - first)):
+                patient_id = f"{hospital}-{seed}-{first + i:06d}"
+                for k in range(int(people.n_visits[i])):
+                    samples, clipped = samples_of(block, i, k, seed=seed, hospital=place, rate=rate, low_pass=low_pass)
+                    writer.add(
+                        samples,
+                        ecg_id=f"{patient_id}-{k}",
+                        patient_id=patient_id,
+                        sampling_rate=float(rate),
+                        uv_per_bit=place.machine.uv_per_bit,
+                        recorded_at=times[i][k],
+                        age=float(people.age[i, k]),
+                        sex="female" if people.female[i] else "male",
+                        site=f"simulated {hospital} hospital",
+                        device=place.machine.device,
+                        labels={
+                            "af": float(block.ecgs["rhythm"][i, k] != SINUS),
+                            "lvef": float(people.lvef_echo[i, k]),
+                        },
+                        n_clipped=clipped,
+                    )
+                if bar is not None:
+                    bar.advance()
+    return Cohort.open(out)

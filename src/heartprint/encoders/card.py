@@ -1,0 +1,78 @@
+"""The card: what a folder's ``README.md`` tells people."""
+
+from __future__ import annotations
+
+from heartprint.encoders.config import CohortSource, EncoderConfig, ModelConfig
+
+_WARNING = "**Research software, not a medical device.** It must not be used to diagnose, treat or monitor anybody.\n"
+
+
+def card(config: EncoderConfig | ModelConfig) -> str:
+    """Write the card of an encoder or model folder, in Markdown."""
+    model = config if isinstance(config, ModelConfig) else None
+    encoder = config.encoder if isinstance(config, ModelConfig) else config
+    title = f"A Heartprint model: {model.task.title}" if model else "A Heartprint encoder"
+    lines = [f"# {title}", "", _WARNING]
+    if config.simulated:
+        lines += [
+            "**SIMULATED.** It learned from simulated patients. What it does on them shows a mechanism and proves "
+            "nothing about real patients.\n",
+        ]
+    if model:
+        lines += _model_lines(model)
+    lines += _encoder_lines(encoder)
+    lines += [
+        "## Use\n",
+        "```sh",
+        "heartprint predict FOLDER COHORT --out FILE.csv" if model else "heartprint embed FOLDER COHORT --out FILE.npz",
+        "sha256sum -c CHECKSUMS  # is every file whole?",
+        "```\n",
+        "`sample_sheet.png` shows a simulated ECG as the network sees one; `config.json` says what it must give.",
+        "`seen.safetensors` holds keyed hashes of the patients that took part, so that they can be kept out of tests; "
+        "no patient id is in this folder.\n",
+        "## Made with\n",
+        *(f"- {name} {version}" for name, version in config.versions.items()),
+        f"- weights SHA-256 `{config.weights_sha256}`\n",
+    ]
+    return "\n".join(lines)
+
+
+def _model_lines(config: ModelConfig) -> list[str]:
+    task, tuned = config.task, config.finetuning
+    relation = {"equals": "=", "below": "<", "at_least": ">="}[task.comparison]
+    how = {"probe": "linear probe on a frozen encoder", "full": "fine-tuning of the whole network"}[tuned.mode]
+    return [
+        "## Task\n",
+        f"- {task.title} (`{task.name}`): column `{task.column}` {relation} {task.value}",
+        f"- learned by {how} from {tuned.n_labels:,} labels ({tuned.n_positive:,} positive), counting every label used",
+        f"- labels from {_cohort(tuned.cohort)}",
+        f"- called positive at a probability of {config.threshold:.4g} or more, after Platt scaling "
+        f"(slope {config.platt.a:.4g}, offset {config.platt.b:.4g})\n",
+    ]
+
+
+def _encoder_lines(config: EncoderConfig) -> list[str]:
+    lines = [
+        "## Encoder\n",
+        f"- backbone `{config.backbone}`, {config.image_size} x {config.image_size} px, "
+        f"embedding of {config.embedding_dim} numbers",
+        f"- began with {config.initial_weights} weights",
+        f"- layouts: {', '.join(config.layouts)}; baseline handling: {config.baseline}",
+    ]
+    how = config.pretraining
+    if how is None:
+        return [*lines, "- not pretrained on ECGs\n"]
+    return [
+        *lines,
+        f"- pretrained by `{how.method}`: {how.steps:,} steps of {how.batch_size:,} pairs, temperature "
+        f"{how.temperature:g}, pages turned by up to {how.max_rotation_deg:g} degrees, seed {how.seed}",
+        f"- pretrained on {_cohort(how.cohort)}\n",
+    ]
+
+
+def _cohort(cohort: CohortSource) -> str:
+    kind = "the SIMULATED cohort" if cohort.simulated else "the cohort"
+    return (
+        f"{kind} '{cohort.name}': {cohort.n_ecgs:,} ECGs of {cohort.n_patients:,} patients "
+        f"(content {cohort.content_hash[:12]})"
+    )

@@ -1,0 +1,79 @@
+"""One way to name an encoder: a run, an encoder folder, a model folder, ``imagenet`` or ``random``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heartprint.encoders.config import EncoderConfig
+from heartprint.encoders.encoder import Weights, build_encoder
+from heartprint.encoders.folder_files import CONFIG_FILE
+from heartprint.encoders.model_folder import LoadedEncoder, load_encoder
+from heartprint.encoders.seen import Seen
+from heartprint.foundation.errors import HeartprintError
+
+RUN_ENCODER = "encoder"
+"""Folder of the encoder inside a run."""
+
+DEFAULT_BACKBONE: dict[Weights, str] = {"imagenet": "efficientnet_lite0", "random": "small"}
+"""What ``imagenet`` and ``random`` mean when no backbone is named."""
+
+
+def resolve_encoder(
+    name_or_path: str | Path, *, backbone: str | None = None, image_size: int | None = None, seed: int = 0
+) -> LoadedEncoder:
+    """Find an encoder by name or path.
+
+    Args:
+        name_or_path: A run folder, an encoder folder, a model folder (its encoder), ``imagenet`` or ``random``.
+        backbone: For ``imagenet`` and ``random``: which backbone. For a folder: which one it must be.
+        image_size: For ``imagenet`` and ``random``: side of the input in px. For a folder: what it must be.
+        seed: Seed of ``random``.
+
+    Returns:
+        The encoder on the CPU, in eval mode.
+
+    Raises:
+        HeartprintError: ``unknown-encoder``; ``encoder-mismatch`` if a folder holds another backbone or size than
+            asked for; what `build_encoder` and `load_encoder` raise.
+    """
+    if name_or_path == "imagenet" or name_or_path == "random":
+        weights: Weights = "imagenet" if name_or_path == "imagenet" else "random"
+        return _fresh(weights, backbone or DEFAULT_BACKBONE[weights], image_size, seed)
+    folder = _folder(Path(name_or_path))
+    loaded = load_encoder(folder)
+    for what, asked, is_ in (
+        ("backbone", backbone, loaded.config.backbone),
+        ("image size", image_size, loaded.config.image_size),
+    ):
+        if asked is not None and asked != is_:
+            raise HeartprintError(
+                "encoder-mismatch",
+                f"The encoder in {folder} has {what} {is_}, not {asked}. Leave the option away, or pretrain one with "
+                f"{what} {asked}.",
+            )
+    return loaded
+
+
+def _fresh(weights: Weights, backbone: str, image_size: int | None, seed: int) -> LoadedEncoder:
+    config = EncoderConfig.new(backbone, image_size=image_size, initial_weights=weights, initial_seed=seed)
+    encoder = build_encoder(backbone, weights=weights, seed=seed).eval()
+    return LoadedEncoder(encoder, config, Seen(), f"{weights} {backbone}")
+
+
+def _folder(path: Path) -> Path:
+    if (path / RUN_ENCODER / CONFIG_FILE).is_file():
+        return path / RUN_ENCODER
+    if path.is_dir():
+        if not (path / CONFIG_FILE).is_file():
+            raise HeartprintError(
+                "unknown-encoder",
+                f"{path} is a folder, but no run (it has no '{RUN_ENCODER}' folder; is its pretraining finished?), "
+                f"no encoder folder and no model folder (it has no {CONFIG_FILE}). Give one of these, or "
+                "'imagenet' or 'random'.",
+            )
+        return path
+    raise HeartprintError(
+        "unknown-encoder",
+        f"There is no encoder '{path}'. Give a run folder of 'heartprint pretrain', an encoder folder, a model folder "
+        "of 'heartprint finetune', or 'imagenet' or 'random'.",
+    )

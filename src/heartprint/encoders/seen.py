@@ -1,0 +1,62 @@
+"""Which patients an encoder has seen, without saying who they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.cohort import Cohort, seen_hashes
+
+
+def _empty() -> npt.NDArray[np.uint64]:
+    return np.empty(0, dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Patients and ECGs that took part in making an encoder or model.
+
+    Args:
+        patients: Patient ids hashed with the key of their cohort (see `CohortInfo.patient_key`), sorted, unique.
+            The key stays with the cohort, so nobody can guess ids from the list.
+        ecgs: Hashes of the stored waveforms, sorted, unique. They recognise an ECG in another copy of its
+            archive, where patients may have other ids.
+    """
+
+    patients: npt.NDArray[np.uint64] = field(default_factory=_empty)
+    ecgs: npt.NDArray[np.uint64] = field(default_factory=_empty)
+
+    @classmethod
+    def of(cls, cohort: Cohort) -> Seen:
+        """Everybody in a cohort."""
+        ids = cohort.records["patient_id"].unique().to_list()
+        return cls(
+            patients=seen_hashes(cohort.info.patient_key, ids),
+            ecgs=np.unique(cohort.records["waveform_hash"].to_numpy()),
+        )
+
+    def __or__(self, other: Seen) -> Seen:
+        """Those seen by either."""
+        return Seen(np.union1d(self.patients, other.patients), np.union1d(self.ecgs, other.ecgs))
+
+    def __bool__(self) -> bool:
+        return bool(len(self.patients) or len(self.ecgs))
+
+    def overlap(self, cohort: Cohort) -> npt.NDArray[np.bool_]:
+        """Find the ECGs of a cohort whose patient was seen.
+
+        A patient counts as seen if the hashed id is known, or if any one ECG of the patient is.
+
+        Returns:
+            ``(n,)`` True where the ECG's patient was seen.
+        """
+        key = cohort.info.patient_key
+        codes = cohort.patient_codes
+        ids = np.unique(cohort.patient_ids)  # in the order of the codes
+        by_id = np.array([seen_hashes(key, [p])[0] for p in ids.tolist()], dtype=np.uint64)
+        known = np.isin(by_id, self.patients)
+        known[codes[np.isin(cohort.records["waveform_hash"].to_numpy(), self.ecgs)]] = True
+        seen: npt.NDArray[np.bool_] = known[codes]
+        return seen

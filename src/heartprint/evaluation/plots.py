@@ -1,0 +1,163 @@
+"""Plots of an evaluation: ROC, precision-recall, reliability, scores by class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+PLOT_FILES = ("roc.png", "precision_recall.png", "reliability.png", "scores.png")
+
+_MAIN, _CASE, _CONTROL, _WARN = "#0b5a8f", "#c2452d", "#5b7f95", "#b00020"
+_OTHERS = ("#7a9e5f", "#c9973a", "#9a7bb0", "#8a8a8a")
+_DPI = 130
+
+
+def draw_plots(
+    folder: Path,
+    *,
+    labels: Floats,
+    probabilities: Mapping[str, Floats],
+    logits: Mapping[str, Floats],
+    result: Mapping[str, Any],
+) -> None:
+    """Write `PLOT_FILES`.
+
+    Args:
+        folder: Where to.
+        labels: ``(n,)`` 0 or 1.
+        probabilities: Layout to ``(n,)`` probabilities.
+        logits: Layout to ``(n,)`` logits; they rank as the probabilities do, without their ties.
+        result: What ``metrics.json`` says.
+    """
+    primary = result["primary_layout"]
+    for name, draw, values in (
+        ("roc.png", _roc, logits),
+        ("precision_recall.png", _precision_recall, logits),
+        ("reliability.png", _reliability, probabilities),
+        ("scores.png", _histogram, probabilities),
+    ):
+        figure, axes = _page(result)
+        draw(axes, labels, values, primary, result)
+        figure.savefig(folder / name, dpi=_DPI)
+
+
+def _page(result: Mapping[str, Any]) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    # Figure without pyplot: no global state, no display, and it is freed with its name.
+    figure = Figure(figsize=(5.2, 5.2), layout="constrained")
+    axes = figure.add_subplot()
+    counts = result["counts"]
+    axes.set_title(
+        f"{result['task']['title']} - {result['cohort']['name']}\n"
+        f"{counts['evaluated_ecgs']:,} ECGs of {counts['evaluated_patients']:,} patients, "
+        f"{counts['positive']:,} positive" + (", transductive" if result["transductive"] else ""),
+        fontsize=9,
+    )
+    if result["simulated"]:
+        figure.suptitle("SIMULATED PATIENTS", color=_WARN, fontsize=11, fontweight="bold")
+    elif result["model"]["simulated"]:
+        figure.suptitle("Model made with simulated patients", color=_WARN, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _interval(value: Mapping[str, Any]) -> str:
+    if value["low"] is None:
+        return f"{value['estimate']:.3f}"
+    return f"{value['estimate']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
+
+
+def _roc(axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]) -> None:
+    from sklearn.metrics import roc_curve
+
+    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    for layout in _primary_last(scores, primary):
+        false_positive, true_positive, _ = roc_curve(labels, scores[layout])
+        axes.plot(false_positive, true_positive, **_line(layout, primary, result, "auroc"))
+    at = result["layouts"][primary]["at_threshold"]
+    axes.plot(
+        1 - at["specificity"]["estimate"], at["sensitivity"]["estimate"], "o", color=_CASE, label="stored threshold"
+    )
+    axes.set(xlabel="1 - specificity", ylabel="Sensitivity", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.legend(frameon=False, fontsize=8, loc="lower right", title=f"AUROC ({result['level']:.0%} interval)")
+
+
+def _precision_recall(
+    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+) -> None:
+    from sklearn.metrics import precision_recall_curve
+
+    axes.axhline(float(labels.mean()), color="0.8", linewidth=1, label=f"prevalence {labels.mean():.3f}")
+    for layout in _primary_last(scores, primary):
+        precision, recall, _ = precision_recall_curve(labels, scores[layout])
+        axes.step(recall, precision, where="post", **_line(layout, primary, result, "auprc"))
+    axes.set(xlabel="Recall (sensitivity)", ylabel="Precision (PPV)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    axes.legend(frameon=False, fontsize=8, loc="lower left", title=f"AUPRC ({result['level']:.0%} interval)")
+
+
+def _reliability(
+    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+) -> None:
+    measured = result["layouts"][primary]
+    bins = measured["reliability"]
+    x = np.array([b["mean_probability"] for b in bins])
+    y = np.array([b["observed"]["estimate"] for b in bins])
+    low = np.array([b["observed"]["low"] for b in bins])
+    high = np.array([b["observed"]["high"] for b in bins])
+    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
+    error = np.maximum(0.0, np.stack([y - low, high - y]))
+    axes.errorbar(x, y, yerr=error, fmt="o-", color=_MAIN, capsize=2, markersize=4, linewidth=1.2)
+    axes.text(
+        0.03,
+        0.97,
+        f"Brier {measured['brier']:.3f}\nexpected calibration error {measured['expected_calibration_error']:.3f}",
+        transform=axes.transAxes,
+        va="top",
+        fontsize=8,
+    )
+    axes.set(
+        xlabel="Predicted probability (mean of each tenth)",
+        ylabel="Observed share",
+        xlim=(-0.01, 1.01),
+        ylim=(-0.01, 1.01),
+    )
+
+
+def _histogram(
+    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+) -> None:
+    edges = np.linspace(0, 1, 31)
+    for answer, colour, name in ((0.0, _CONTROL, "negative"), (1.0, _CASE, "positive")):
+        values = scores[primary][labels == answer]
+        # Shares within each class: a rare class would vanish beside a common one.
+        axes.hist(
+            values,
+            edges,
+            weights=np.full(len(values), 1 / len(values)),
+            color=colour,
+            alpha=0.55,
+            label=f"{name} ({len(values):,})",
+        )
+    axes.axvline(result["model"]["threshold"], color="0.2", linestyle="--", linewidth=1, label="stored threshold")
+    axes.set(xlabel="Predicted probability", ylabel="Share of the class", xlim=(0, 1))
+    axes.legend(frameon=False, fontsize=8)
+
+
+def _primary_last(scores: Mapping[str, Floats], primary: str) -> list[str]:
+    return [*(name for name in scores if name != primary), primary]
+
+
+def _line(layout: str, primary: str, result: Mapping[str, Any], metric: str) -> dict[str, Any]:
+    main = layout == primary
+    place = list(result["layouts"]).index(layout)
+    return {
+        "color": _MAIN if main else _OTHERS[(place - 1) % len(_OTHERS)],
+        "linewidth": 1.8 if main else 0.9,
+        "label": f"{layout} {_interval(result['layouts'][layout][metric])}",
+    }

@@ -1,0 +1,189 @@
+"""A model's answer to every ECG of a cohort."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from heartprint.cohorts import Cohort
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_path
+from heartprint.foundation.progress import Progress
+
+if TYPE_CHECKING:
+    from heartprint.encoders import LoadedEncoder, LoadedModel
+
+PREDICTION_COLUMNS: dict[str, pl.DataType] = {
+    "ecg_id": pl.String(),
+    "patient_id": pl.String(),
+    "probability": pl.Float64(),
+    "logit": pl.Float64(),
+    "above_threshold": pl.Boolean(),
+    "status": pl.String(),
+    "reason": pl.String(),
+}
+"""Columns of a prediction file; ``status`` is ``scored`` or ``refused``, ``reason`` says why it was refused."""
+
+Failure = tuple[str, str]
+_Batch = tuple[npt.NDArray[np.uint8], dict[int, Failure]]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of ECGs in one or more layouts.
+
+    Attributes:
+        logits: ``(n_layouts, n)`` float64, NaN where the ECG was refused.
+        probabilities: ``(n_layouts, n)`` float64, likewise.
+        failures: Row to reason code and sentence.
+    """
+
+    logits: npt.NDArray[np.float64]
+    probabilities: npt.NDArray[np.float64]
+    failures: dict[int, Failure]
+
+
+def predict(
+    model: str | Path | LoadedModel,
+    cohort: Cohort,
+    out: str | Path,
+    *,
+    layout: str = "standard",
+    batch_size: int = 64,
+    device: str = "auto",
+    progress: bool = True,
+) -> pl.DataFrame:
+    """Score a cohort and write one row per ECG; the file is there whole or not at all.
+
+    Args:
+        model: Model folder, or a model in memory.
+        cohort: The ECGs.
+        out: CSV file to write (`PREDICTION_COLUMNS`).
+        layout: Layout of the sheets.
+        batch_size: Sheets at a time.
+        device: ``auto``, ``cpu`` or ``cuda``; for a model folder.
+        progress: Whether to show progress.
+
+    Returns:
+        The table that was written, in the cohort's order.
+
+    Raises:
+        HeartprintError: ``unknown-layout``, ``out-of-memory``, ``disk-full``, what ``load_model`` raises.
+    """
+    loaded = ready(model, device)
+    scores = score_layouts(loaded, cohort, [layout], batch_size=batch_size, progress=progress)
+    failed = [scores.failures.get(row) for row in range(len(cohort))]
+    table = pl.DataFrame(
+        {
+            "ecg_id": cohort.records["ecg_id"],
+            "patient_id": cohort.records["patient_id"],
+            "probability": pl.Series(scores.probabilities[0]).fill_nan(None),
+            "logit": pl.Series(scores.logits[0]).fill_nan(None),
+            "above_threshold": [
+                None if f else bool(p >= loaded.threshold) for f, p in zip(failed, scores.probabilities[0], strict=True)
+            ],
+            "status": ["refused" if f else "scored" for f in failed],
+            "reason": [f"{f[0]}: {f[1]}" if f else None for f in failed],
+        },
+        schema=PREDICTION_COLUMNS,
+    )
+    with atomic_path(Path(out)) as path:
+        table.write_csv(path)
+    return table
+
+
+def ready(model: str | Path | LoadedModel, device: str = "auto") -> LoadedModel:
+    """Load a model folder onto a device; a model in memory is passed through.
+
+    Raises:
+        HeartprintError: ``no-such-device``, what ``load_model`` raises.
+    """
+    from heartprint.encoders import choose_device, load_model
+
+    if not isinstance(model, str | Path):
+        return model
+    loaded = load_model(model)
+    loaded.encoder.encoder.to(choose_device(device))
+    return loaded
+
+
+def score_layouts(
+    model: LoadedModel, cohort: Cohort, layouts: Sequence[str], *, batch_size: int = 64, progress: bool = True
+) -> Scores:
+    """Score each ECG on one upright sheet per layout; an ECG that cannot be drawn does not stop the others.
+
+    Args:
+        model: The model, on the device it is to use.
+        cohort: The ECGs.
+        layouts: Names of the layouts.
+        batch_size: Sheets at a time.
+        progress: Whether to show progress.
+
+    Raises:
+        HeartprintError: ``unknown-layout``, ``out-of-memory``.
+    """
+    from heartprint.finetuning.memory import memory_explained
+    from heartprint.sheets import get_layout
+
+    for name in layouts:
+        get_layout(name)
+    logits = np.full((len(layouts), len(cohort)), np.nan)
+    failures: dict[int, Failure] = {}
+    done = 0
+    step = max(1, batch_size // len(layouts))
+    shown_or_not = Progress("Scoring", len(cohort)) if progress else contextlib.nullcontext()
+    with memory_explained(batch_size), shown_or_not as shown:
+        for pages, failed in _drawn(model.encoder, cohort, layouts, step):
+            n = pages.shape[1]
+            scored, _ = model.score(pages.reshape(-1, *pages.shape[2:]), batch_size=batch_size)
+            logits[:, done : done + n] = scored.reshape(len(layouts), n)
+            logits[:, list(failed)] = np.nan
+            failures |= failed
+            done += n
+            if shown is not None:
+                shown.advance(n)
+    return Scores(logits, model.platt(logits), failures)
+
+
+def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step: int) -> Iterator[_Batch]:
+    """Pages ``(n_layouts, <= step, S, S)`` and failures, in order, one batch ahead of the caller."""
+
+    def draw(start: int) -> _Batch:
+        rows = range(start, min(start + step, len(cohort)))
+        size = encoder.config.image_size
+        pages = np.full((len(layouts), len(rows), size, size), 255, dtype=np.uint8)
+        failed: dict[int, Failure] = {}
+        for k, row in enumerate(rows):
+            try:
+                signal, rate = _readable(cohort, row)
+                for page, layout in zip(pages[:, k], layouts, strict=True):
+                    page[...] = encoder.draw(signal, rate, layout=layout)
+            except HeartprintError as error:
+                failed[row] = (error.code, error.message)
+            except (ValueError, IndexError) as error:
+                failed[row] = ("unreadable", f"This ECG cannot be drawn ({error}). Ingest it again.")
+        return pages, failed
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        ahead: Future[_Batch] | None = None
+        for start in range(0, len(cohort), step):
+            now = ahead or pool.submit(draw, start)
+            ahead = pool.submit(draw, start + step) if start + step < len(cohort) else None
+            yield now.result()
+
+
+def _readable(cohort: Cohort, row: int) -> tuple[npt.NDArray[np.float32], float]:
+    signal, rate = cohort.signal(row), cohort.sampling_rate(row)
+    if not np.isfinite(signal).any():
+        raise HeartprintError("no-signal", "Every sample of this ECG is missing. Export it again from its source.")
+    if not rate > 0:
+        raise HeartprintError("bad-sampling-rate", f"Its sampling rate is {rate:g} Hz. Correct it and ingest it again.")
+    return signal, rate

@@ -1,0 +1,81 @@
+"""What a fine-tuning configuration may say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+
+
+class FinetuneConfig(BaseModel):
+    """How a model is made from an encoder and labels.
+
+    Attributes:
+        mode: ``probe`` (linear classifier on embeddings of upright sheets) or ``full`` (all weights).
+        seed: Seed of everything that is drawn: labels, folds, views.
+        draw: Number of the label draw; draws with the same seed are independent.
+        since: First day whose ECGs are learned from, inclusive.
+        until: Last day whose ECGs are learned from, inclusive.
+        train_share: Share of the patients, by hash of the patient id, that labels may come from. The others stay
+            unseen for ``heartprint evaluate --exclude-seen``.
+        sensitivity: Sensitivity that the stored threshold reaches on the labels it is chosen on.
+        layout: Layout of the sheets that a probe reads.
+        batch_size: Sheets at a time; the one to lower when memory runs out.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        layouts: Layouts that full fine-tuning draws from, one for each view.
+        max_rotation_deg: Largest turn of a page in full fine-tuning, degrees.
+        head_views: Views of each ECG that the head is first fitted on, the encoder frozen.
+        head_sheets: Sheets in all for that, above which there are fewer views of each ECG (but at least one).
+        epochs: Passes over the labels with all weights learning.
+        min_steps: Least number of optimiser steps, for budgets so small that an epoch is a step or two.
+        learning_rate: Peak learning rate of the encoder.
+        head_learning_rate: Peak learning rate of the head, which is small and already fitted.
+        weight_decay: Of AdamW; not on biases and normalisation.
+        warmup_share: Share of the steps in which the learning rates rise; they fall as a cosine afterwards.
+        validation_share: Share of the budget's patients that choose the step to keep, calibration and threshold.
+        min_validation: Least number of validation patients of each class. A budget that cannot give them is trained
+            for the whole number of steps on all labels, and calibrated on out-of-fold scores.
+        cross_fit_folds: Folds behind those out-of-fold scores; each costs one more training.
+        checks: How often the validation patients are looked at.
+        workers: Threads that draw sheets.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["probe", "full"] = "probe"
+    seed: Annotated[int, Field(ge=0)] = 0
+    draw: Annotated[int, Field(ge=0)] = 0
+    since: dt.date | None = None
+    until: dt.date | None = None
+    train_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    sensitivity: Annotated[float, Field(gt=0, le=1)] = 0.9
+    layout: str = "standard"
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    device: str = "auto"
+    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = FOUR_LAYOUTS
+    max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
+    head_views: Annotated[int, Field(ge=1)] = 4
+    head_sheets: Annotated[int, Field(ge=1)] = 4000
+    epochs: Annotated[int, Field(ge=1)] = 10
+    min_steps: Annotated[int, Field(ge=1)] = 60
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    head_learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    validation_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    min_validation: Annotated[int, Field(ge=2)] = 5
+    cross_fit_folds: Annotated[int, Field(ge=2)] = 3
+    checks: Annotated[int, Field(ge=1)] = 10
+    workers: Annotated[int, Field(ge=1)] = 2
+
+    @field_validator("layout", "layouts")
+    @classmethod
+    def _known_layouts(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        from heartprint.sheets import get_layout
+
+        for name in (value,) if isinstance(value, str) else value:
+            get_layout(name)
+        return value

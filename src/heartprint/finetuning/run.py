@@ -1,0 +1,124 @@
+"""The whole of fine-tuning: cohort and labels in, model folder out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from heartprint.cohorts import Cohort, draw_budgets, get_task, split_by_patient
+from heartprint.cohorts.splits import Budget
+from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
+from heartprint.finetuning.config import FinetuneConfig
+from heartprint.finetuning.memory import memory_explained
+from heartprint.foundation.errors import HeartprintError
+
+MODEL_CONFIG = "config.json"
+
+
+def finetune(
+    cohort: Cohort,
+    *,
+    task: str,
+    init: str | Path | LoadedEncoder,
+    labels: str | Budget,
+    out: str | Path,
+    config: FinetuneConfig | None = None,
+    backbone: str | None = None,
+    image_size: int | None = None,
+    progress: bool = True,
+) -> LoadedModel:
+    """Make a model that answers a task, from an encoder and a label budget.
+
+    Args:
+        cohort: Where the labels are.
+        task: Name of the task.
+        init: Run folder, encoder folder, model folder, ``imagenet``, ``random``, or a loaded encoder.
+        labels: Number of patients, share of the labelled patients, or ``all``; see `draw_budgets`.
+        out: Model folder to write.
+        config: Settings.
+        backbone: Backbone of ``imagenet`` or ``random``.
+        image_size: Side of the network's input in px, of ``imagenet`` or ``random``.
+        progress: Whether to show progress.
+
+    Returns:
+        The model that was written.
+
+    Raises:
+        HeartprintError: ``unknown-task``, ``label-missing``, ``one-class-only``, ``budget-too-small``,
+            ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``output-not-a-model``, what `resolve_encoder`
+            raises, ``out-of-memory``, ``disk-full``.
+    """
+    config = config or FinetuneConfig()
+    budget = parse_budget(labels)
+    out = Path(out)
+    _check_out(out)  # better now than after an hour of training
+    used = _chosen(cohort, config)
+    definition = get_task(task, cohort.records)
+    answers = definition.labels(used.records)
+    rows = draw_budgets(
+        used.patient_ids, answers, [budget], seed=config.seed, draw=config.draw, purpose=f"finetune\x1f{task}"
+    )[budget]
+    loaded = (
+        init
+        if isinstance(init, LoadedEncoder)
+        else resolve_encoder(init, backbone=backbone, image_size=image_size, seed=config.seed)
+    )
+    part, known = used.take(rows), answers[rows].astype(np.float64)
+    with memory_explained(config.batch_size):
+        loaded.encoder.to(choose_device(config.device))
+        if config.mode == "full":
+            from heartprint.finetuning.full import train_full as train
+        else:
+            from heartprint.finetuning.probe import train_probe as train
+        model = train(loaded, part, known, task=definition, config=config, progress=progress)
+    head = TaskModel.from_linear(model.encoder.encoder, model.weights, model.bias)
+    save_model(out, head, model.config, seen=model.seen)
+    return model
+
+
+def parse_budget(text: str | Budget) -> Budget:
+    """Read a label budget: ``"150"`` patients, ``"0.01"`` of them, or ``"all"``.
+
+    Raises:
+        HeartprintError: ``bad-label-budget``.
+    """
+    if text == "all":
+        return "all"
+    try:
+        value = text if isinstance(text, int | float) else float(text) if "." in text or "e" in text else int(text)
+    except ValueError:
+        value = math.nan
+    if isinstance(value, int) and value >= 1:
+        return value
+    if isinstance(value, float) and 0 < value <= 1:
+        return value
+    raise HeartprintError(
+        "bad-label-budget",
+        f"'{text}' is no label budget. Give a number of patients (150), a share of them (0.01), or 'all'.",
+    )
+
+
+def _chosen(cohort: Cohort, config: FinetuneConfig) -> Cohort:
+    """The ECGs that labels may come from."""
+    used = cohort.filter(since=config.since, until=config.until)
+    if config.train_share < 1:
+        shares = {"train": config.train_share, "rest": 1 - config.train_share}
+        used = split_by_patient(used, shares, seed=config.seed)["train"]
+    if len(used) == 0:
+        raise HeartprintError(
+            "no-ecgs",
+            f"No ECG of {cohort.info.name} is left between {config.since or 'the beginning'} and "
+            f"{config.until or 'the end'} in a train share of {config.train_share:g}. Widen these settings, or check "
+            "that the ECGs have dates.",
+        )
+    return used
+
+
+def _check_out(out: Path) -> None:
+    if out.exists() and not (out / MODEL_CONFIG).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise HeartprintError(
+            "output-not-a-model",
+            f"{out} exists and is no model folder; it is left alone. Choose another output folder.",
+        )

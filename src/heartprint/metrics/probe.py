@@ -1,0 +1,351 @@
+"""Linear probes: class-balanced ridge for embeddings, logistic regression for measured features.
+
+Both choose their penalty by cross-validation over patients inside the labels they are given, so that nothing but the
+label budget is used, and by the same rule for every encoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import expit
+
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.randomness import generator
+from heartprint.metrics.auroc import Floats, binary_labels, require_both_classes
+
+MAX_FOLDS = 5
+RIDGE_PENALTIES: Floats = np.logspace(-6, 1, 15)
+"""Penalties tried, relative to the total variance of the weighted, standardised features (the trace)."""
+LOGISTIC_PENALTIES: Floats = np.logspace(-4, 1, 11)
+"""Penalties tried for logistic regression, relative to the number of labels."""
+
+
+@dataclass(frozen=True)
+class LinearProbe:
+    """A linear classifier on standardised features.
+
+    Attributes:
+        mean: ``(d,)`` subtracted from the features.
+        scale: ``(d,)`` by which they are then divided.
+        weights: ``(d,)`` on the standardised features.
+        bias: Added to the weighted sum.
+        fill: ``(d,)`` value for a missing feature; NaN where missing features are not allowed.
+        penalty: The relative penalty chosen.
+        cross_fitted_scores: ``(n,)`` score of each labelled ECG by a model that saw no ECG of its patient; NaN where
+            the ECG had no label. For calibration and thresholds inside the label budget.
+        n_folds: Folds behind them.
+    """
+
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    bias: float
+    fill: Floats
+    penalty: float
+    cross_fitted_scores: Floats
+    n_folds: int
+
+    def decision(self, features: npt.ArrayLike) -> Floats:
+        """Score features.
+
+        Args:
+            features: ``(m, d)``.
+
+        Returns:
+            ``(m,)`` float64, higher = more likely positive.
+
+        Raises:
+            HeartprintError: ``features-missing`` where a feature is missing that this probe does not fill.
+        """
+        x = np.asarray(features, dtype=np.float64)
+        if x.ndim != 2 or x.shape[1] != len(self.weights):
+            raise ValueError(f"the probe reads (m, {len(self.weights)}) features, got {x.shape}")
+        missing = ~np.isfinite(x)
+        if missing.any():
+            x = np.where(missing, self.fill, x)
+            if np.isnan(x).any():
+                raise _features_missing(int(missing.any(axis=1).sum()))
+        weights, bias = self.raw()
+        out: Floats = x @ weights + bias
+        return out
+
+    def raw(self) -> tuple[Floats, float]:
+        """Weights ``(d,)`` and bias for features that are not standardised."""
+        weights = self.weights / self.scale
+        return weights, float(self.bias - weights @ self.mean)
+
+
+def _features_missing(n: int) -> HeartprintError:
+    return HeartprintError(
+        "features-missing", f"{n} ECGs have missing or infinite features. Leave these ECGs out or embed them again."
+    )
+
+
+def grouped_folds(
+    positive: npt.NDArray[np.bool_], groups: npt.ArrayLike, *, max_folds: int = MAX_FOLDS, seed: int = 0
+) -> npt.NDArray[np.int64]:
+    """Deal patients to cross-validation folds, positives and negatives evenly.
+
+    Args:
+        positive: ``(n,)``.
+        groups: ``(n,)`` patient of each ECG. A patient with any positive ECG counts as positive.
+        max_folds: Most folds; fewer if a class has fewer patients.
+        seed: Seed of the deal.
+
+    Returns:
+        ``(n,)`` fold of each ECG, from 0. ECGs of one patient are in one fold.
+
+    Raises:
+        HeartprintError: ``one-class-only``, or ``too-few-patients`` where a class has a single patient.
+    """
+    require_both_classes(positive)
+    patient = np.unique(np.asarray(groups), return_inverse=True)[1]
+    n_patients = int(patient.max()) + 1
+    has_positive = np.bincount(patient, weights=positive, minlength=n_patients) > 0
+    has_negative = np.bincount(patient, weights=~positive, minlength=n_patients) > 0
+    k = min(max_folds, int(has_positive.sum()), int(has_negative.sum()))
+    if k < 2:
+        raise HeartprintError(
+            "too-few-patients",
+            "Cross-validation over patients needs two patients of each class, and one class has one. Add labels.",
+        )
+    rng = generator(seed, "probe folds")
+    fold_of_patient = np.empty(n_patients, dtype=np.int64)
+    dealt = 0
+    # The second class goes on where the first stopped, so that fold sizes differ by one at most.
+    for members in (np.flatnonzero(has_positive), np.flatnonzero(~has_positive)):
+        fold_of_patient[rng.permutation(members)] = (dealt + np.arange(len(members))) % k
+        dealt += len(members)
+    return fold_of_patient[patient]
+
+
+def _class_weights(positive: npt.NDArray[np.bool_]) -> Floats:
+    """``(n,)`` weights that give both classes the same total, n / 2."""
+    n_positive = positive.sum()
+    out: Floats = np.where(
+        positive, positive.size / (2 * n_positive), positive.size / (2 * (positive.size - n_positive))
+    )
+    return out
+
+
+def _standardisation(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    mean = weights @ x / weights.sum()
+    scale = np.sqrt(weights @ (x - mean) ** 2 / weights.sum())
+    # A feature that is constant but for rounding carries nothing and must not be blown up.
+    scale[~(scale > 1e-7 * np.maximum(np.abs(mean), 1e-30))] = np.inf
+    return mean, scale
+
+
+def _input(
+    features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayLike
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
+    positive, known = binary_labels(labels)
+    x = np.asarray(features, dtype=np.float64)
+    group = np.asarray(groups)
+    if x.ndim != 2 or len(x) != positive.size or group.shape != positive.shape:
+        raise ValueError(f"features {x.shape}, labels {positive.shape} and groups {group.shape} do not fit")
+    require_both_classes(positive[known])
+    return x[known], positive[known], group[known], known
+
+
+def _spread(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    out = np.full(known.size, np.nan)
+    out[known] = values
+    return out
+
+
+def fit_probe(features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayLike, *, seed: int = 0) -> LinearProbe:
+    """Fit a class-balanced ridge classifier (targets -1 and 1) with a cross-validated penalty.
+
+    Features are standardised with class-balanced weights. All penalties of `RIDGE_PENALTIES` are tried on the same
+    folds (`grouped_folds`) and the one with the smallest class-balanced squared error wins; held-out predictions are
+    exact, from one eigendecomposition (the block form of the leave-one-out identity of ridge regression; Allen 1974)
+    or, with more labels than features, one per fold.
+
+    Args:
+        features: ``(n, d)`` finite.
+        labels: ``(n,)`` 1, 0 or NaN (left out).
+        groups: ``(n,)`` patient of each ECG.
+        seed: Seed of the folds.
+
+    Raises:
+        HeartprintError: ``one-class-only``, ``too-few-patients``, ``label-not-binary`` or ``features-missing``.
+    """
+    x, positive, group, known = _input(features, labels, groups)
+    if not np.isfinite(x).all():
+        raise _features_missing(int((~np.isfinite(x)).any(axis=1).sum()))
+    folds = grouped_folds(positive, group, seed=seed)
+    balance = _class_weights(positive)
+    mean, scale = _standardisation(x, balance)
+    root = np.sqrt(balance)
+    # In rows scaled by the root of their weight, weighted ridge is plain ridge and the intercept is the column `root`.
+    z = (x - mean) / scale * root[:, None]
+    y = np.where(positive, 1.0, -1.0)
+    fit = _ridge_dual if len(z) <= 1.5 * z.shape[1] else _ridge_primal
+    held_out, solve = fit(z, root, y, folds)
+    errors = balance @ (held_out - y[:, None]) ** 2
+    best = int(np.argmin(errors))
+    return LinearProbe(
+        mean=mean,
+        scale=scale,
+        weights=solve(best),
+        bias=0.0,  # the class-balanced mean of the targets, at the class-balanced mean of the features
+        fill=np.full(x.shape[1], np.nan),
+        penalty=float(RIDGE_PENALTIES[best]),
+        cross_fitted_scores=_spread(held_out[:, best], known),
+        n_folds=int(folds.max()) + 1,
+    )
+
+
+Solver = Callable[[int], Floats]
+
+
+def _ridge_dual(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int64]) -> tuple[Floats, Solver]:
+    """Held-out predictions ``(n, penalties)`` and weights by penalty, from the ``(n, n)`` kernel."""
+    n = len(z)
+    values, vectors = np.linalg.eigh(z @ z.T)
+    values = np.maximum(values, 0.0)
+    penalties = RIDGE_PENALTIES * max(float(values.sum()), 1e-300)
+    target = root * y
+    rotated = vectors.T @ target
+    unit = root / np.linalg.norm(root)
+    shrink = values[:, None] / (values[:, None] + penalties)  # (n, penalties)
+    residual = (
+        target[:, None] - vectors @ (shrink * rotated[:, None]) - np.outer(unit, np.full(len(penalties), unit @ target))
+    )
+    held_out = np.empty((n, len(penalties)))
+    for fold in range(int(folds.max()) + 1):
+        rows = np.flatnonzero(folds == fold)
+        part, own = vectors[rows], unit[rows]
+        smoother = (part * shrink.T[:, None, :]) @ part.T + np.outer(own, own)  # (penalties, rows, rows)
+        # e_held_out = (I - H_SS)^-1 e_S for any linear smoother H that is a penalised least-squares fit.
+        deleted = np.linalg.solve(np.eye(len(rows)) - smoother, residual[rows].T[:, :, None])[:, :, 0]
+        held_out[rows] = y[rows, None] - deleted.T / root[rows, None]
+
+    def solve(p: int) -> Floats:
+        out: Floats = z.T @ (vectors @ (rotated / (values + penalties[p])))
+        return out
+
+    return held_out, solve
+
+
+def _ridge_primal(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int64]) -> tuple[Floats, Solver]:
+    """The same from the ``(d, d)`` covariance, for more labels than features."""
+    target = root * y
+    whole, whole_rhs = z.T @ z, z.T @ target
+    penalties = RIDGE_PENALTIES * max(float(np.trace(whole)), 1e-300)
+    held_out = np.empty((len(z), len(penalties)))
+    for fold in range(int(folds.max()) + 1):
+        out = folds == fold
+        z_out, root_out, target_out = z[out], root[out], target[out]
+        # Taking the fold's rows away shifts the mean of what is left, hence the rank-one correction.
+        size = float(root @ root - root_out @ root_out)
+        shift = -(z_out.T @ root_out)
+        total = float(root @ target - root_out @ target_out)
+        values, vectors = np.linalg.eigh(whole - z_out.T @ z_out - np.outer(shift, shift) / size)
+        rhs = vectors.T @ (whole_rhs - z_out.T @ target_out - shift * (total / size))
+        weights = vectors @ (rhs[:, None] / (np.maximum(values, 0.0)[:, None] + penalties))
+        held_out[out] = (z_out / root_out[:, None]) @ weights + (total - shift @ weights) / size
+
+    def solve(p: int) -> Floats:
+        weights: Floats = np.linalg.solve(whole + penalties[p] * np.eye(len(whole)), whole_rhs)
+        return weights
+
+    return held_out, solve
+
+
+def fit_logistic(
+    features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayLike, *, seed: int = 0
+) -> LinearProbe:
+    """Fit class-balanced L2 logistic regression, for features that may be missing.
+
+    A missing (non-finite) feature takes the median of the ECGs fitted on. The penalty is the one of
+    `LOGISTIC_PENALTIES` with the smallest class-balanced log loss on the folds of `grouped_folds`; medians and
+    standardisation are taken anew in each fold. Newton's method with backtracking from the largest penalty down.
+
+    Args:
+        features: ``(n, d)``, d at most a few hundred.
+        labels: ``(n,)`` 1, 0 or NaN (left out).
+        groups: ``(n,)`` patient of each ECG.
+        seed: Seed of the folds.
+
+    Raises:
+        HeartprintError: ``one-class-only``, ``too-few-patients`` or ``label-not-binary``.
+    """
+    x, positive, group, known = _input(features, labels, groups)
+    x = np.where(np.isfinite(x), x, np.nan)
+    folds = grouped_folds(positive, group, seed=seed)
+    held_out = np.zeros((len(x), len(LOGISTIC_PENALTIES)))
+    for fold in range(int(folds.max()) + 1):
+        out = folds == fold
+        if not 0 < positive[~out].sum() < (~out).sum():
+            continue  # patients with both labels can leave one class; such a fold predicts nothing
+        fill, mean, scale, z, balance = _prepare_logistic(x[~out], positive[~out])
+        weights, biases = _logistic_path(z, positive[~out], balance)
+        held_out[out] = (np.where(np.isnan(x[out]), fill, x[out]) - mean) / scale @ weights + biases
+    signed = np.where(positive[:, None], held_out, -held_out)
+    best = int(np.argmin(_class_weights(positive) @ np.logaddexp(0.0, -signed)))
+    fill, mean, scale, z, balance = _prepare_logistic(x, positive)
+    weights, biases = _logistic_path(z, positive, balance, stop=best + 1)
+    return LinearProbe(
+        mean=mean,
+        scale=scale,
+        weights=weights[:, best],
+        bias=float(biases[best]),
+        fill=fill,
+        penalty=float(_FALLING_PENALTIES[best]),
+        cross_fitted_scores=_spread(held_out[:, best], known),
+        n_folds=int(folds.max()) + 1,
+    )
+
+
+_FALLING_PENALTIES = LOGISTIC_PENALTIES[::-1]
+
+
+def _prepare_logistic(x: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+    balance = _class_weights(positive)
+    fill = np.zeros(x.shape[1])
+    measured = ~np.isnan(x).all(axis=0)
+    fill[measured] = np.nanmedian(x[:, measured], axis=0)
+    filled = np.where(np.isnan(x), fill, x)
+    mean, scale = _standardisation(filled, balance)
+    return fill, mean, scale, (filled - mean) / scale, balance
+
+
+def _logistic_path(
+    z: Floats, positive: npt.NDArray[np.bool_], balance: Floats, stop: int | None = None
+) -> tuple[Floats, Floats]:
+    """Weights ``(d, penalties)`` and biases ``(penalties,)``, from the largest penalty to the smallest."""
+    penalties = _FALLING_PENALTIES[:stop] * len(z)
+    design = np.column_stack([z, np.ones(len(z))])
+    beta = np.zeros(design.shape[1])
+    out = np.empty((design.shape[1], len(penalties)))
+    ridge = np.ones(design.shape[1])
+    ridge[-1] = 0.0
+
+    def loss(b: Floats, penalty: float) -> float:
+        margin = design @ b
+        fit = balance @ (np.logaddexp(0.0, margin) - positive * margin)
+        return float(fit + 0.5 * penalty * (ridge * b) @ b)
+
+    for column, penalty in enumerate(penalties):
+        current = loss(beta, penalty)
+        for _ in range(50):
+            p = expit(design @ beta)
+            gradient = design.T @ (balance * (p - positive)) + penalty * ridge * beta
+            curvature = balance * p * (1 - p) + 1e-12
+            hessian = (design * curvature[:, None]).T @ design + np.diag(penalty * ridge)
+            step = -np.linalg.solve(hessian, gradient)
+            decrease = float(gradient @ step)
+            if -decrease < 1e-10 * len(z):
+                break
+            size = 1.0
+            while (new := loss(beta + size * step, penalty)) > current + 1e-4 * size * decrease and size > 1e-8:
+                size /= 2
+            beta, current = beta + size * step, new
+        out[:, column] = beta
+    return out[:-1], out[-1]

@@ -1,0 +1,151 @@
+"""Which items a step sees, and the processes that draw them ahead of it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.randomness import generator
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.methods import Method
+from heartprint.pretraining.methods.base import Ints
+
+
+@dataclass(frozen=True)
+class BatchKey:
+    """Everything that decides a batch, so that any process can draw it at any time.
+
+    Attributes:
+        epoch: Number of the pass over the items.
+        step: Number of the step in the run.
+        items: ``(B,)`` items.
+    """
+
+    epoch: int
+    step: int
+    items: Ints
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a step learns from.
+
+    Attributes:
+        key: What it was made of.
+        pages: ``(2, B, S, S)`` uint8, first and second views.
+        groups: ``(B,)`` int64; views of equal group are never each other's negatives.
+    """
+
+    key: BatchKey
+    pages: torch.Tensor
+    groups: torch.Tensor
+
+
+class Schedule:
+    """The batches of a run, as a pure function of the step.
+
+    Every epoch is a fresh permutation of the items, cut into whole batches; what is left over sits out that epoch.
+
+    Args:
+        n_items: Number of items.
+        config: ``batch_size``, ``epochs``, ``steps``, ``seed``.
+        item: What an item is, for the message.
+
+    Attributes:
+        steps_per_epoch: Batches in an epoch.
+        total_steps: Steps of the run.
+
+    Raises:
+        HeartprintError: ``more-pairs-than-exist`` if a batch is larger than the number of items.
+    """
+
+    def __init__(self, n_items: int, config: PretrainConfig, *, item: str = "items") -> None:
+        size = config.batch_size
+        if size > n_items:
+            remedy = f"Lower it (-o batch_size={n_items}) or add ECGs." if n_items >= 2 else "Add ECGs."
+            raise HeartprintError(
+                "more-pairs-than-exist",
+                f"A batch of {size:,} pairs was asked for (batch_size), but there are only {n_items:,} {item}, and "
+                f"each gives one pair. {remedy}",
+            )
+        self.n_items = n_items
+        self.batch_size = size
+        self.seed = config.seed
+        self.steps_per_epoch = n_items // size
+        self.total_steps = config.steps or config.epochs * self.steps_per_epoch
+        self._epoch = -1
+        self._order: Ints = np.empty(0, dtype=np.int64)
+
+    def __getitem__(self, step: int) -> BatchKey:
+        epoch, place = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._order = generator(self.seed, "order", epoch).permutation(self.n_items)
+            self._epoch = epoch
+        items = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        return BatchKey(epoch, step, items)
+
+
+class _Steps(Sampler[BatchKey]):
+    def __init__(self, schedule: Schedule, first: int, last: int) -> None:
+        self.schedule, self.first, self.last = schedule, first, last
+
+    def __iter__(self) -> Iterator[BatchKey]:
+        return (self.schedule[step] for step in range(self.first, self.last))
+
+
+class _Drawn(Dataset[Batch]):
+    def __init__(self, method: Method) -> None:
+        self.method = method
+
+    def __getitem__(self, key: BatchKey) -> Batch:
+        return draw_batch(self.method, key)
+
+
+def draw_batch(method: Method, key: BatchKey) -> Batch:
+    """Draw a batch: a pure function of the method, its cohort and the key."""
+    size = method.config.image_size
+    pages = np.empty((2, len(key.items), size, size), dtype=np.uint8)
+    for place, item in enumerate(key.items.tolist()):
+        pages[0, place], pages[1, place] = method.draw(key.epoch, item)
+    return Batch(key, torch.from_numpy(pages), torch.from_numpy(method.groups(key.items)))
+
+
+def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, workers: int) -> Generator[Batch]:
+    """Draw the batches of steps ``first`` to ``last - 1`` in order, ahead of the caller if there are workers.
+
+    Args:
+        method: Draws the views.
+        schedule: Decides the batches.
+        first: First step.
+        last: Step after the last.
+        workers: Processes that draw; their number changes nothing about a batch.
+    """
+    if first >= last:
+        return
+    loader = DataLoader(
+        _Drawn(method),
+        sampler=_Steps(schedule, first, last),
+        batch_size=None,
+        num_workers=min(workers, last - first),
+        worker_init_fn=_start_worker if workers else None,
+    )
+    iterator = iter(loader)
+    try:
+        yield from iterator
+    finally:
+        # Without this, workers that are still drawing outlive an interrupted run until the interpreter ends.
+        shutdown = getattr(iterator, "_shutdown_workers", None)
+        if shutdown is not None:
+            shutdown()
+
+
+def _start_worker(_: int) -> None:
+    # Ctrl-C reaches every process of the terminal; only the one that trains may act on it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)

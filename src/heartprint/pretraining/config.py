@@ -1,0 +1,142 @@
+"""What a pretraining configuration may say."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
+"""Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class AugmentConfig(BaseModel):
+    """The image augmentations of ``simclr``, after Chen et al. 2020 (A Simple Framework for Contrastive Learning).
+
+    Where Chen's values for photographs would spoil a sheet they are milder, so that the baseline is a fair one: a crop
+    of 0.08 of a page holds two beats; a white page made brighter is blank. What has no meaning on a grey ECG sheet is
+    left out: colour, and mirroring.
+
+    Attributes:
+        crop_scale: Least and largest share of the page's area that a random crop keeps (Chen: 0.08 to 1).
+        crop_ratio: Least and largest width over height of the crop.
+        jitter_probability: How often brightness and contrast change.
+        brightness: Largest relative loss of brightness (Chen: 0.8, up or down).
+        contrast: Largest relative change of contrast, up or down (Chen: 0.8).
+        blur_probability: How often the page is blurred.
+        blur_sigma: Least and largest standard deviation of the Gaussian blur, px at 224 px; scaled with the image.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crop_scale: tuple[Share, Share] = (0.2, 1.0)
+    crop_ratio: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (3 / 4, 4 / 3)
+    jitter_probability: Share = 0.8
+    brightness: Share = 0.4
+    contrast: Share = 0.4
+    blur_probability: Share = 0.5
+    blur_sigma: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.1, 2.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentConfig:
+        for name in ("crop_scale", "crop_ratio", "blur_sigma"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(
+                    f"{name} needs a positive least value that is not above the largest, got {low}, {high}"
+                )
+        return self
+
+
+class PretrainConfig(BaseModel):
+    """How an encoder is pretrained.
+
+    Attributes:
+        method: Name in ``METHODS``.
+        backbone: Name in ``BACKBONES``.
+        init: Weights to start from.
+        image_size: Side of the images in px; 0 stands for the backbone's own.
+        layouts: Layouts that the views are drawn in, each as likely as the others.
+        max_rotation_deg: Largest turn of a page, degrees.
+        baseline: What is done about baseline wander before drawing.
+        augment: Augmentations of ``simclr``; the other methods do not look at them.
+        temperature: Of NT-Xent.
+        head_hidden: Width of the projection head's hidden layer.
+        head_dim: Width of the projection head's output.
+        batch_size: Pairs in a batch; each is two images.
+        epochs: Passes over the items (patients or ECGs, see the method).
+        steps: Number of optimiser steps; 0 means that ``epochs`` decides.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Of AdamW; not on biases and normalisation.
+        warmup_share: Share of the steps in which the learning rate rises; it falls as a cosine afterwards.
+        seed: Seed of everything that is drawn.
+        since: First day whose ECGs are learned from, inclusive.
+        until: Last day whose ECGs are learned from, inclusive.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        precision: ``auto`` is bfloat16 on a GPU and float32 elsewhere; the loss is always float32.
+        workers: Processes that draw sheets; 0 draws them in between the steps.
+        checkpoint_every: Steps from one checkpoint to the next.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str = "bcl"
+    backbone: str = "small"
+    init: Literal["random", "imagenet"] = "random"
+    image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
+    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = FOUR_LAYOUTS
+    max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
+    baseline: Literal["none", "median"] = "none"
+    augment: AugmentConfig = AugmentConfig()
+    temperature: Annotated[float, Field(gt=0)] = 0.1
+    head_hidden: Annotated[int, Field(ge=1)] = 512
+    head_dim: Annotated[int, Field(ge=2)] = 128
+    batch_size: Annotated[int, Field(ge=2)] = 256
+    epochs: Annotated[int, Field(ge=1)] = 20
+    steps: Annotated[int, Field(ge=0)] = 0
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    warmup_share: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    seed: Annotated[int, Field(ge=0)] = 0
+    since: dt.date | None = None
+    until: dt.date | None = None
+    device: str = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 1
+    checkpoint_every: Annotated[int, Field(ge=1)] = 200
+
+    @field_validator("method")
+    @classmethod
+    def _known_method(cls, value: str) -> str:
+        from heartprint.pretraining.methods import get_method
+
+        get_method(value)
+        return value
+
+    @field_validator("backbone")
+    @classmethod
+    def _known_backbone(cls, value: str) -> str:
+        from heartprint.encoders.backbones import get_backbone
+
+        get_backbone(value)
+        return value
+
+    @field_validator("image_size")
+    @classmethod
+    def _own_image_size(cls, value: int, info: ValidationInfo) -> int:
+        from heartprint.encoders.backbones import get_backbone
+
+        return value if value or "backbone" not in info.data else get_backbone(info.data["backbone"]).image_size
+
+    @field_validator("layouts")
+    @classmethod
+    def _known_layouts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from heartprint.sheets import get_layout
+
+        for name in value:
+            get_layout(name)
+        return value

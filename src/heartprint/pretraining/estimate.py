@@ -1,0 +1,234 @@
+"""What a pretraining run will take, from a few small steps measured on this machine."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from heartprint.cohorts import Cohort
+from heartprint.encoders import choose_device
+from heartprint.pretraining.batches import Batch, BatchKey, Schedule, draw_batch
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.learner import Learner, reproducible
+from heartprint.pretraining.loop import select
+from heartprint.pretraining.memory import memory_explained
+from heartprint.pretraining.methods import get_method
+
+_SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
+_ADAM_BYTES_PER_WEIGHT = 16  # weight, gradient and two moments, float32
+_CHECKPOINT_BYTES_PER_WEIGHT = 12
+_CHECKPOINTS_AT_ONCE = 3
+_RECORD_SECONDS = 10.0
+_SAMPLE_BYTES = 2
+_TIMED_VIEWS = 16
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What a step costs on this machine.
+
+    Attributes:
+        device: Where it was measured.
+        n_parameters: Weights that learn, head included.
+        s_per_image: Compute for one view, forwards and backwards, s.
+        s_per_step: Compute that does not grow with the batch, s.
+        activation_bytes: What one view keeps for the way back, bytes.
+    """
+
+    device: str
+    n_parameters: int
+    s_per_image: float
+    s_per_step: float
+    activation_bytes: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take.
+
+    Attributes:
+        n_items: Patients with pairs, or ECGs, depending on the method.
+        n_ecgs: ECGs in the cohort.
+        steps: Optimiser steps.
+        images: Views drawn and learned from.
+        seconds: Time on this machine, s.
+        images_per_s: Views per second on this machine.
+        memory_bytes: Memory of the device for weights, optimiser and activations, bytes.
+        waveform_bytes: The cohort's waveform file, bytes.
+        run_bytes: The run's folder, checkpoints included, bytes.
+        cost: What was measured.
+        draw_s: Time to draw a view, s; None if nothing was drawn.
+        config: The configuration.
+    """
+
+    n_items: int
+    n_ecgs: int
+    steps: int
+    images: int
+    seconds: float
+    images_per_s: float
+    memory_bytes: float
+    waveform_bytes: float
+    run_bytes: float
+    cost: StepCost
+    draw_s: float | None
+    config: PretrainConfig
+
+    def text(self) -> str:
+        """The estimate in words, with where it comes from."""
+        c = self.config
+        drawn = "drawing not counted" if self.draw_s is None else f"drawing {1000 * self.draw_s:.2f} ms a view"
+        return (
+            f"Estimate for {c.method} with {c.backbone} at {c.image_size} px, {self.n_items:,} items "
+            f"({self.n_ecgs:,} ECGs), batches of {c.batch_size} pairs\n"
+            f"  time    {_duration(self.seconds)} on {self.cost.device} "
+            f"({self.steps:,} steps, {self.images:,} images at {self.images_per_s:,.0f}/s)\n"
+            f"  memory  {_bytes(self.memory_bytes)} for weights, optimiser and activations "
+            f"({self.cost.n_parameters / 1e6:.1f} million weights, {_bytes(self.cost.activation_bytes)} an image)\n"
+            f"  disk    {_bytes(self.waveform_bytes)} of waveforms, {_bytes(self.run_bytes)} for the run\n"
+            f"  Extrapolated from small steps measured on this machine ({1000 * self.cost.s_per_image:.1f} ms an "
+            f"image, {drawn})."
+        )
+
+
+def estimate(
+    config: PretrainConfig,
+    *,
+    n_items: int,
+    n_ecgs: int,
+    sampling_rate: float = 500.0,
+    n_leads: int = 8,
+    draw_s: float | None = None,
+    cost: StepCost | None = None,
+) -> Estimate:
+    """Estimate time, memory and disk of a run.
+
+    Args:
+        config: The run's configuration.
+        n_items: Patients with two ECGs for ``bcl``, ECGs for the other methods.
+        n_ecgs: ECGs of the cohort, for the disk.
+        sampling_rate: Hz.
+        n_leads: Stored leads.
+        draw_s: Time to draw one view, s, if it is known (see `measure_drawing`).
+        cost: What `measure_step` gave; measured now if None.
+
+    Raises:
+        HeartprintError: ``more-pairs-than-exist``, ``no-such-device`` or ``out-of-memory``.
+    """
+    schedule = Schedule(n_items, config)
+    cost = cost or measure_step(config)
+    images_per_step = 2 * config.batch_size
+    compute = cost.s_per_step + images_per_step * cost.s_per_image
+    drawing = images_per_step * (draw_s or 0.0)
+    # Workers draw while the network computes.
+    s_per_step = max(compute, drawing / config.workers) if config.workers else compute + drawing
+    steps = schedule.total_steps
+    similarities = 4 * (2 * config.batch_size) ** 2 * 4
+    return Estimate(
+        n_items=n_items,
+        n_ecgs=n_ecgs,
+        steps=steps,
+        images=steps * images_per_step,
+        seconds=steps * s_per_step,
+        images_per_s=images_per_step / s_per_step,
+        memory_bytes=_ADAM_BYTES_PER_WEIGHT * cost.n_parameters
+        + images_per_step * cost.activation_bytes
+        + similarities,
+        waveform_bytes=n_ecgs * n_leads * _RECORD_SECONDS * sampling_rate * _SAMPLE_BYTES,
+        run_bytes=_CHECKPOINTS_AT_ONCE * _CHECKPOINT_BYTES_PER_WEIGHT * cost.n_parameters,
+        cost=cost,
+        draw_s=draw_s,
+        config=config,
+    )
+
+
+def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
+    """Estimate a run on a cohort; its own sheets are drawn to see how long that takes."""
+    chosen = select(cohort, config)
+    method = get_method(config.method)(chosen, config)
+    Schedule(method.n_items, config, item=method.item)
+    key = BatchKey(0, 0, np.arange(min(_TIMED_VIEWS // 2, method.n_items)))
+    draw_batch(method, key)  # compiles the drawing
+    began = time.perf_counter()
+    draw_batch(method, key)
+    draw_s = (time.perf_counter() - began) / (2 * len(key.items))
+    return estimate(
+        config,
+        n_items=method.n_items,
+        n_ecgs=len(chosen),
+        sampling_rate=float(np.median(chosen.records["sampling_rate"].to_numpy())),
+        n_leads=int(chosen.records["n_leads"].to_numpy().max()),
+        draw_s=draw_s,
+    )
+
+
+def measure_step(config: PretrainConfig) -> StepCost:
+    """Measure steps of two small batches at the real image size on the configured device.
+
+    The time of a step is taken to be a constant plus a part that grows with the batch; small batches do not fill a
+    large GPU, so the estimate is rather too long there than too short.
+    """
+    device = choose_device(config.device)
+    few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
+    with memory_explained(config), reproducible(device):
+        learner = Learner(config, total_steps=100, device=device)
+        kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
+        times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
+    more = 2 * (many - few)
+    s_per_image = max((times[1] - times[0]) / more, times[1] / (2 * many) / 4)
+    return StepCost(
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        n_parameters=learner.n_parameters,
+        s_per_image=s_per_image,
+        s_per_step=max(0.0, times[0] - 2 * few * s_per_image),
+        activation_bytes=(kept[1] - kept[0]) / more,
+    )
+
+
+def _blank(config: PretrainConfig, pairs: int) -> Batch:
+    size = config.image_size
+    pages = np.random.Generator(np.random.Philox(0)).integers(0, 256, (2, pairs, size, size), dtype=np.uint8)
+    return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(pages), torch.arange(pairs))
+
+
+def _kept_bytes(learner: Learner, batch: Batch) -> int:
+    """Bytes of everything that the way forwards keeps for the way back; each piece of memory counts once."""
+    pieces: dict[int, int] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        pieces[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss, _ = learner.loss(batch)
+    del loss
+    return sum(pieces.values())
+
+
+def _seconds(learner: Learner, batch: Batch) -> float:
+    learner.step(batch)
+    times = []
+    for _ in range(2):
+        began = time.perf_counter()
+        float(learner.step(batch)[0])
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{math.ceil(seconds)} seconds"
+
+
+def _bytes(number: float) -> str:
+    for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if number >= size:
+            return f"{number / size:,.1f} {unit}"
+    return f"{number / 1e3:,.0f} kB"

@@ -1,0 +1,264 @@
+"""The pretraining run: from a cohort to an encoder folder, in steps that can be interrupted anywhere."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor
+
+from heartprint.cohorts import Cohort
+from heartprint.encoders import CohortSource, EncoderConfig, PretrainingSummary, Seen, choose_device, save_encoder
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.progress import Progress
+from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
+from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.learner import Learner, reproducible
+from heartprint.pretraining.memory import memory_explained
+from heartprint.pretraining.methods import Method, get_method
+from heartprint.pretraining.run_folder import CHECKPOINTS, Log, LogRow, RunFolder, surroundings
+
+ENCODER = "encoder"
+_LOG_EVERY = 10
+
+
+def pretrain(
+    cohort: Cohort,
+    config: PretrainConfig,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    stop_after_steps: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Pretrain an encoder.
+
+    The result depends on the configuration and the cohort alone, for a given machine kind, torch version and number
+    of threads: not on the number of workers, nor on interruptions.
+
+    Args:
+        cohort: ECGs to learn from; ``config.since`` and ``config.until`` narrow it.
+        config: How.
+        out: Folder of the run. It must be new or empty, unless a run is resumed.
+        resume: Go on with the run in ``out`` after its last checkpoint; an empty folder starts it, a finished run is
+            left as it is.
+        stop_after_steps: Stop cleanly after this many steps of this call, leaving a checkpoint.
+        progress: Whether to show progress.
+
+    Returns:
+        ``out``. When the run is finished it holds the encoder folder ``encoder/``.
+
+    Raises:
+        HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``no-such-device``, ``output-exists``,
+            ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``not-finite``,
+            ``out-of-memory``, ``worker-died`` or ``disk-full``.
+        KeyboardInterrupt: On Ctrl-C, after the step is finished and a checkpoint is saved.
+    """
+    run = _Run(cohort, config, Path(out))
+    run.folder.check(resume=resume)
+    if not run.folder.finished:
+        device = choose_device(config.device)
+        with memory_explained(config), reproducible(device):
+            run.go(device, stop_after_steps, progress)
+    return run.folder.path
+
+
+def select(cohort: Cohort, config: PretrainConfig) -> Cohort:
+    """The ECGs of the period that a configuration asks for.
+
+    Raises:
+        HeartprintError: ``no-ecgs``.
+    """
+    chosen = cohort.filter(since=config.since, until=config.until) if config.since or config.until else cohort
+    if len(chosen) == 0:
+        period = f" from {config.since or 'the beginning'} to {config.until or 'the end'}"
+        undated = cohort.records["recorded_at"].null_count()
+        raise HeartprintError(
+            "no-ecgs",
+            f"'{cohort.info.name}' has no ECG{period if len(cohort) else ''} ({undated:,} of {len(cohort):,} have no "
+            "date). Change since or until.",
+        )
+    return chosen
+
+
+class _Run:
+    def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path) -> None:
+        self.config = config
+        chosen = select(cohort, config)
+        self.method: Method = get_method(config.method)(chosen, config)
+        self.schedule = Schedule(self.method.n_items, config, item=self.method.item)
+        # Those who can never be drawn were not seen.
+        self.used = chosen.take(self.method.rows)
+        self.folder = RunFolder(out, config, self.used)
+
+    def go(self, device: torch.device, stop_after_steps: int | None, progress: bool) -> None:
+        total = self.schedule.total_steps
+        # Before anything is written: it may not be possible.
+        learner = Learner(self.config, total, device)
+        self.folder.start()
+        found = load_latest(self.folder.path / CHECKPOINTS)
+        if found is not None:
+            learner.load(found.tensors)
+        first = found.step if found else 0
+        last = total if stop_after_steps is None else min(total, first + stop_after_steps)
+        clock = _Clock(found.seconds if found else 0.0)
+        self.folder.save(
+            items=self.method.item,
+            n_items=self.method.n_items,
+            steps=total,
+            parameters=learner.n_parameters,
+            precision="bfloat16" if learner.bfloat16 else "float32",
+            **surroundings(device),
+        )
+        log = Log(self.folder.path, first)
+        interrupted = False
+        with _stop_asked() as asked:
+            step = first
+            batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
+            with closing(batches), _shown(self.config.method, total, first, progress) as bar:
+                pending: list[tuple[int, Tensor, Tensor]] = []
+                for batch in clock.timing(batches):
+                    loss, partner_found = learner.step(batch)
+                    step = batch.key.step + 1
+                    pending.append((step, loss, partner_found))
+                    # Reading a number off a GPU waits for it, so numbers are read a few steps at a time.
+                    interrupted = asked.is_set()
+                    pause = step == last or interrupted or step % self.config.checkpoint_every == 0
+                    if pause or step % _LOG_EVERY == 0 or device.type == "cpu":
+                        rows = self._rows(pending, clock, learner)
+                        pending.clear()
+                        log.add(rows)
+                        if bar:
+                            note = f"loss {rows[-1].loss:.3f}  partner found {rows[-1].partner_found:.0%}"
+                            bar.advance(len(rows), note)
+                    if pause:
+                        save_checkpoint(
+                            self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds)
+                        )
+                    if interrupted:
+                        break
+            self._close(learner, log, step, clock)
+        if interrupted and step < total:
+            raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
+
+    def _rows(self, pending: list[tuple[int, Tensor, Tensor]], clock: _Clock, learner: Learner) -> list[LogRow]:
+        values = torch.stack([torch.stack([loss, found.to(loss.dtype)]) for _, loss, found in pending]).tolist()
+        per_s, waiting = clock.lap(2 * self.config.batch_size * len(pending))
+        rows = []
+        for (step, _, _), (loss, found) in zip(pending, values, strict=True):
+            if not abs(loss) < float("inf"):
+                raise HeartprintError(
+                    "not-finite",
+                    f"The loss of step {step} is {loss}: training diverged. Start a new run with a lower learning_rate "
+                    f"(-o learning_rate={self.config.learning_rate / 3:.1g}) or a longer warmup_share.",
+                )
+            epoch = (step - 1) // self.schedule.steps_per_epoch
+            rate = learner.learning_rate(step - 1)
+            rows.append(LogRow(step, epoch, round(loss, 6), round(found, 4), rate, round(per_s, 1), round(waiting, 3)))
+        return rows
+
+    def _close(self, learner: Learner, log: Log, step: int, clock: _Clock) -> None:
+        finished = step >= self.schedule.total_steps
+        if finished:
+            self._save_encoder(learner)
+        kind = "simulated patients" if self.used.info.simulated else self.used.info.name
+        log.draw_curves(f"Pretraining: {self.config.method}, {self.config.backbone}, {kind}")
+        images = 2 * self.config.batch_size * step
+        self.folder.save(
+            status="finished" if finished else "stopped",
+            steps_done=step,
+            images=images,
+            seconds=round(clock.seconds, 1),
+            images_per_s=round(images / clock.seconds, 1) if clock.seconds else None,
+        )
+
+    def _save_encoder(self, learner: Learner) -> None:
+        config = self.config
+        summary = PretrainingSummary(
+            method=config.method,
+            steps=self.schedule.total_steps,
+            batch_size=config.batch_size,
+            temperature=config.temperature,
+            max_rotation_deg=config.max_rotation_deg,
+            seed=config.seed,
+            cohort=CohortSource.of(self.used),
+            settings=config.model_dump(mode="json"),
+        )
+        description = EncoderConfig.new(
+            config.backbone,
+            image_size=config.image_size,
+            layouts=config.layouts,
+            baseline=config.baseline,
+            initial_weights=config.init,
+            initial_seed=config.seed,
+            pretraining=summary,
+        )
+        save_encoder(self.folder.path / ENCODER, learner.encoder, description, seen=Seen.of(self.used))
+
+
+class _Clock:
+    """Measures a run: all its time, and how much of it passes in waiting for sheets."""
+
+    def __init__(self, seconds_before: float) -> None:
+        self._before = seconds_before
+        self._started = self._lap_started = time.perf_counter()
+        self._waited = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Time of the run so far, earlier parts included, s."""
+        return self._before + time.perf_counter() - self._started
+
+    def timing(self, items: Iterator[Batch]) -> Iterator[Batch]:
+        """Iterate, counting the time until each item is there."""
+        while True:
+            began = time.perf_counter()
+            item = next(items, None)
+            self._waited += time.perf_counter() - began
+            if item is None:
+                return
+            yield item
+
+    def lap(self, images: int) -> tuple[float, float]:
+        """Images per second and share of waiting since the last lap."""
+        now = time.perf_counter()
+        spent, waited = now - self._lap_started, self._waited
+        self._lap_started, self._waited = now, 0.0
+        return images / spent, waited / spent
+
+
+@contextmanager
+def _shown(method: str, total: int, first: int, progress: bool) -> Iterator[Progress | None]:
+    if not progress:
+        yield None
+        return
+    with Progress(f"Pretraining ({method})", total) as bar:
+        if first:
+            bar.advance(first, "resumed")
+        yield bar
+
+
+@contextmanager
+def _stop_asked() -> Iterator[threading.Event]:
+    """Let the first Ctrl-C ask for a clean stop; the second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked  # Python gives signals to the main thread only.
+        return
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,219 @@
+"""The folder of a run: what was asked for, what it learns from, how it goes."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+import heartprint
+from heartprint.cohorts import Cohort
+from heartprint.foundation.config import load_config, save_config
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_path, write_json
+from heartprint.pretraining.config import CHANGEABLE, PretrainConfig
+
+CONFIG_FILE = "config.yaml"
+NOTE_FILE = "run.json"
+LOG_FILE = "log.csv"
+CURVES_FILE = "curves.png"
+CHECKPOINTS = "checkpoints"
+
+
+class LogRow(NamedTuple):
+    """One line of ``log.csv``.
+
+    Attributes:
+        step: Steps done.
+        epoch: Pass over the items, from 0.
+        loss: NT-Xent.
+        partner_found: Share of the views whose partner was the most similar candidate.
+        learning_rate: Of this step.
+        images_per_s: Views learned from per second, drawing and everything else included.
+        waiting_share: Share of the time spent waiting for sheets.
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    partner_found: float
+    learning_rate: float
+    images_per_s: float
+    waiting_share: float
+
+
+class RunFolder:
+    """Opens, describes and checks a run's folder.
+
+    Args:
+        path: The folder.
+        config: The whole configuration.
+        cohort: Exactly the ECGs that are learned from.
+    """
+
+    def __init__(self, path: Path, config: PretrainConfig, cohort: Cohort) -> None:
+        self.path = path
+        self.config = config
+        self.note: dict[str, Any] = {
+            "heartprint": heartprint.__version__,
+            "status": "running",
+            "cohort": describe(cohort),
+        }
+
+    @property
+    def finished(self) -> bool:
+        """Whether the encoder is written."""
+        return str(self.note["status"]) == "finished"
+
+    def check(self, *, resume: bool) -> None:
+        """See whether a run can begin here, or whether the one in the folder is the same. Nothing is written.
+
+        Raises:
+            HeartprintError: ``output-exists`` if the folder is not empty and nothing is to be resumed; ``not-a-run``
+                if it holds something else; ``config-changed`` or ``cohort-changed``.
+        """
+        occupied = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        if occupied and not resume:
+            raise HeartprintError(
+                "output-exists",
+                f"{self.path} exists already. Choose another --out, or go on with the run in it by --resume.",
+            )
+        if occupied and not (self.path / CONFIG_FILE).is_file():
+            raise HeartprintError(
+                "not-a-run", f"{self.path} holds no pretraining run (no {CONFIG_FILE}). Choose another --out."
+            )
+        if occupied:
+            self._check_config()
+        if (self.path / NOTE_FILE).is_file():
+            self._check_cohort()
+
+    def start(self) -> None:
+        """Write down what is about to run; settings that may change are kept as they are now."""
+        save_config(self.path / CONFIG_FILE, self.config)
+        self.save()
+
+    def save(self, **facts: Any) -> None:
+        """Add facts to ``run.json``."""
+        self.note |= facts
+        write_json(self.path / NOTE_FILE, self.note)
+
+    def _check_config(self) -> None:
+        old = load_config(self.path / CONFIG_FILE, [], PretrainConfig).model_dump(mode="json")
+        new = self.config.model_dump(mode="json")
+        changed = [
+            f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key] and key not in CHANGEABLE
+        ]
+        if changed:
+            raise HeartprintError(
+                "config-changed",
+                f"The run in {self.path} was started with other settings ({'; '.join(changed)}), so it cannot be "
+                "resumed with these. Leave them as they were, or choose another --out.",
+            )
+
+    def _check_cohort(self) -> None:
+        try:
+            old = json.loads((self.path / NOTE_FILE).read_text(encoding="utf-8"))
+            was, status = old["cohort"], old["status"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise HeartprintError(
+                "not-a-run", f"{self.path / NOTE_FILE} cannot be read ({error}). Start again with another --out."
+            ) from error
+        now = self.note["cohort"]
+        if was["records_hash"] != now["records_hash"]:
+            raise HeartprintError(
+                "cohort-changed",
+                f"The run in {self.path} learned from {was['n_ecgs']:,} ECGs of '{was['name']}', which are not the "
+                f"{now['n_ecgs']:,} ECGs given now. Resume with the cohort it was started with, or choose another "
+                "--out.",
+            )
+        self.note = old | {"status": "finished" if status == "finished" else "running"}
+
+
+def describe(cohort: Cohort) -> dict[str, Any]:
+    """Name a cohort, or the part of it that is learned from, without naming a patient."""
+    digest = hashlib.sha256(cohort.info.content_hash.encode())
+    for ecg_id, patient_id in zip(cohort.records["ecg_id"], cohort.records["patient_id"], strict=True):
+        digest.update(f"{ecg_id}\x1f{patient_id}\x1e".encode())
+    return {
+        "name": cohort.info.name,
+        "simulated": cohort.info.simulated,
+        "content_hash": cohort.info.content_hash,
+        "records_hash": digest.hexdigest(),
+        "n_ecgs": len(cohort),
+        "n_patients": cohort.n_patients,
+    }
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """What a run computes with."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__},
+    }
+
+
+class Log:
+    """``log.csv`` and ``curves.png``.
+
+    Args:
+        folder: The run's folder.
+        step: Steps done; later lines, of a run that went on after its last checkpoint, are dropped.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
+        self.folder = folder
+        self.path = folder / LOG_FILE
+        self.rows = [row for row in _read_log(self.path) if row.step <= step]
+        with atomic_path(self.path) as new, new.open("w", newline="", encoding="utf-8") as handle:
+            writer = csv.writer(handle)
+            writer.writerow(LogRow._fields)
+            writer.writerows(self.rows)
+
+    def add(self, rows: list[LogRow]) -> None:
+        """Append lines."""
+        self.rows += rows
+        with self.path.open("a", newline="", encoding="utf-8") as handle:
+            csv.writer(handle).writerows(rows)
+
+    def draw_curves(self, title: str) -> None:
+        """Draw loss, partner found and learning rate over the steps."""
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 7), layout="constrained")
+        axes = figure.subplots(3, 1, sharex=True)
+        steps = [row.step for row in self.rows]
+        for axis, field, label in (
+            (axes[0], "loss", "loss (NT-Xent)"),
+            (axes[1], "partner_found", "partner found"),
+            (axes[2], "learning_rate", "learning rate"),
+        ):
+            axis.plot(steps, [getattr(row, field) for row in self.rows], linewidth=1)
+            axis.set_ylabel(label)
+            axis.grid(alpha=0.3)
+        axes[1].set_ylim(0, 1)
+        axes[2].set_xlabel("step")
+        axes[0].set_title(title)
+        with atomic_path(self.folder / CURVES_FILE) as new:
+            figure.savefig(new, format="png", dpi=120)
+
+
+def _read_log(path: Path) -> list[LogRow]:
+    if not path.is_file():
+        return []
+    rows = []
+    with path.open(newline="", encoding="utf-8") as handle:
+        for line in csv.DictReader(handle):
+            try:
+                rows.append(
+                    LogRow(int(line["step"]), int(line["epoch"]), *(float(line[f]) for f in LogRow._fields[2:]))
+                )
+            except (KeyError, TypeError, ValueError):
+                break  # A run that was killed while it wrote leaves half a line.
+    return rows

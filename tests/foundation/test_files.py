@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_folder, atomic_path, sha256_file, write_json, write_text
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_file_is_replaced_at_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "a.txt"
+    write_text(target, "old")
+    with atomic_path(target) as path:
+        path.write_text("new")
+        assert target.read_text() == "old"
+        assert path.parent == target.parent  # a rename across devices would not be atomic
+    assert target.read_text() == "new"
+    assert names(target.parent) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_file_is_unchanged_after_an_error(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+    with pytest.raises(error), atomic_path(target) as path:
+        path.write_text("half")
+        raise error
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_folder_is_unchanged_after_an_error(tmp_path: Path, error: type[BaseException]) -> None:
+    target = tmp_path / "d"
+    with atomic_folder(target) as folder:
+        (folder / "x").write_text("old")
+    with pytest.raises(error), atomic_folder(target) as folder:
+        (folder / "x").write_text("half")
+        raise error
+    assert (target / "x").read_text() == "old"
+    assert names(tmp_path) == ["d"]
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    target = tmp_path / "d"
+    with atomic_folder(target) as folder:
+        (folder / "one").write_text("1")
+        assert not target.exists()
+    with atomic_folder(target) as folder:
+        (folder / "two").write_text("2")
+        assert names(target) == ["one"]
+    assert names(target) == ["two"]
+    assert names(tmp_path) == ["d"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("what", [atomic_path, atomic_folder])
+def test_full_disk_is_a_sentence(tmp_path: Path, number: int, what) -> None:
+    with pytest.raises(HeartprintError) as caught, what(tmp_path / "x"):
+        raise OSError(number, "full")
+    assert caught.value.code == "disk-full"
+    assert names(tmp_path) == []
+
+
+def test_other_errors_of_the_system_pass(tmp_path: Path) -> None:
+    with pytest.raises(PermissionError), atomic_path(tmp_path / "x"):
+        raise PermissionError(errno.EACCES, "no")
+
+
+def test_json_and_checksum(tmp_path: Path) -> None:
+    value = {"b": 1, "a": ["µV", None, 0.1]}
+    write_json(tmp_path / "x.json", value)
+    text = (tmp_path / "x.json").read_text(encoding="utf-8")
+    assert list(json.loads(text).items()) == list(value.items())
+    assert "µV" in text
+    assert sha256_file(tmp_path / "x.json") == hashlib.sha256(text.encode()).hexdigest()

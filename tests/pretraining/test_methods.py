@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from heartprint.cohorts import Cohort
+from heartprint.foundation.errors import HeartprintError
+from heartprint.pretraining.batches import BatchKey, Schedule, draw_batch, drawn_batches
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.methods import METHODS, get_method
+from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.methods.layouts import Layouts
+from heartprint.pretraining.methods.simclr import SimClr
+from tests.pretraining.conftest import ECGS_PER_PATIENT
+
+Make = Callable[..., PretrainConfig]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
+    method = get_method(name)(cohort, config(method=name))
+    assert method.name == name and method.description and method.item
+    batch = draw_batch(method, BatchKey(2, 0, np.array([1, 3, 5])))
+    assert batch.pages.shape == (2, 3, 32, 32) and str(batch.pages.dtype) == "torch.uint8"
+    assert batch.groups.shape == (3,) and str(batch.groups.dtype) == "torch.int64"
+    again = draw_batch(get_method(name)(cohort, config(method=name)), BatchKey(2, 9, np.array([5, 3, 1])))
+    assert np.array_equal(batch.pages.numpy()[:, ::-1], again.pages.numpy()), "a view may not depend on its batch"
+    assert not np.array_equal(batch.pages[0], batch.pages[1])
+    for other in (config(method=name, seed=1), None):
+        changed = draw_batch(
+            get_method(name)(cohort, other or config(method=name)), BatchKey(2 if other else 3, 0, np.array([1, 3, 5]))
+        )
+        assert not np.array_equal(batch.pages, changed.pages), "seed and epoch must change the views"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_views_follow_the_ids_not_the_rows(name: str, cohort: Cohort, config: Make) -> None:
+    """The same ECGs in another order give the same views, item by item."""
+    order = np.random.default_rng(0).permutation(len(cohort))
+    moved = cohort.take(order)
+    one, other = (get_method(name)(c, config(method=name)) for c in (cohort, moved))
+    item = 4
+    there = item if name == "bcl" else int(np.flatnonzero(order == item)[0])
+    for first, second in zip(one.draw(1, item), other.draw(1, there), strict=True):
+        assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_worker_count_changes_nothing(name: str, cohort: Cohort, config: Make) -> None:
+    method = get_method(name)(cohort, config(method=name))
+    schedule = Schedule(method.n_items, config(), item=method.item)
+    runs = [list(drawn_batches(method, schedule, 1, 6, workers)) for workers in (0, 1, 2)]
+    for batches in runs[1:]:
+        for one, two in zip(runs[0], batches, strict=True):
+            assert one.key.step == two.key.step and np.array_equal(one.key.items, two.key.items)
+            assert np.array_equal(one.pages, two.pages) and np.array_equal(one.groups, two.groups)
+
+
+def test_bcl_pairs_are_two_ecgs_of_one_patient(cohort: Cohort, config: Make) -> None:
+    method = Bcl(cohort, config())
+    with_pairs = [f"p{i}" for i, n in enumerate(ECGS_PER_PATIENT) if n >= 2]
+    assert method.n_items == len(with_pairs)
+    assert sorted(set(cohort.patient_ids[method.rows])) == sorted(with_pairs)
+    drawn = set()
+    for epoch in range(5):
+        for item in range(method.n_items):
+            one, other = method.pair(epoch, item)
+            assert cohort.patient_ids[one] == cohort.patient_ids[other]
+            assert cohort.ecg_ids[one] != cohort.ecg_ids[other]
+            drawn.add(cohort.patient_ids[one])
+    assert drawn == set(with_pairs)
+
+
+def test_bcl_draws_every_ordered_pair_equally_often(cohort: Cohort, config: Make) -> None:
+    method = Bcl(cohort, config())
+    item = next(i for i in range(method.n_items) if method._counts[i] == 4)
+    counts = Counter(method.pair(epoch, item) for epoch in range(2400))
+    assert len(counts) == 12
+    # Chi-square with 11 degrees of freedom: 31.3 is its 99.9 % point. The draws are fixed by the seed.
+    assert sum((n - 200) ** 2 / 200 for n in counts.values()) < 31.3
+
+
+def test_bcl_groups_are_patients(cohort: Cohort, config: Make) -> None:
+    method = Bcl(cohort, config())
+    items = np.arange(method.n_items)
+    rows = np.array([method.pair(0, item)[0] for item in items])
+    assert np.array_equal(method.groups(items), cohort.patient_codes[rows])
+
+
+def test_bcl_views_are_drawn_independently(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both views meet every pair of layouts, and their poses are not the same."""
+    seen, turns = set(), []
+
+    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+        drawn.append((layout, pose))
+        return np.zeros((size, size), np.uint8)
+
+    monkeypatch.setattr("heartprint.pretraining.views.render", note)
+    method = Bcl(cohort, config())
+    for epoch in range(40):
+        for item in range(method.n_items):
+            drawn: list[tuple[str, object]] = []
+            method.draw(epoch, item)
+            (first, pose1), (second, pose2) = drawn
+            seen.add((first, second))
+            turns.append((pose1.rotation_deg, pose2.rotation_deg))  # type: ignore[attr-defined]
+    assert len(seen) == 16
+    both = np.array(turns)
+    assert np.abs(both).max() <= 10 and np.abs(both).max() > 9
+    assert abs(np.corrcoef(both.T)[0, 1]) < 0.2
+
+
+def test_bcl_without_pairs(single_ecgs: Cohort, config: Make) -> None:
+    with pytest.raises(HeartprintError) as caught:
+        Bcl(single_ecgs, config())
+    assert caught.value.code == "no-pairs" and "--method layouts" in caught.value.message
+
+
+def test_methods_without_patients_take_every_ecg(single_ecgs: Cohort, config: Make) -> None:
+    for method in (SimClr(single_ecgs, config()), Layouts(single_ecgs, config())):
+        assert method.n_items == 5
+        assert method.groups(np.arange(5)).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_simclr_augments_one_sheet(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With augmentations that do nothing, both views are the one sheet."""
+    still = {"crop_scale": (1, 1), "crop_ratio": (1, 1), "jitter_probability": 0, "blur_probability": 0}
+    method = SimClr(cohort, config(method="simclr", augment=still))
+    one, other = method.draw(0, 3)
+    assert np.array_equal(one, other)
+    assert np.array_equal(one, method.views.sheet(3, 0, 0))
+
+
+def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+
+    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+        drawn.append(layout)
+        return np.zeros((size, size), np.uint8)
+
+    monkeypatch.setattr("heartprint.pretraining.views.render", note)
+    method = Layouts(cohort, config())
+    for epoch in range(30):
+        for item in range(5):
+            method.draw(epoch, item)
+    pairs = set(zip(drawn[::2], drawn[1::2], strict=True))
+    assert len(pairs) == 12 and all(a != b for a, b in pairs)
+    drawn.clear()
+    Layouts(cohort, config(layouts=("standard",))).draw(0, 0)
+    assert drawn == ["standard", "standard"]
+
+
+def test_an_epoch_visits_each_item_once(config: Make) -> None:
+    schedule = Schedule(10, config(batch_size=3, epochs=4))
+    assert (schedule.steps_per_epoch, schedule.total_steps) == (3, 12)
+    epochs = [[i for step in range(3) for i in schedule[3 * epoch + step].items.tolist()] for epoch in range(4)]
+    assert all(len(set(items)) == 9 for items in epochs)
+    assert len({tuple(items) for items in epochs}) == 4
+    assert {i for items in epochs for i in items} == set(range(10)), "who is left over must change"
+    assert [schedule[step].epoch for step in (0, 2, 3, 11)] == [0, 0, 1, 3]
+    backwards = [schedule[step].items.tolist() for step in (11, 0)]
+    fresh = Schedule(10, config(batch_size=3, epochs=4))
+    assert backwards == [fresh[step].items.tolist() for step in (11, 0)], "a step must not depend on those before"
+
+
+def test_steps_win_over_epochs(config: Make) -> None:
+    assert Schedule(10, config(steps=7, epochs=1)).total_steps == 7
+
+
+def test_batch_larger_than_the_items(config: Make) -> None:
+    with pytest.raises(HeartprintError) as caught:
+        Schedule(10, config(batch_size=11), item="patients with two or more ECGs")
+    assert caught.value.code == "more-pairs-than-exist"
+    assert "-o batch_size=10" in caught.value.message and "patients with two" in caught.value.message
+
+
+def test_unknown_method_names_the_nearest() -> None:
+    with pytest.raises(HeartprintError, match="Did you mean 'simclr'"):
+        get_method("simcrl")
