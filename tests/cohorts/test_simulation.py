@@ -471,3 +471,25 @@ def test_every_finding_occurs_more_often_with_low_lvef() -> None:
         assert isinstance(finding, Finding)
         assert 0 < finding.base < 0.2
         assert finding.per_severity >= 0
+
+
+# --- the command line -------------------------------------------------------------------------------------------
+
+
+def test_command_line(tmp_path: Path) -> None:
+    import typer
+    from typer.testing import CliRunner
+
+    from heartprint.cli.simulate import simulate as verb
+
+    app = typer.Typer()
+    app.command()(verb)
+    out = tmp_path / "cohort"
+    result = CliRunner().invoke(app, [str(out), "--patients", "3", "--seed", "4", "--hospital", "external"])
+    assert result.exit_code == 0, result.output
+    assert "Simulated" in result.output
+    assert Cohort.open(out).n_patients == 3
+    wrong = CliRunner().invoke(app, [str(out), "--patients", "3", "--rate", "250"])
+    assert isinstance(wrong.exception, HeartprintError)
+    assert wrong.exception.code == "unsupported-rate"
+    assert Cohort.open(out).n_patients == 3, "the old cohort stays usable"

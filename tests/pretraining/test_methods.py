@@ -59,6 +59,20 @@ def test_worker_count_changes_nothing(name: str, cohort: Cohort, config: Make) -
             assert np.array_equal(one.pages, two.pages) and np.array_equal(one.groups, two.groups)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_errors_of_drawing_arrive_as_they_are(
+    workers: int, cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise HeartprintError("bad-ecg", "This ECG cannot be drawn.")
+
+    method = Bcl(cohort, config())
+    monkeypatch.setattr(method, "draw", fail)
+    with pytest.raises(HeartprintError) as caught:
+        list(drawn_batches(method, Schedule(method.n_items, config()), 0, 2, workers))
+    assert caught.value.code == "bad-ecg"
+
+
 def test_bcl_pairs_are_two_ecgs_of_one_patient(cohort: Cohort, config: Make) -> None:
     method = Bcl(cohort, config())
     with_pairs = [f"p{i}" for i, n in enumerate(ECGS_PER_PATIENT) if n >= 2]

@@ -35,7 +35,8 @@ _AVF = LEADS_12.index("aVF")
 
 # Limits of QRS, as shares of its greatest speed; set so that the median duration in normal ECGs is that of large
 # surveys (about 90 ms; Palhares 2017).
-_ONSET_SPEED, _OFFSET_SPEED = 0.04, 0.06
+_ONSET_SPEED, _OFFSET_SPEED = 0.03, 0.05
+_SAME_ORIGIN = 0.6  # correlation of complexes below which a beat is taken for a ventricular extrasystole
 _P_CONSISTENCY = 0.25  # below, the stretches before QRS hold no P wave worth measuring
 _P_MIN_MV = 0.01
 
@@ -157,11 +158,11 @@ def _rhythm(beats: Beats, gap: Bools) -> _Rhythm:
     rate, usual = 60.0 / mean, float(np.median(rr[kept]))
     # Extrasystoles of ventricular origin make a regular rhythm look irregular: intervals beside a complex of another
     # shape are left out where enough others remain.
-    typical = beats.likeness > DOMINANT
+    typical = beats.likeness > _SAME_ORIGIN
     normal = kept & typical[1:] & typical[:-1]
     for valid in (normal, kept):
         changes = np.abs(np.diff(rr))[valid[1:] & valid[:-1]]
-        if len(changes) >= 3:
+        if len(changes) >= 2:
             irregularity = float(np.median(changes)) / mean
             variation = float(rr[valid].std(ddof=1)) / mean
             return _Rhythm(n, rate, irregularity, variation, usual)
@@ -225,7 +226,7 @@ def _measure_beat(stretches: Floats, usable: Bools, rhythm: _Rhythm) -> Measurem
 
 
 @numba.njit(cache=True, nogil=True)
-def _speed(median):
+def _speed(median: Floats) -> Floats:
     """``(samples,)`` root mean square over leads of the change per sample, averaged over three samples."""
     n_leads, n = median.shape
     raw = np.zeros((1, n))
@@ -237,26 +238,39 @@ def _speed(median):
     return smooth(raw, 3)[0]
 
 
+@numba.njit(cache=True, nogil=True)
+def _quiet_run(speed: Floats, start: int, step: int, limit: float, still: int) -> int:
+    """First sample from ``start`` on, going by ``step``, after which ``still`` samples stay below ``limit``."""
+    at, calm = start, 0
+    while 0 < at + step * (calm + 1) < len(speed) - 1:
+        if speed[at + step * (calm + 1)] < limit:
+            calm += 1
+            if calm == still:
+                return at
+        else:
+            at += step * (calm + 1)
+            calm = 0
+    return at
+
+
+def _quantile(values: Floats, share: float) -> float:
+    return float(np.sort(values)[int(share * (len(values) - 1))])
+
+
 def _qrs_bounds(median: Floats) -> tuple[int, int] | None:
     """First and last sample of QRS on the speed of the heart vector (all leads together)."""
     speed = _speed(median)
     reach = int(0.08 * RATE)
     peak = _BEFORE - reach + int(np.argmax(speed[_BEFORE - reach : _BEFORE + reach]))
-    top = speed[peak]
-    quiet = np.quantile(speed[: _BEFORE - reach], 0.3)
+    top = float(speed[peak])
+    quiet = _quantile(speed[: _BEFORE - reach], 0.3)
     if not top > 3 * quiet:
         return None
     # Depolarisation is fast, what surrounds it slow: the limits lie a little above the slowness on either side.
+    tail = _quantile(speed[_BEFORE + int(0.1 * RATE) : _BEFORE + int(0.3 * RATE)], 0.3)
     still = int(0.016 * RATE)
-    onset = peak
-    limit = quiet + _ONSET_SPEED * (top - quiet)
-    while onset > still and not np.all(speed[onset - still : onset] < limit):
-        onset -= 1
-    tail = np.quantile(speed[_BEFORE + int(0.1 * RATE) : _BEFORE + int(0.3 * RATE)], 0.3)
-    limit = tail + _OFFSET_SPEED * max(top - tail, 0.0)
-    offset = peak
-    while offset < len(speed) - still - 1 and not np.all(speed[offset + 1 : offset + 1 + still] < limit):
-        offset += 1
+    onset = _quiet_run(speed, peak, -1, quiet + _ONSET_SPEED * (top - quiet), still)
+    offset = _quiet_run(speed, peak, 1, tail + _OFFSET_SPEED * max(top - tail, 0.0), still)
     return (onset, offset) if 0.03 <= (offset - onset) / RATE <= 0.28 else None
 
 
@@ -294,6 +308,27 @@ def _t_wave(median: Floats, onset: int, offset: int, rr: float) -> tuple[int | N
     return start + peak, start + round(float(end))
 
 
+@numba.njit(cache=True, nogil=True)
+def _most_prominent(wave: Floats) -> tuple[int, float]:
+    """Local maximum that rises most above the higher of the lowest points on its two sides, and by how much."""
+    best, best_at = 0.0, -1
+    for i in range(1, len(wave) - 1):
+        if wave[i] >= wave[i - 1] and wave[i] > wave[i + 1]:
+            left = right = wave[i]
+            j = i - 1
+            while j >= 0 and wave[j] <= wave[i]:
+                left = min(left, wave[j])
+                j -= 1
+            j = i + 1
+            while j < len(wave) and wave[j] <= wave[i]:
+                right = min(right, wave[j])
+                j += 1
+            height = wave[i] - max(left, right)
+            if height > best:
+                best, best_at = height, i
+    return best_at, best
+
+
 def _p_wave(stretches: Floats, onset: int, rr: float, t_end: int | None) -> tuple[float, int | None]:
     """Likeness of the stretches before QRS, and the start of P where there is one."""
     start = max(0, onset - int(0.30 * RATE))
@@ -319,10 +354,10 @@ def _p_wave(stretches: Floats, onset: int, rr: float, t_end: int | None) -> tupl
     level = typical - typical[:, -4:].mean(axis=1, keepdims=True)
     detrended = median_beat(part)
     weights = _first_component(detrended)
-    wave, bump = weights @ level, weights @ detrended
-    if -bump.min() > bump.max():
-        wave, bump = -wave, -bump
-    peak = int(np.argmax(bump))
+    wave = weights @ level
+    (peak, height), (trough, depth) = _most_prominent(wave), _most_prominent(-wave)
+    if depth > height:
+        wave, peak = -wave, trough
     if not 4 <= peak <= width - 4:
         return consistency, None
     rise = max(0, peak - int(0.09 * RATE))
@@ -352,7 +387,7 @@ def measure_cohort(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -
     if n_jobs == 1:
         out = [_features_of(cohort, row) for row in (track(rows, "Measuring") if progress else rows)]
     else:
-        from joblib import Parallel, delayed
+        from joblib import Parallel, delayed  # type: ignore[import-untyped]
 
         parts = np.array_split(np.arange(len(cohort)), max(1, min(len(cohort), 8 * n_jobs)))
         done = Parallel(n_jobs=n_jobs)(delayed(_features_of_rows)(cohort, part) for part in parts)

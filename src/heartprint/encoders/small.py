@@ -16,7 +16,7 @@ class SmallNet(nn.Module):
 
     ``(B, 1, S, S)`` -> ``(B, 256)``. On a CPU the first layers of an image network cost most, because their maps
     are large and memory, not arithmetic, is the limit. One stride of 4 instead of two of 2 is three times as fast
-    here, and loses nothing: 49 pixels go in, 32 numbers come out, so thin strokes are still placed within a step.
+    here and lost nothing where we compared: 49 pixels go in, 32 numbers come out, so thin strokes keep their place.
     """
 
     def __init__(self) -> None:

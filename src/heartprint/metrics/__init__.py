@@ -1,7 +1,14 @@
 """Pure numpy: AUROC, DeLong, bootstrap, calibration, ridge and logistic probes."""
 
 from heartprint.metrics.auroc import Interval, auroc, average_precision, delong_interval, delong_paired
-from heartprint.metrics.bootstrap import cluster_bootstrap, study_difference, study_interval, study_values
+from heartprint.metrics.bootstrap import (
+    Resamples,
+    cluster_bootstrap,
+    study_difference,
+    study_interval,
+    study_resamples,
+    study_values,
+)
 from heartprint.metrics.calibration import (
     Confusion,
     PlattScaling,
@@ -22,6 +29,7 @@ __all__ = [
     "LinearProbe",
     "PlattScaling",
     "ReliabilityBin",
+    "Resamples",
     "auroc",
     "average_precision",
     "brier_score",
@@ -37,6 +45,7 @@ __all__ = [
     "reliability_bins",
     "study_difference",
     "study_interval",
+    "study_resamples",
     "study_values",
     "threshold_at_sensitivity",
     "wilson_interval",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numba
 import numpy as np
@@ -19,11 +19,13 @@ from heartprint.foundation.randomness import generator
 from heartprint.metrics.auroc import Floats, Interval, binary_labels, require_both_classes
 
 Metric = Literal["auroc", "auprc"]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.integer[Any]]
 _CHUNK = 2_000_000  # patient weights held at a time
 
 
 @numba.njit(cache=True, nogil=True)
-def _auroc_pass(patient, positive, last, weights, start, stop):
+def _auroc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, start: int, stop: int) -> float:
     """Weighted AUROC of ECGs sorted by rising score; ``last`` marks the end of a run of equal scores."""
     area, below, total_positive = 0.0, 0.0, 0.0
     run_positive, run_negative = 0.0, 0.0
@@ -43,7 +45,7 @@ def _auroc_pass(patient, positive, last, weights, start, stop):
 
 
 @numba.njit(cache=True, nogil=True)
-def _auprc_pass(patient, positive, last, weights, start, stop):
+def _auprc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, start: int, stop: int) -> float:
     """Weighted average precision of ECGs sorted by falling score."""
     area, hits, seen = 0.0, 0.0, 0.0
     run_positive, run = 0.0, 0.0
@@ -62,7 +64,7 @@ def _auprc_pass(patient, positive, last, weights, start, stop):
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw_value(auprc, patient, positive, last, bounds, weights):
+def _draw_value(auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, weights: Floats) -> float:
     """Mean over the folds that hold both classes; NaN if none does."""
     total, n = 0.0, 0
     for fold in range(len(bounds) - 1):
@@ -77,7 +79,9 @@ def _draw_value(auprc, patient, positive, last, bounds, weights):
 
 
 @numba.njit(cache=True, nogil=True)
-def _resampled(auprc, patient, positive, last, bounds, draw_counts, weights):
+def _resampled(
+    auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, draw_counts: Ints, weights: Floats
+) -> Floats:
     """Value of each resample: mean over the drawn label draws."""
     out = np.empty(len(weights))
     for b in range(len(weights)):
@@ -214,6 +218,54 @@ def _percentiles(estimate: float, values: Floats, level: float) -> Interval:
     return Interval(float(estimate), float(low), float(high), level, values.size, values.size - valid.size)
 
 
+@dataclass(frozen=True, eq=False)
+class Resamples:
+    """One method's value on the data as they are and on each resample; the difference of two is paired.
+
+    Attributes:
+        estimate: Mean over label draws.
+        values: ``(n,)`` the same on resampled draws and patients, NaN where a resample held one class only. Equal
+            positions are equal resamples for all methods of one call of `study_resamples`.
+    """
+
+    estimate: float
+    values: Floats
+
+    def __sub__(self, other: Resamples) -> Resamples:
+        return Resamples(self.estimate - other.estimate, self.values - other.values)
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Percentile interval; resamples that held one class only are dropped and counted."""
+        return _percentiles(self.estimate, self.values, level)
+
+
+def study_resamples(
+    methods: Sequence[npt.ArrayLike],
+    labels: npt.ArrayLike,
+    clusters: npt.ArrayLike | None,
+    folds: npt.ArrayLike | None = None,
+    *,
+    metric: Metric = "auroc",
+    n: int = 1000,
+    seed: int = 0,
+) -> list[Resamples]:
+    """Resample label draws and test patients together, alike for all methods; each method is resampled once.
+
+    Args:
+        methods: For each method ``(draws, n_ecg)`` scores; row d is the same label draw in all. A method without
+            draws may have one row.
+        labels: See `study_interval`, as for the rest and for errors.
+        clusters: Patients.
+        folds: Cross-validation folds.
+        metric: ``auroc`` or ``auprc``.
+        n: Resamples.
+        seed: The same seed gives the same resamples.
+    """
+    prepared, n_patients = _prepare(methods, labels, clusters, folds, metric)
+    estimates, values = _bootstrap(prepared, n_patients, n, seed)
+    return [Resamples(float(e), v) for e, v in zip(estimates, values, strict=True)]
+
+
 def cluster_bootstrap(
     labels: npt.ArrayLike,
     scores: npt.ArrayLike,
@@ -282,9 +334,8 @@ def study_interval(
     Raises:
         HeartprintError: ``one-class-only``, ``label-not-binary``, ``score-missing`` or ``unknown-metric``.
     """
-    prepared, n_patients = _prepare([scores], labels, clusters, folds, metric)
-    estimates, values = _bootstrap(prepared, n_patients, n, seed)
-    return _percentiles(estimates[0], values[0], level)
+    (method,) = study_resamples([scores], labels, clusters, folds, metric=metric, n=n, seed=seed)
+    return method.interval(level)
 
 
 def study_difference(
@@ -304,6 +355,5 @@ def study_difference(
     Row d of both score arrays must come from the same label draw. A method without draws may have one row.
     Arguments and errors as in `study_interval`.
     """
-    prepared, n_patients = _prepare([scores_a, scores_b], labels, clusters, folds, metric)
-    estimates, values = _bootstrap(prepared, n_patients, n, seed)
-    return _percentiles(estimates[0] - estimates[1], values[0] - values[1], level)
+    a, b = study_resamples([scores_a, scores_b], labels, clusters, folds, metric=metric, n=n, seed=seed)
+    return (a - b).interval(level)

@@ -99,12 +99,16 @@ class _Steps(Sampler[BatchKey]):
         return (self.schedule[step] for step in range(self.first, self.last))
 
 
-class _Drawn(Dataset[Batch]):
+class _Drawn(Dataset[Batch | HeartprintError]):
     def __init__(self, method: Method) -> None:
         self.method = method
 
-    def __getitem__(self, key: BatchKey) -> Batch:
-        return draw_batch(self.method, key)
+    def __getitem__(self, key: BatchKey) -> Batch | HeartprintError:
+        try:
+            return draw_batch(self.method, key)
+        except HeartprintError as error:
+            # Handed over, not raised: on its way out of a worker torch would make it a RuntimeError.
+            return error
 
 
 def draw_batch(method: Method, key: BatchKey) -> Batch:
@@ -137,7 +141,10 @@ def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, wor
     )
     iterator = iter(loader)
     try:
-        yield from iterator
+        for drawn in iterator:
+            if isinstance(drawn, HeartprintError):
+                raise drawn
+            yield drawn
     finally:
         # Without this, workers that are still drawing outlive an interrupted run until the interpreter ends.
         shutdown = getattr(iterator, "_shutdown_workers", None)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 import heartprint
 from heartprint.cohorts.summary import summarise
@@ -134,7 +135,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     recipe = reference["recipe"]
     layouts = list(reference["layouts"])
     rng = generator(config.seed, "example pairs")
-    pages = []
+    pages: list[list[tuple[npt.NDArray[np.uint8], str]]] = []
     for patient in rng.choice(several, size=min(_EXAMPLE_PATIENTS, len(several)), replace=False):
         rows = rng.permutation(np.flatnonzero(codes == patient))[:2]
         drawn = rng.permutation(len(layouts))[:2]
@@ -336,7 +337,7 @@ def _difference_table(result: StudyResult, reader: Reader, task: str, cohort: st
     budgets = reader.ordered_budgets(task, cohort)
     rows = []
     for other in reader.rows:
-        cells = []
+        cells: list[dict[str, str] | None] = []
         for b in budgets:
             d = reader.difference(other, task, b, cohort)
             if d is None:

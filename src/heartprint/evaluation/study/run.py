@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from heartprint.evaluation.study.cells import (
     cells_of,
     table_of_tests,
 )
-from heartprint.evaluation.study.config import FEATURES, EncoderEntry, StudyConfig
+from heartprint.evaluation.study.config import FEATURES, EncoderEntry, Mode, StudyConfig
 from heartprint.evaluation.study.encoders import Encoders, announce, feature_table, summary, unequal
 from heartprint.evaluation.study.plan import Plan, all_tests, digest, make_plan, open_cohort
 from heartprint.evaluation.study.statistics import Statistics, compute_statistics
@@ -287,7 +287,7 @@ def run_cells(
         The rows of all cells, and how many cells were run.
     """
     first = cells[0]
-    where = (first.encoder, first.task, first.fold, first.mode)
+    where: tuple[str, str, int, Mode] = (first.encoder, first.task, first.fold, first.mode)
     known = store.load(*where).filter(pl.col("key").is_in([c.key for c in cells]))
     have = set(known["key"].to_list())
     todo = [c for c in cells if c.key not in have]
@@ -310,7 +310,7 @@ def run_cells(
 
 
 def _kept(
-    store: CellStore, where: Any, table: pl.DataFrame, fresh: list[dict[str, Any]]
+    store: CellStore, where: tuple[str, str, int, Mode], table: pl.DataFrame, fresh: list[dict[str, Any]]
 ) -> tuple[pl.DataFrame, list[Any]]:
     if fresh:
         table = pl.concat([table, pl.DataFrame(fresh, schema=RESULT_COLUMNS)])
@@ -358,9 +358,3 @@ def _check_output(folder: Path) -> None:
 def _write_table(path: Path, table: pl.DataFrame) -> None:
     with atomic_path(path) as temporary:
         table.write_parquet(temporary)
-
-
-def iter_encoders(result: StudyResult) -> Iterator[dict[str, Any]]:
-    """Encoders in the order of the groups."""
-    for group in result.config.groups:
-        yield from (e for e in result.encoders if e["group"] == group)

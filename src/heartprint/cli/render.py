@@ -1,0 +1,31 @@
+"""``heartprint render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def render(
+    cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
+    ecg: Annotated[str, typer.Option("--ecg", help="The ecg_id to draw.", show_default=False)],
+    layout: Annotated[
+        str, typer.Option("--layout", help="standard, two_rhythm, alternate or shuffled.")
+    ] = "standard",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="PNG file to write. [default: ECG_LAYOUT.png]", show_default=False)
+    ] = None,
+    dpi: Annotated[int, typer.Option("--dpi", help="Pixels per inch of paper; the page prints at true size.")] = 200,
+    baseline: Annotated[
+        str, typer.Option("--baseline", help="none, or median: subtract a running one-second median.")
+    ] = "none",
+) -> None:
+    """Draw one ECG of a cohort as a colour page for people, at 25 mm/s and 10 mm/mV.
+
+    Example: heartprint render cohorts/ptb-xl --ecg 1 --layout two_rhythm --out ecg.png --dpi 200
+    """
+    from heartprint.sheets.page import save_page
+
+    print(save_page(cohort, ecg, out, layout=layout, dpi=dpi, baseline=baseline))
