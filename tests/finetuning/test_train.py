@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
 from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe
 from heartprint.finetuning.full import _Best, _rate
 from heartprint.finetuning.memory import memory_explained
+from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.views import draw_views, drawn_ahead
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc
@@ -113,6 +117,46 @@ def test_few_labels_are_all_trained_on_and_calibrated_out_of_fold(
     assert settings["steps_kept"] == settings["steps"] == FAST.min_steps
     assert settings["n_validation"] == len(rows) == model.config.finetuning.n_labels
     assert 0 < model.threshold < 1
+
+
+def test_the_smallest_batch_still_trains(cohort: Cohort, encoder: LoadedEncoder) -> None:
+    rows = np.concatenate([np.arange(0, 6, 2), np.arange(80, 84, 2)])
+    part, task = cohort.take(rows), get_task("tall", cohort.records)
+    config = FAST.model_copy(update={"batch_size": 1, "min_steps": 2})
+    model = train_full(encoder, part, part.labels("tall"), task=task, config=config, progress=False)
+    assert np.isfinite(model.weights).all()
+
+
+def test_the_network_starts_as_the_probe(cohort: Cohort, encoder: LoadedEncoder) -> None:
+    labels = cohort.labels("tall")
+    embedding = embed_cohort(encoder, cohort, progress=False)
+    embedding[:, 3] = 7.0  # a dead feature
+    probe = fit_probe(embedding, labels, cohort.patient_codes)
+    network = Network(copy.deepcopy(encoder.encoder), probe, 2.5).eval()
+    weights, bias = network.rule()
+    np.testing.assert_allclose(embedding @ weights + bias, 2.5 * probe.decision(embedding), rtol=1e-3, atol=1e-3)
+    assert weights[3] == 0
+    x = encoder.page_to_tensor(draw_views(encoder, cohort, np.arange(4), 0, FAST))
+    with torch.inference_mode():
+        direct = network.encoder(x).numpy().astype(float) @ weights + bias
+        np.testing.assert_allclose(network(x).numpy(), direct, rtol=1e-3, atol=1e-3)
+
+
+def test_settling_makes_the_resting_encoder_agree_with_the_training_one(cohort: Cohort, encoder: LoadedEncoder) -> None:
+    own = dataclasses.replace(encoder, encoder=copy.deepcopy(encoder.encoder))
+    pages = draw_views(encoder, cohort, np.arange(40), 0, FAST)
+    x = own.page_to_tensor(pages)
+
+    def apart() -> float:
+        with torch.no_grad():
+            training = copy.deepcopy(own.encoder).train()(x)
+            return float((training - own.encoder(x)).abs().mean() / training.std())
+
+    before, weights = apart(), [p.clone() for p in own.encoder.parameters()]
+    settle(own, [pages])
+    assert apart() < min(0.05, before / 3)
+    assert all(torch.equal(a, b) for a, b in zip(weights, own.encoder.parameters(), strict=True))
+    assert not own.encoder.training
 
 
 def test_one_class_is_refused(cohort: Cohort, encoder: LoadedEncoder) -> None:

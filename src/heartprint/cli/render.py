@@ -11,9 +11,7 @@ import typer
 def render(
     cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
     ecg: Annotated[str, typer.Option("--ecg", help="The ecg_id to draw.", show_default=False)],
-    layout: Annotated[
-        str, typer.Option("--layout", help="standard, two_rhythm, alternate or shuffled.")
-    ] = "standard",
+    layout: Annotated[str, typer.Option("--layout", help="standard, two_rhythm, alternate or shuffled.")] = "standard",
     out: Annotated[
         Path | None, typer.Option("--out", help="PNG file to write. [default: ECG_LAYOUT.png]", show_default=False)
     ] = None,

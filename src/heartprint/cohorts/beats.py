@@ -157,8 +157,8 @@ def _slope_energy(band: Floats, window: int) -> Floats:
             highest[w] = np.max(energy[w * window : (w + 1) * window])
         top = np.median(highest) + 1e-12
         for i in range(n):
-            out[i] += min(energy[i] / top, 1.0)
-    return out / n_rows
+            out[i] += min(energy[i] / top, 1.0) / n_rows
+    return out
 
 
 @numba.njit(cache=True, nogil=True)

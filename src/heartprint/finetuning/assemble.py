@@ -14,6 +14,10 @@ from heartprint.finetuning.config import FinetuneConfig
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.calibration import PlattScaling, threshold_at_sensitivity
 
+PROBE_SETTINGS = {"since", "until", "train_share", "sensitivity", "layout", "batch_size"}
+"""Settings that a probe depends on."""
+_ELSEWHERE = {"mode", "seed", "draw", "device", "workers"}
+
 
 def assemble(
     loaded: LoadedEncoder,
@@ -50,7 +54,9 @@ def assemble(
     platt = PlattScaling.fit(validation_scores, validation_labels)
     threshold = threshold_at_sensitivity(validation_labels, platt(validation_scores), config.sensitivity)
     settings = {
-        **config.model_dump(mode="json", exclude={"mode", "seed", "draw", "device", "workers"}),
+        **config.model_dump(
+            mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
+        ),
         **notes,
         "validation_auroc": round(auroc(validation_labels, validation_scores), 4),
         "n_validation": len(validation_labels),

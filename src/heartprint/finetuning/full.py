@@ -42,7 +42,8 @@ def train_full(
 ) -> LoadedModel:
     """Train all weights of an encoder and a linear head.
 
-    The head starts as the linear probe of the frozen encoder, fitted on several views of each ECG; then all weights
+    The head starts as the linear probe of the frozen encoder, fitted on several views of each ECG (Kumar et al. 2022:
+    a head that starts anywhere else first distorts what the encoder knows); then all weights
     learn with AdamW and class-balanced cross-entropy, each view in a layout and pose of its own. Validation patients
     from inside the budget choose the step that is kept (the untouched start is one candidate), the calibration and
     the threshold. A budget too small for them is trained to the end on all its labels and calibrated on the
@@ -230,11 +231,6 @@ class _Trainer:
         balance: tuple[float, float],
     ) -> float:
         model.train()
-        import os
-        if os.environ.get("V_STD")=="fixed": model.standardise.eval()
-        if os.environ.get("V_BN")=="frozen":
-            for m in model.encoder.modules():
-                if isinstance(m, nn.BatchNorm2d): m.eval()
         x = self.loaded.page_to_tensor(pages, device=self.device)
         target = torch.from_numpy(self.positive[chosen].astype(np.float32)).to(self.device)
         weight = torch.where(target == 1, balance[1], balance[0])

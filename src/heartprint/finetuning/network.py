@@ -14,7 +14,8 @@ from heartprint.encoders import Encoder, LoadedEncoder
 from heartprint.metrics.probe import LinearProbe
 
 Floats = npt.NDArray[np.float64]
-_EPS = 1e-8
+_RELATIVE_EPS = 1e-7
+"""Smallest variance of a feature that still counts, relative to the median feature."""
 
 
 class Network(nn.Module):
@@ -33,14 +34,18 @@ class Network(nn.Module):
     def __init__(self, encoder: Encoder, probe: LinearProbe, slope: float) -> None:
         super().__init__()
         self.encoder = encoder
-        self.standardise = nn.BatchNorm1d(encoder.embedding_dim, eps=_EPS, affine=False)
-        self.head = nn.Linear(encoder.embedding_dim, 1)
         # A constant feature has an infinite scale and no weight; any finite scale does.
         variance = np.where(np.isfinite(probe.scale), probe.scale, 1.0) ** 2
+        eps = _RELATIVE_EPS * float(np.median(variance))
+        self.standardise = nn.BatchNorm1d(encoder.embedding_dim, eps=eps, affine=False)
+        self.head = nn.Linear(encoder.embedding_dim, 1)
+        kept = np.maximum(variance - eps, 0)
+        # A nearly constant feature is standardised less than in the probe; its weight makes up for it.
+        weights = slope * probe.weights * np.sqrt((kept + eps) / variance)
         with torch.no_grad():
             cast(torch.Tensor, self.standardise.running_mean).copy_(torch.from_numpy(probe.mean))
-            cast(torch.Tensor, self.standardise.running_var).copy_(torch.from_numpy(variance))
-            self.head.weight.copy_(torch.from_numpy(slope * probe.weights)[None])
+            cast(torch.Tensor, self.standardise.running_var).copy_(torch.from_numpy(kept))
+            self.head.weight.copy_(torch.from_numpy(weights)[None])
             self.head.bias.fill_(slope * probe.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,7 +56,7 @@ class Network(nn.Module):
     def rule(self) -> tuple[Floats, float]:
         """Weights ``(D,)`` and bias of the head for embeddings as they are."""
         mean = _numbers(self.standardise.running_mean)
-        scale = np.sqrt(_numbers(self.standardise.running_var) + _EPS)
+        scale = np.sqrt(_numbers(self.standardise.running_var) + self.standardise.eps)
         weights = _numbers(self.head.weight)[0] / scale
         return weights, float(_numbers(self.head.bias)[0] - weights @ mean)
 

@@ -59,7 +59,8 @@ def batches(
     """One pass over some rows in random order, each batch with its share of both classes.
 
     Yields:
-        The epoch and at most ``batch_size`` rows; batches differ in size by one at most.
+        The epoch and rows: at most ``batch_size``, but never one alone, because batch normalisation needs two. Batches
+        differ in size by one at most.
     """
     rng = generator(config.seed, "fine-tuning order", config.draw, epoch)
     place = np.empty(len(rows))
@@ -67,5 +68,6 @@ def batches(
         members = rng.permutation(np.flatnonzero(positive[rows] == answer))
         # Spread evenly over (0, 1), so that a rare class is not all in one batch.
         place[members] = (np.arange(len(members)) + rng.random()) / max(1, len(members))
-    for part in np.array_split(rows[np.argsort(place, kind="stable")], -(-len(rows) // config.batch_size)):
+    n_batches = max(1, min(-(-len(rows) // config.batch_size), len(rows) // 2))
+    for part in np.array_split(rows[np.argsort(place, kind="stable")], n_batches):
         yield epoch, part

@@ -121,7 +121,7 @@ def threshold_at_sensitivity(labels: npt.ArrayLike, scores: npt.ArrayLike, sensi
         raise HeartprintError("bad-sensitivity", f"A sensitivity lies above 0 and at most at 1, got {sensitivity}.")
     positive, (values,) = labelled_scores(labels, scores)
     descending = np.sort(values[positive])[::-1]
-    # 0.9 * 10 is 9.000000000000002 in floating point for some sizes; that is nine cases, not ten.
+    # 0.55 * 100 is 55.00000000000001 in floating point; that is 55 cases, not 56.
     needed = int(np.ceil(sensitivity * descending.size - 1e-9))
     return float(descending[needed - 1])
 

@@ -1,133 +1,158 @@
-"""The paper before the ECG: grid, lead names, frame. Drawn once for each layout and size.
+"""Everything on a sheet that does not depend on the ECG: grid, frame and lead names, for one layout and size.
 
-The look is that of the Python package ecg_plot 0.2.8 at 600 dpi, which the paper's laboratory used: lines of half a
-point, red every 0.2 s and 0.5 mV, pink every 0.04 s and 0.1 mV, names in DejaVu Sans of 9 points, a black frame.
-Colours become grey by ITU-R BT.601.
+The grid is separable: along each axis a position is blank, on a thin line, on a thick line, on the frame or outside.
+Averaged over a pixel, the darkness of the sheet (0 = white, 255 = black) is a sum of three products of a function of x
+and a function of y,
+
+    D(x, y) = frame(x) inside(y) + free(x) lines(y) + grid(x) open(y),
+
+because lines along x cover lines along y, and the frame covers all. The six functions are tabulated finely, which
+serves upright sheets (read at pixel centres: exact) and turned ones (where a pixel's average over x is that of a
+trapezoid; within 3 % of the box at 10 degrees).
 """
 
 from __future__ import annotations
 
-import functools
-import importlib.util
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
 
-from heartprint.sheets.layout import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, Layout
+from heartprint.sheets import look
+from heartprint.sheets.layout import Layout
 
-Floats = npt.NDArray[np.float32]
+FloatArray = npt.NDArray[np.float32]
 
-MM_PER_INCH = 25.0
-"""ecg_plot prints a second, which is 25 mm of ECG paper, on an inch."""
-DPI = 600
-DOTS_PER_MM = DPI / MM_PER_INCH
-LINE_MM = 0.5 / 72 * MM_PER_INCH
-FRAME_MM = 0.8 / 72 * MM_PER_INCH
-FONT_DOTS = round(9 / 72 * DPI)
-NAME_RIGHT_MM = 0.07 * PAPER_SPEED_MM_PER_S
-NAME_BELOW_MM = 0.5 * GAIN_MM_PER_MV
-WHITE = 255.0
-RED = 0.299 * 255
-PINK = (0.299 + 0.7 * 0.587 + 0.7 * 0.114) * 255
-TRACE = 0.7 * 0.114 * 255
-SUPERSAMPLING = 3
+TABLE_STEPS = 32
+"""Table entries per pixel."""
+
+TABLE_MARGIN = 2
+"""Pixels outside the sheet that the tables still cover."""
+
+LETTER_STEPS = 4
+"""Points per pixel and axis that stand for a name on a turned sheet."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """What a trace is drawn on.
+    """What is drawn before the ECG.
 
     Attributes:
-        paper: ``(H, W)`` float32 grey level where no ink is.
-        trace: ``(H, W)`` float32 what full ink adds to it; names and frame lie over the trace.
+        page: ``(h, w)`` uint8, the upright sheet.
+        x_table: ``(3, m)`` float32: frame, free, grid along x; entry i is at ``i / TABLE_STEPS - TABLE_MARGIN`` px.
+        y_table: ``(3, m)`` float32: inside, lines, open along y.
+        letters: ``(k, 3)`` float32: points that stand for the names: x and y in px, covered area in px.
+        edge_px: Pixels from the border within which frame or white fill matter.
     """
 
-    paper: Floats
-    trace: Floats
+    page: npt.NDArray[np.uint8]
+    x_table: FloatArray
+    y_table: FloatArray
+    letters: FloatArray
+    edge_px: float
 
 
-@functools.lru_cache(maxsize=64)
+@lru_cache(maxsize=64)
 def background(layout: Layout, height: int, width: int) -> Background:
-    """Grid, names and frame of a layout at a size in px."""
-    over = _names(layout, height, width) * _outer(
-        1 - _frame(layout.height_mm, height), 1 - _frame(layout.width_mm, width)
-    )
-    across = _lines(layout.width_mm, width, major_mm=0.2 * PAPER_SPEED_MM_PER_S)
-    down = _lines(layout.height_mm, height, major_mm=0.5 * GAIN_MM_PER_MV)
-    # Horizontal lines lie over vertical ones, as they are printed later.
-    vertical = WHITE + across[0] * (RED - WHITE) + across[1] * (PINK - WHITE)
-    grid = _outer(1 - down[0] - down[1], vertical) + (down[0] * RED + down[1] * PINK)[:, None]
-    return Background(_frozen(grid * over), _frozen((TRACE - grid) * over))
+    """Draw a layout's background once.
 
-
-@functools.lru_cache(maxsize=32)
-def fine_paper(layout: Layout, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """``(3H, 3W)`` uint8 paper, each pixel already averaged over the area of a pixel of an ``(H, W)`` page."""
-    fine = background(layout, SUPERSAMPLING * height, SUPERSAMPLING * width).paper
-    soft = cv2.blur(fine, (SUPERSAMPLING, SUPERSAMPLING), borderType=cv2.BORDER_REPLICATE)
-    out = np.rint(soft).astype(np.uint8)
-    out.setflags(write=False)
-    return out
-
-
-def _outer(rows: Floats, columns: Floats) -> Floats:
-    return rows[:, None] * columns[None, :]
-
-
-def _frozen(array: npt.NDArray[np.floating]) -> Floats:
-    out = np.ascontiguousarray(array, dtype=np.float32)
-    out.setflags(write=False)
-    return out
-
-
-def _coverage(centres_mm: Floats, line_mm: float, length_mm: float, pixels: int) -> Floats:
-    """Share of each pixel that lines across the axis cover; the lines snap to dots as matplotlib's do."""
-    dots = np.floor(centres_mm * DOTS_PER_MM + 0.5)
-    line_dots = line_mm * DOTS_PER_MM
-    if round(line_dots) % 2:
-        dots = dots + 0.5
-    per_dot = pixels / (length_mm * DOTS_PER_MM)
-    edges = np.arange(pixels + 1, dtype=np.float64)
-    covered = np.zeros(pixels, dtype=np.float64)
-    for centre in dots:
-        low, high = (centre - line_dots / 2) * per_dot, (centre + line_dots / 2) * per_dot
-        covered += np.diff(np.clip(edges, low, high))
-    return np.minimum(covered, 1).astype(np.float32)
-
-
-def _lines(length_mm: float, pixels: int, *, major_mm: float) -> tuple[Floats, Floats]:
-    n = round(length_mm / major_mm * 5)
-    every = np.arange(n + 1)
-    centres = (every * major_mm / 5).astype(np.float32)
-    major = (every % 5 == 0) & (every < n)
-    return (
-        _coverage(centres[major], LINE_MM, length_mm, pixels),
-        _coverage(centres[~major & (every < n)], LINE_MM, length_mm, pixels),
-    )
-
-
-def _frame(length_mm: float, pixels: int) -> Floats:
-    return _coverage(np.array([0.0, length_mm], dtype=np.float32), FRAME_MM, length_mm, pixels)
-
-
-def _names(layout: Layout, height: int, width: int) -> Floats:
-    """``(H, W)`` share of each pixel that no letter covers."""
-    dots = Image.new("L", (round(layout.width_mm * DOTS_PER_MM), round(layout.height_mm * DOTS_PER_MM)), 0)
-    draw, font = ImageDraw.Draw(dots), ImageFont.truetype(str(font_file()), FONT_DOTS)
+    Args:
+        layout: The layout.
+        height: Height in px.
+        width: Width in px.
+    """
+    x_table = _axis_tables(layout.width_mm, width, across=False)
+    y_table = _axis_tables(layout.height_mm, height, across=True)
+    columns = (np.arange(width) * TABLE_STEPS + TABLE_STEPS // 2) + TABLE_MARGIN * TABLE_STEPS
+    rows = (np.arange(height) * TABLE_STEPS + TABLE_STEPS // 2) + TABLE_MARGIN * TABLE_STEPS
+    darkness = np.einsum("kr,kc->rc", y_table[:, rows], x_table[:, columns])
+    grey = look.WHITE - darkness
+    kx, ky = width / layout.width_mm, height / layout.height_mm
+    points: list[FloatArray] = []
     for strip in layout.strips:
-        if strip.named:
-            at = (strip.left_mm + NAME_RIGHT_MM) * DOTS_PER_MM, (strip.baseline_mm + NAME_BELOW_MM) * DOTS_PER_MM
-            draw.text(at, strip.lead, fill=255, font=font, anchor="ls")
-    covered = cv2.resize(np.asarray(dots, dtype=np.float32), (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(1 - covered / 255, dtype=np.float32)
+        if not strip.named:
+            continue
+        coverage, left, top = look.letters(strip.lead)
+        x_mm, y_mm = strip.left_mm + look.NAME_X_MM + left, strip.baseline_mm + look.NAME_Y_MM + top
+        patch, r, c = _area_average(coverage, x_mm * kx, y_mm * ky, kx, ky, height, width)
+        grey[r : r + patch.shape[0], c : c + patch.shape[1]] *= 1.0 - patch
+        n = LETTER_STEPS
+        fine, r, c = _area_average(coverage, x_mm * kx * n, y_mm * ky * n, kx * n, ky * n, height * n, width * n)
+        at = np.nonzero(fine > 1e-3)
+        points.append(np.column_stack([(at[1] + c + 0.5) / n, (at[0] + r + 0.5) / n, fine[at] / n**2]))
+    names = np.concatenate(points) if points else np.empty((0, 3))
+    page = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+    page.setflags(write=False)
+    frame_px = (look.FRAME_MM / 2 + look.FRAME_SHIFT_MM) * max(kx, ky)
+    return Background(page, x_table, y_table, np.ascontiguousarray(names, dtype=np.float32), frame_px + 1.5)
 
 
-def font_file() -> Path:
-    """DejaVu Sans, which matplotlib brings along; matplotlib itself is not imported."""
-    spec = importlib.util.find_spec("matplotlib")
-    assert spec is not None and spec.origin is not None
-    return Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+def _axis_tables(length_mm: float, pixels: int, *, across: bool) -> FloatArray:
+    """Tabulate the three functions of one axis, averaged over a box of one pixel."""
+    scale = pixels / length_mm
+    steps = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1)
+    at = steps / TABLE_STEPS - TABLE_MARGIN
+
+    def covered(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Share of the box around each position that lies in the (disjoint, sorted) intervals, given in mm."""
+        knots = np.column_stack([starts, ends]).ravel() * scale
+        area = np.concatenate([[0.0], np.cumsum(np.where(np.arange(knots.size - 1) % 2 == 0, np.diff(knots), 0.0))])
+        return np.asarray(np.interp(at + 0.5, knots, area) - np.interp(at - 0.5, knots, area))
+
+    half = look.FRAME_MM / 2
+    low, high = half + look.FRAME_SHIFT_MM, length_mm - half + look.FRAME_SHIFT_MM
+    inside = covered(np.array([0.0]), np.array([length_mm]))
+    frame = covered(np.array([0.0, high]), np.array([low, length_mm]))
+    lines = np.arange(1, int(np.ceil(length_mm)))
+    pen = look.PEN_MM / 2
+    # Thick lines are counted from the lower edge, as the reference counts millivolts.
+    thick = (round(length_mm) - lines if across else lines) % 5 == 0
+    major = covered(lines[thick] - pen, lines[thick] + pen)
+    minor = covered(lines[~thick] - pen, lines[~thick] + pen)
+    grid = (look.WHITE - look.MAJOR_GREY) * major + (look.WHITE - look.MINOR_GREY) * minor
+    if across:
+        table = [inside, look.WHITE * frame + grid, inside - frame - major - minor]
+    else:
+        table = [look.WHITE * frame, inside - frame, grid]
+    return np.ascontiguousarray(table, dtype=np.float32)
+
+
+def _area_average(
+    image: FloatArray, x: float, y: float, kx: float, ky: float, height: int, width: int
+) -> tuple[npt.NDArray[np.float64], int, int]:
+    """Area-average a fine picture whose corner lies at (x, y) px; kx and ky are px per mm.
+
+    Returns:
+        The patch of the target that it touches (clipped to the target), its first row and its first column.
+    """
+
+    def overlap(start: float, k: float, n: int, limit: int) -> tuple[npt.NDArray[np.float64], int]:
+        edges = start + np.arange(n + 1) * (k / look.LETTER_FINENESS)
+        first, last = max(int(np.floor(edges[0])), 0), min(int(np.ceil(edges[-1])), limit)
+        cells = np.arange(first, max(last, first))[:, None]
+        shared = np.minimum(edges[None, 1:], cells + 1) - np.maximum(edges[None, :-1], cells)
+        return np.maximum(shared, 0.0), first
+
+    across, row = overlap(y, ky, image.shape[0], height)
+    along, column = overlap(x, kx, image.shape[1], width)
+    return across @ image @ along.T, row, column
+
+
+def line_coverage(centres_mm: npt.NDArray[np.floating], pen_mm: float, scale: float, pixels: int) -> FloatArray:
+    """Share of each pixel along an axis that lines across it cover.
+
+    Args:
+        centres_mm: Where the lines are, mm.
+        pen_mm: Their width, mm.
+        scale: Px per mm.
+        pixels: Length of the axis, px.
+
+    Returns:
+        ``(pixels,)`` float32 in 0-1.
+    """
+    edges = np.arange(pixels + 1, dtype=np.float64)
+    covered = np.zeros(pixels)
+    for centre in np.asarray(centres_mm, dtype=np.float64):
+        covered += np.diff(np.clip(edges, (centre - pen_mm / 2) * scale, (centre + pen_mm / 2) * scale))
+    return np.minimum(covered, 1).astype(np.float32)

@@ -1,211 +1,423 @@
-"""The kernel: how much of each pixel the traces cover.
+"""The kernel: how much of each pixel the traces cover, compiled with numba.
 
-A trace is a function of time, so a pen swept along it cuts each vertical line of the page in one interval
-[top, bottom]. The ink in a pixel is the mean, over the width of its column, of the part of its height that the
-interval covers: exact area anti-aliasing at any size, without drawing a larger picture first. The interval reaches
-from the least to the greatest height of the trace within the pen's half-width, widened by the pen itself.
+A trace is a function of time, so a pen swept along it cuts each vertical line of the sheet in one interval
+[top, bottom]: from the least to the greatest height of the trace within the pen's half-width, widened by the elliptic
+pen. The ink in a pixel is the mean, over the sub-columns of its column, of the part of its height that the interval
+covers: exact area anti-aliasing at any size, without drawing a larger picture first.
 
-The coverage of one interval changes in four rows only. These changes are collected, and a running sum down the rows
-turns them into ink. Compiled with numba; `heartprint.sheets.kernel_numpy` is the twin that needs no compiler.
+A turned sheet needs no larger picture either. Under a turn by an angle a, the vertical line at x becomes, within the
+row at height y' of the picture, the place x' = x / cos a + y' tan a (from the picture's centre), so that each interval
+is dealt out to the rows that it crosses.
+
+`heartprint.sheets.kernel_numpy` is the twin that needs no compiler.
 """
 
 from __future__ import annotations
+
+import math
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.sheets.look import FAR, SUB_COLUMNS
+
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
+Page = npt.NDArray[np.uint8]
 
-_compiled = numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+_FAR = np.float32(FAR)
+_ZERO, _HALF, _ONE, _WHITE = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(255.0)
+_SHARE = np.float32(1.0 / SUB_COLUMNS)
+
+_exact = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Sums of sixteen may be taken in any order where all terms are finite: that is what lets them run side by side.
+_quick = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nsz", "reassoc"})
 
 
-@_compiled  # type: ignore[untyped-decorator]
-def add_trace(
-    changes: Floats,
-    signal: Floats,
-    first: int,
-    last: int,
-    index_at_0: float,
-    index_per_sub: float,
+@_exact
+def _intervals(
+    leads: Floats,
+    strip: Doubles,
     begin: int,
-    end: int,
-    offset: float,
-    scale: float,
-    slope: float,
-    top_taps: Floats,
-    bottom_taps: Floats,
-    reach: float,
-    lean: float,
-    sub: int,
-) -> None:
-    """Add one trace to the changes of coverage.
+    per_sub: float,
+    px_per_mv: float,
+    pen: Doubles,
+    heights: Floats,
+    upper: Floats,
+    lower: Floats,
+    top: Floats,
+    bottom: Floats,
+) -> float:
+    """Find the interval that the pen covers at each sub-column from ``begin`` on.
 
     Args:
-        changes: ``(H + 2, W)``; added to.
-        signal: ``(n,)`` mV, without gaps from ``first`` to ``last``.
-        first: First sample of the stretch.
-        last: Last sample of the stretch, after the first.
-        index_at_0: Position in ``signal`` that lies at the left edge of column 0.
-        index_per_sub: Samples from one sub-column to the next.
-        begin: First sub-column.
-        end: Sub-column after the last.
-        offset: Height of 0 mV at the left edge of column 0, px from the top.
-        scale: Height of 1 mV, px.
-        slope: Fall of the baseline from one sub-column to the next, px.
-        top_taps: ``(2k + 1,)`` height of the pen's upper edge at the 2k + 1 sub-columns about its middle, px.
-        bottom_taps: The same for the lower edge.
-        reach: Half the width of the pen, sub-columns; its ends lie between sub-columns.
-        lean: Height of the pen's right end under its middle, px; the left end lies as much above.
-        sub: Sub-columns in a column.
+        leads: ``(k, n)`` mV.
+        strip: One row of the plan's table.
+        begin: First sub-column, from the left edge of the sheet.
+        per_sub: Samples from one sub-column to the next.
+        px_per_mv: Height of 1 mV.
+        pen: See `heartprint.sheets.raster.Plan`.
+        heights: Working space for as many samples as the strip has, and two.
+        upper: ``(m + 2 (h + 1),)`` working space.
+        lower: The same.
+        top: ``(m,)`` px, written.
+        bottom: ``(m,)`` px, written; where there is no trace, both are that of 0 mV.
+
+    Returns:
+        Height of the first sample; `FAR` if it is missing.
     """
-    half = len(top_taps) // 2
-    wide = half + 1  # The ends of the pen need one more sub-column on either side.
-    m = end - begin
+    m, half = len(top), len(pen) - 2
+    wide = half + 1
+    first, count = int(strip[4]), int(strip[5]) - int(strip[4]) + 1
+    one, offset = leads[int(strip[0])][first : first + count], np.float32(strip[7])
+    scale = np.float32(-px_per_mv * strip[1])
+    if strip[3] == 0.0:
+        for i in range(count):
+            heights[i] = offset + scale * one[i]
+    else:
+        two = leads[int(strip[2])][first : first + count]
+        other = np.float32(-px_per_mv * strip[3])
+        for i in range(count):
+            heights[i] = offset + (scale * one[i] + other * two[i])
+    heights[count] = heights[count - 1]
+    # Sub-columns j_first to j_last - 1 lie between the first and the last sample.
     n = m + 2 * wide
-    y = np.empty(n, dtype=np.float32)
-    at_begin = index_at_0 + (begin - wide + 0.5) * index_per_sub
-    y_begin = np.float32(offset + slope * (begin - wide + 0.5))
-    fall, height_of_mv = np.float32(slope), np.float32(scale)
-    # Sub-columns beyond the ends of the stretch see its first or last sample.
-    i_first = min(max(int(np.ceil((first - at_begin) / index_per_sub)), 0), n)
-    i_last = min(max(int(np.ceil((last - at_begin) / index_per_sub)), i_first), n)
-    for i in range(i_first):
-        y[i] = y_begin + fall * i - height_of_mv * signal[first]
-    for i in range(i_first, i_last):
-        at = at_begin + i * index_per_sub
-        k = int(at)
-        value = signal[k] + (signal[k + 1] - signal[k]) * np.float32(at - k)
-        y[i] = y_begin + fall * i - height_of_mv * value
-    for i in range(i_last, n):
-        y[i] = y_begin + fall * i - height_of_mv * signal[last]
-
-    top = np.empty(m, dtype=np.float32)
-    bottom = np.empty(m, dtype=np.float32)
-    part, rise = np.float32(reach - half), np.float32(lean)
-    right = 2 * half + 1
-    for i in range(m):
-        a = y[i + 1] + (y[i] - y[i + 1]) * part - rise
-        b = y[i + right] + (y[i + right + 1] - y[i + right]) * part + rise
-        top[i] = min(a, b)
-        bottom[i] = max(a, b)
-    for t in range(2 * half + 1):
-        up, down = top_taps[t], bottom_taps[t]
-        for i in range(m):
-            top[i] = min(top[i], y[i + t + 1] + up)
-            bottom[i] = max(bottom[i], y[i + t + 1] + down)
-
-    weight = np.float32(1.0 / sub)
-    limit = np.float32(changes.shape[0] - 2)
-    zero = np.float32(0)
-    column, place = begin // sub, begin % sub
-    for i in range(m):
-        low, high = min(max(top[i], zero), limit), min(max(bottom[i], zero), limit)
-        row = int(high)
-        share = weight * (high - row)
-        changes[row, column] += share - weight
-        changes[row + 1, column] -= share
-        row = int(low)
-        share = weight * (low - row)
-        changes[row, column] += weight - share
-        changes[row + 1, column] += share
-        place += 1
-        if place == sub:
-            place = 0
-            column += 1
+    step = np.float32(per_sub)
+    at_first = (begin - wide + 0.5 - strip[6] * SUB_COLUMNS) * per_sub
+    j_first = min(max(math.ceil(-at_first / per_sub), 0), n)
+    j_last = min(max(math.floor((count - 1 - at_first) / per_sub) + 1, j_first), n)
+    start = np.float32(at_first + j_first * per_sub)
+    for j in range(j_first):
+        upper[j], lower[j] = _FAR, -_FAR
+    for j in range(j_last - j_first):
+        at = max(start + np.float32(j) * step, _ZERO)
+        k = np.int32(at)
+        y = heights[k] + (heights[k + 1] - heights[k]) * (at - np.float32(k))
+        upper[j_first + j] = y if y == y else _FAR
+        lower[j_first + j] = y if y == y else -_FAR
+    for j in range(j_last, n):
+        upper[j], lower[j] = _FAR, -_FAR
+    # The ends of the pen lie between sub-columns.
+    part = np.float32(pen[0] - half)
+    rest = _ONE - part
+    right = wide + half
+    for j in range(m):
+        a = rest * upper[j + 1] + part * upper[j]
+        b = rest * upper[j + right] + part * upper[j + right + 1]
+        top[j] = a if a < b else b
+    for j in range(m):
+        a = rest * lower[j + 1] + part * lower[j]
+        b = rest * lower[j + right] + part * lower[j + right + 1]
+        bottom[j] = a if a > b else b
+    for t in range(-half, half + 1):
+        edge = np.float32(pen[1 + abs(t)])
+        for j in range(m):
+            y = upper[j + wide + t] - edge
+            top[j] = y if y < top[j] else top[j]
+        for j in range(m):
+            y = lower[j + wide + t] + edge
+            bottom[j] = y if y > bottom[j] else bottom[j]
+    for j in range(m):
+        there = top[j] <= bottom[j]
+        top[j] = top[j] if there else offset
+        bottom[j] = bottom[j] if there else offset
+    return float(heights[0]) if heights[0] == heights[0] else FAR
 
 
-@_compiled  # type: ignore[untyped-decorator]
-def add_bar(changes: Floats, left: float, right: float, top: float, bottom: float) -> None:
-    """Add an upright bar, in columns and rows; what lies off the page is left out."""
-    height, width = changes.shape[0] - 2, changes.shape[1]
-    low, high = np.float32(min(max(top, 0.0), height)), np.float32(min(max(bottom, 0.0), height))
-    for column in range(max(0, int(np.floor(left))), min(width, int(np.ceil(right)))):
-        weight = np.float32(min(column + 1.0, right) - max(column + 0.0, left))
-        row = int(high)
-        share = weight * (high - row)
-        changes[row, column] += share - weight
-        changes[row + 1, column] -= share
-        row = int(low)
-        share = weight * (low - row)
-        changes[row, column] += weight - share
-        changes[row + 1, column] += share
+@_exact
+def _columns(strip: Doubles, per_sub: float, reach: float, width: int) -> tuple[int, int]:
+    """First column that a strip touches and the one after its last."""
+    begin = strip[6] - reach / SUB_COLUMNS
+    end = strip[6] + ((strip[5] - strip[4]) / per_sub + reach) / SUB_COLUMNS
+    return min(max(math.floor(begin), 0), width), min(max(math.ceil(end), 0), width)
 
 
-@_compiled  # type: ignore[untyped-decorator]
-def ink_the_page(changes: Floats, paper: Floats, trace: Floats, out: npt.NDArray[np.uint8]) -> None:
-    """Turn changes into a page.
-
-    Args:
-        changes: ``(H + 2, W)``.
-        paper: ``(H, W)`` grey level without ink.
-        trace: ``(H, W)`` what full ink adds to it.
-        out: ``(H, W)`` uint8, written.
-    """
-    height, width = out.shape
-    zero, one, round_up = np.float32(0), np.float32(1), np.float32(0.5)
-    ink = np.zeros(width, dtype=np.float32)
-    for r in range(height):
-        for c in range(width):
-            ink[c] += changes[r, c]
-        for c in range(width):
-            out[r, c] = np.uint8(paper[r, c] + min(max(ink[c], zero), one) * trace[r, c] + round_up)
-
-
-@_compiled  # type: ignore[untyped-decorator]
-def ink_the_turned_page(
-    changes: Floats,
-    paper: npt.NDArray[np.uint8],
-    across: float,
-    down: float,
+@_quick
+def draw_upright(
+    out: Page,
+    leads: Floats,
+    strips: Doubles,
+    per_sub: float,
+    px_per_mv: float,
+    pen: Doubles,
+    mark: Doubles,
     trace_grey: float,
-    fine: int,
-    left: float,
-    shear: float,
-    out: npt.NDArray[np.uint8],
 ) -> None:
-    """Turn changes on a page that still wants a horizontal shear into the finished, turned page.
+    """Draw the traces of an upright sheet.
 
     Args:
-        changes: ``(H + 2, F)``, ``fine`` columns to a pixel.
-        paper: ``(kH, kW)`` straight paper, each of its pixels averaged over the area of a pixel of the page.
-        across: Pixels of ``paper`` to the right for a pixel to the right on the page: k cos(angle).
-        down: Pixels of ``paper`` down for a pixel to the right on the page: k sin(angle).
+        out: ``(H, W)``, the background; drawn on.
+        leads: ``(k, n)`` mV, NaN = missing.
+        strips: See `heartprint.sheets.raster.Plan`, as are the arguments up to ``mark``.
+        per_sub: See there.
+        px_per_mv: See there.
+        pen: See there.
+        mark: See there.
         trace_grey: Grey level of full ink.
-        fine: Columns of ``changes`` to a pixel.
-        left: Where x = 0 of the middle row of the page lies in ``changes``, columns.
-        shear: Columns by which each row lies further left in ``changes`` than the row above.
-        out: ``(H, W)`` uint8, written.
     """
     height, width = out.shape
-    paper_height, paper_width = paper.shape
-    columns = changes.shape[1]
-    zero, one, round_up = np.float32(0), np.float32(1), np.float32(0.5)
-    white, grey, share = np.float32(255), np.float32(trace_grey), np.float32(1.0 / fine)
-    sums = np.zeros(columns, dtype=np.float32)
-    # Blank columns on both sides, as far as any pixel of the page asks.
-    margin = int(abs(shear) * height / 2 + abs(left)) + 2 * fine + 2
-    room = max(columns, int(left) + fine * width) + 2 * margin
-    ink = np.zeros(room, dtype=np.float32)
+    subs = width * SUB_COLUMNS
+    heights = np.empty(leads.shape[1] + 2, dtype=np.float32)
+    top, bottom = np.empty(subs, dtype=np.float32), np.empty(subs, dtype=np.float32)
+    upper, lower = np.empty(subs + 2 * len(pen), dtype=np.float32), np.empty(subs + 2 * len(pen), dtype=np.float32)
+    grey, limit = np.float32(trace_grey), np.float32(height)
+    before = _FAR
+    for s in range(len(strips)):
+        strip = strips[s]
+        if strip[8] != 0.0 and before < _FAR:
+            y = strip[7] + before
+            y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
+            x0, x1 = strip[6] - mark[0], strip[6] + mark[0]
+            for c in range(max(math.floor(x0), 0), min(math.ceil(x1), width)):
+                along = min(x1, c + 1.0) - max(x0, float(c))
+                for r in range(int(y0), min(math.ceil(y1), height)):
+                    ink = np.float32(along * (min(y1, r + 1.0) - max(y0, float(r))))
+                    paper = np.float32(out[r, c])
+                    out[r, c] = np.uint8(paper + ink * (grey - paper) + _HALF)
+        before = _FAR
+        if strip[5] < strip[4]:
+            continue
+        begin, end = _columns(strip, per_sub, pen[0], width)
+        m = (end - begin) * SUB_COLUMNS
+        ours, theirs = top[:m], bottom[:m]
+        y_first = _intervals(
+            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
+        )
+        if y_first < _FAR:
+            before = np.float32(y_first - strip[7])
+        for column in range(begin, end):
+            start = (column - begin) * SUB_COLUMNS
+            least, most = _FAR, -_FAR
+            for j in range(SUB_COLUMNS):
+                least = min(least, ours[start + j])
+                most = max(most, theirs[start + j])
+            for r in range(int(min(max(least, _ZERO), limit)), math.ceil(min(max(most, _ZERO), limit))):
+                row = np.float32(r)
+                ink = _ZERO
+                for j in range(SUB_COLUMNS):
+                    ink += min(max(theirs[start + j] - row, _ZERO), _ONE) - min(max(ours[start + j] - row, _ZERO), _ONE)
+                paper = np.float32(out[r, column])
+                out[r, column] = np.uint8(paper + ink * _SHARE * (grey - paper) + _HALF)
+
+
+@_quick
+def _deal_interval(ink: Floats, x: float, top: float, bottom: float, footprint: float, cos: float, sin: float) -> None:
+    """Deal one upright interval of the sheet out to the rows of the picture that it crosses.
+
+    Args:
+        ink: ``(H, W + 2)``, a column wider than the picture on either side; added to.
+        x: Place of the interval on the sheet, from its centre, px.
+        top: Upper end, from the upper edge, px.
+        bottom: Lower end.
+        footprint: Width that it stands for in the picture, px.
+        cos: Of the angle.
+        sin: Of the angle.
+    """
+    height, width = ink.shape
+    tan = sin / cos
+    shift = 0.5 * height * (1.0 - cos) - x * sin
+    y0, y1 = max(top * cos + shift, 0.0), min(bottom * cos + shift, float(height))
+    along = x / cos + 0.5 * (width - footprint - height * tan)
+    r = int(y0)
+    while r < y1:
+        low, high = max(y0, float(r)), min(y1, r + 1.0)
+        place = along + 0.5 * (low + high) * tan
+        if 0.0 <= place < width - 1:
+            c = int(place)
+            over = max(place + footprint - (c + 1), 0.0)
+            ink[r, c] += np.float32((high - low) * (footprint - over))
+            ink[r, c + 1] += np.float32((high - low) * over)
+        r += 1
+
+
+@_quick
+def _turned_traces(
+    ink: Floats,
+    leads: Floats,
+    strips: Doubles,
+    per_sub: float,
+    px_per_mv: float,
+    pen: Doubles,
+    mark: Doubles,
+    cos: float,
+    sin: float,
+) -> None:
+    """Add the traces of a turned sheet to ``ink``, see `_deal_interval`."""
+    height, width = ink.shape[0], ink.shape[1] - 2
+    subs = width * SUB_COLUMNS
+    heights = np.empty(leads.shape[1] + 2, dtype=np.float32)
+    top, bottom = np.empty(subs, dtype=np.float32), np.empty(subs, dtype=np.float32)
+    upper, lower = np.empty(subs + 2 * len(pen), dtype=np.float32), np.empty(subs + 2 * len(pen), dtype=np.float32)
+    footprint = 1.0 / (SUB_COLUMNS * cos)
+    limit = np.float32(height)
+    before = _FAR
+    for s in range(len(strips)):
+        strip = strips[s]
+        if strip[8] != 0.0 and before < _FAR:
+            y = strip[7] + before
+            n = math.ceil(2 * mark[0] * SUB_COLUMNS)
+            wide = 2 * mark[0] / n
+            for j in range(n):
+                x = strip[6] - mark[0] + (j + 0.5) * wide - 0.5 * width
+                y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
+                _deal_interval(ink, x, y0, y1, wide / cos, cos, sin)
+        before = _FAR
+        if strip[5] < strip[4]:
+            continue
+        begin, end = _columns(strip, per_sub, pen[0], width)
+        m = (end - begin) * SUB_COLUMNS
+        ours, theirs = top[:m], bottom[:m]
+        y_first = _intervals(
+            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
+        )
+        if y_first < _FAR:
+            before = np.float32(y_first - strip[7])
+        for j in range(m):
+            low, high = max(ours[j], _ZERO), min(theirs[j], limit)
+            if high > low:
+                x = begin + (j + 0.5) / SUB_COLUMNS - 0.5 * width
+                _deal_interval(ink, x, low, high, footprint, cos, sin)
+
+
+@_quick
+def draw_turned(
+    out: Page,
+    leads: Floats,
+    strips: Doubles,
+    per_sub: float,
+    px_per_mv: float,
+    pen: Doubles,
+    mark: Doubles,
+    trace_grey: float,
+    angle: float,
+    x_table: Floats,
+    y_table: Floats,
+    steps: int,
+    margin: int,
+    letters: Floats,
+    edge: float,
+) -> None:
+    """Draw a turned sheet, background and all.
+
+    Args:
+        out: ``(H, W)``, written.
+        leads: As for `draw_upright`, as are all arguments up to ``trace_grey``.
+        strips: See there.
+        per_sub: See there.
+        px_per_mv: See there.
+        pen: See there.
+        mark: See there.
+        trace_grey: See there.
+        angle: Counter-clockwise, radians.
+        x_table: See `heartprint.sheets.background.Background`, as are all further arguments.
+        y_table: See there.
+        steps: Table entries per px.
+        margin: Px outside the sheet that the tables cover.
+        letters: See there.
+        edge: See there.
+    """
+    height, width = out.shape
+    cos, sin = math.cos(angle), math.sin(angle)
+    ink = np.zeros((height, width + 2), dtype=np.float32)
+    names = np.zeros((height + 2, width + 2), dtype=np.float32)
+    _turned_traces(ink, leads, strips, per_sub, px_per_mv, pen, mark, cos, sin)
+    for i in range(len(letters)):
+        # A letter's point is dealt out to the pixels that a box of half a pixel about it touches.
+        x, y = letters[i, 0] - 0.5 * width, letters[i, 1] - 0.5 * height
+        px, py = x * cos + y * sin + 0.5 * width + 0.75, y * cos - x * sin + 0.5 * height + 0.75
+        if 0.0 <= px < width + 1 and 0.0 <= py < height + 1:
+            c, r = int(px), int(py)
+            right, below = max(2.0 * (px - c) - 1.0, 0.0), max(2.0 * (py - r) - 1.0, 0.0)
+            amount = letters[i, 2]
+            names[r, c] += np.float32(amount * (1.0 - right) * (1.0 - below))
+            names[r, c + 1] += np.float32(amount * right * (1.0 - below))
+            names[r + 1, c] += np.float32(amount * (1.0 - right) * below)
+            names[r + 1, c + 1] += np.float32(amount * right * below)
+    grey = np.float32(trace_grey)
+    level = np.empty(width, dtype=np.float32)
+    lines_y, open_y, grid_x = y_table[1], y_table[2], x_table[2]
+    dx, dy = np.float32(cos * steps), np.float32(sin * steps)
     for r in range(height):
-        for c in range(columns):
-            sums[c] += changes[r, c]
-        for c in range(columns):
-            ink[margin + c] = min(max(sums[c], zero), one)
-        y = r + 0.5 - 0.5 * height
-        start = left - shear * y + margin
-        k = int(start)
-        part = np.float32(start - k)
-        rest = one - part
-        paper_x = 0.5 * paper_width - across * 0.5 * (width - 1) - down * y
-        paper_y = 0.5 * paper_height - down * 0.5 * (width - 1) + across * y
+        from_y = r + 0.5 - 0.5 * height
+        # Where the centre of the row's first pixel lies on the sheet; the table is read at the nearest entry.
+        x0 = (0.5 - 0.5 * width) * cos - from_y * sin + 0.5 * width
+        y0 = (0.5 - 0.5 * width) * sin + from_y * cos + 0.5 * height
+        first, last = _inside(x0, cos, edge, width - edge, 0, width)
+        first, last = _inside(y0, sin, edge, height - edge, first, last)
+        x_at, y_at = np.float32((x0 + margin) * steps + 0.5), np.float32((y0 + margin) * steps + 0.5)
         for c in range(width):
-            total = rest * ink[k] + part * ink[k + fine]
-            for j in range(1, fine):
-                total += ink[k + j]
-            k += fine
-            px, py = int(np.floor(paper_x + across * c)), int(np.floor(paper_y + down * c))
-            level = white
-            if 0 <= px < paper_width and 0 <= py < paper_height:
-                level = np.float32(paper[py, px])
-            out[r, c] = np.uint8(level + total * share * (grey - level) + round_up)
+            if first <= c < last:
+                continue
+            # Beyond the tables' ends there is nothing but white.
+            i = min(max(np.int32(x_at + np.float32(c) * dx), 0), x_table.shape[1] - 1)
+            k = min(max(np.int32(y_at + np.float32(c) * dy), 0), y_table.shape[1] - 1)
+            dark = x_table[0, i] * y_table[0, k] + x_table[1, i] * y_table[1, k] + x_table[2, i] * y_table[2, k]
+            level[c] = _WHITE - dark
+        for c in range(first, last):
+            at_x, at_y = np.int32(x_at + np.float32(c) * dx), np.int32(y_at + np.float32(c) * dy)
+            level[c] = _WHITE - lines_y[at_y] - grid_x[at_x] * open_y[at_y]
+        for c in range(width):
+            paper = max(level[c], _ZERO) * (_ONE - min(names[r + 1, c + 1], _ONE))
+            out[r, c] = np.uint8(paper + min(ink[r, c + 1], _ONE) * (grey - paper) + _HALF)
+
+
+@_quick
+def _inside(start: float, step: float, low: float, high: float, first: int, last: int) -> tuple[int, int]:
+    """Of the columns from ``first`` to ``last - 1``, those whose ``start + c step`` lies between low and high."""
+    if abs(step) * (last - first) < 1e-6:
+        return (first, last) if low < start < high else (first, first)
+    a, b = (low - start) / step, (high - start) / step
+    if a > b:
+        a, b = b, a
+    begin = min(max(math.ceil(a), first), last)
+    return begin, min(max(math.ceil(b), begin), last)
+
+
+@_exact
+def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:
+    """Subtract running medians; see `heartprint.sheets.baseline.subtract_median`.
+
+    Args:
+        leads: ``(k, n)``, NaN = missing.
+        step: Samples from one that counts to the next.
+        half: Samples that count on either side of the middle of a window.
+        out: ``(k, n)``, written.
+    """
+    n = leads.shape[1]
+    m = (n + step - 1) // step
+    window = np.empty(2 * half + 2, dtype=np.float32)
+    medians = np.empty(m, dtype=np.float32)
+    for lead in range(leads.shape[0]):
+        one = leads[lead]
+        count = 0  # The window is kept in order: one sample enters, one leaves.
+        for i in range(-half, m):
+            if i + half < m:
+                value = one[(i + half) * step]
+                if value == value:
+                    j = count
+                    while j > 0 and window[j - 1] > value:
+                        window[j] = window[j - 1]
+                        j -= 1
+                    window[j] = value
+                    count += 1
+            if i - half - 1 >= 0:
+                value = one[(i - half - 1) * step]
+                if value == value:
+                    j = 0
+                    while window[j] != value:
+                        j += 1
+                    count -= 1
+                    for k in range(j, count):
+                        window[k] = window[k + 1]
+            if i >= 0:
+                medians[i] = (window[(count - 1) // 2] + window[count // 2]) * _HALF if count else np.float32(np.nan)
+        for i in range(m):
+            a = medians[i]
+            b = medians[min(i + 1, m - 1)]
+            if a != a:
+                a = b
+            if b != b:
+                b = a
+            for j in range(i * step, min((i + 1) * step, n)):
+                out[lead, j] = one[j] - (a + (b - a) * (np.float32(j - i * step) / np.float32(step)))

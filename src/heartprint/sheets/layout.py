@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heartprint.cohorts.leads import LEADS_12
-from heartprint.foundation.errors import unknown_name
+from heartprint.foundation.errors import HeartprintError, unknown_name
 
 PAPER_SPEED_MM_PER_S = 25.0
 GAIN_MM_PER_MV = 10.0
+
 ROW_MM = 30.0
+"""Distance between rows; the first baseline lies half of it below the upper edge."""
+
 PAGE_S = 10.0
+"""Seconds of an ECG that a sheet shows."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,11 @@ class Strip:
     duration_s: float
     named: bool = True
 
+    @property
+    def divided(self) -> bool:
+        """Whether an upright mark stands before the stretch, because it goes on where another column ended."""
+        return self.start_s > 0
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,6 +60,17 @@ class Layout:
     width_mm: float
     height_mm: float
     strips: tuple[Strip, ...]
+
+    def __post_init__(self) -> None:
+        unknown = [strip.lead for strip in self.strips if strip.lead not in LEADS_12]
+        if unknown:
+            raise unknown_name("lead", unknown[0], LEADS_12)
+        if not self.strips or not (self.width_mm > 0 and self.height_mm > 0):
+            raise HeartprintError("bad-layout", f"Layout '{self.name}' needs a positive size and at least one strip.")
+
+    def __hash__(self) -> int:
+        # A layout is looked up for every sheet: hashing all its strips would take longer than finding it.
+        return hash((self.name, self.width_mm, self.height_mm))
 
     @property
     def leads(self) -> tuple[str, ...]:
@@ -74,7 +94,7 @@ def columns_layout(
         rhythm: Leads printed over the whole width below the columns.
     """
     duration = PAGE_S / len(columns)
-    rows = len(columns[0]) + len(rhythm)
+    rows = max(map(len, columns)) + len(rhythm)
     strips = [
         Strip(
             lead,
@@ -97,7 +117,9 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         columns_layout("standard", "3 rows x 4 columns of 2.5 s, rhythm strip I", _LIMB + _CHEST, ("I",)),
-        columns_layout("two_rhythm", "3 rows x 4 columns of 2.5 s, rhythm strips I and II", _LIMB + _CHEST, ("I", "II")),
+        columns_layout(
+            "two_rhythm", "3 rows x 4 columns of 2.5 s, rhythm strips I and II", _LIMB + _CHEST, ("I", "II")
+        ),
         columns_layout(
             "alternate",
             "6 rows x 2 columns of 5 s, limb leads left, precordial leads right",
@@ -119,6 +141,7 @@ def get_layout(name: str | Layout) -> Layout:
     """
     if isinstance(name, Layout):
         return name
-    if name not in LAYOUTS:
-        raise unknown_name("layout", name, LAYOUTS)
-    return LAYOUTS[name]
+    found = LAYOUTS.get(name)
+    if found is None:
+        raise unknown_name("layout", str(name), LAYOUTS)
+    return found

@@ -10,21 +10,23 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_12, twelve_leads
-from heartprint.foundation.errors import HeartprintError
-from heartprint.sheets.background import LINE_MM, TRACE, background, fine_paper
+from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.sheets import look
+from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, background
 from heartprint.sheets.baseline import subtract_median
-from heartprint.sheets.kernel import add_bar, add_trace, ink_the_page, ink_the_turned_page
 from heartprint.sheets.layout import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, Layout, get_layout
 from heartprint.sheets.pose import Pose
+from heartprint.sheets.twins import compiled_or_numpy
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Page = npt.NDArray[np.uint8]
 
 SMALLEST_PX, LARGEST_PX = 32, 8192
-SUB_COLUMNS = 16
-FINE_COLUMNS = 3
-SEPARATOR_MV = 0.3
+
+PLAN_FIELDS = 9
+BASELINES = ("none", "median")
 
 
 def render(
@@ -42,176 +44,172 @@ def render(
         leads: ``(8, n)`` or ``(12, n)`` in mV, in the order of `LEADS_8` or `LEADS_12`; NaN = missing, a gap.
         sampling_rate: Hz.
         layout: Name of a layout, or a `Layout`.
-        size: Side of the image in px, or ``(height, width)``. The page is stretched to it.
-        pose: How the page lies; None = straight.
+        size: Side of the image in px, or ``(height, width)``. The sheet is stretched to it.
+        pose: How the sheet lies; None = upright.
         baseline: ``"median"`` subtracts a running one-second median from each lead.
 
     Returns:
-        ``(height, width)`` uint8, white = 255. What the ECG does not have is left blank; what it has beyond the
-        layout's 10 s is not drawn; what runs off the page is cut.
+        ``(height, width)`` uint8, white = 255, a fresh array. What the ECG does not have is left blank; what it has
+        beyond the layout's 10 s is not drawn; what runs off the sheet is cut.
 
     Raises:
-        HeartprintError: ``unknown-layout``, ``bad-size``, ``bad-leads`` or ``bad-pose``.
+        HeartprintError: ``unknown-layout``, ``bad-size``, ``bad-leads`` or ``unknown-baseline``.
     """
-    page = get_layout(layout)
-    height, width = _size(size)
-    signals = _leads(leads, sampling_rate)
-    if baseline == "median":
+    sheet = get_layout(layout)
+    height, width = checked_size(size)
+    signals = checked_leads(leads, sampling_rate)
+    if baseline != "none":
+        if baseline not in BASELINES:
+            raise unknown_name("baseline", str(baseline), BASELINES)
         signals = subtract_median(signals, sampling_rate)
-    out = np.empty((height, width), dtype=np.uint8)
+    paper = background(sheet, height, width)
+    plan = plan_sheet(sheet, height, width, *signals.shape, float(sampling_rate), look.PEN_MM)
     if pose is None or pose.rotation_deg == 0:
-        frame = _Frame(width / page.width_mm, height / page.height_mm, 0.0, 0.0, SUB_COLUMNS)
-        changes = np.zeros((height + 2, width), dtype=np.float32)
-        _draw(changes, signals, sampling_rate, page, frame)
-        paper = background(page, height, width)
-        ink_the_page(changes, paper.paper, paper.trace, out)
+        out = paper.page.copy()
+        compiled_or_numpy().draw_upright(
+            out, signals, plan.strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, look.TRACE_GREY
+        )
         return out
-    if not abs(pose.rotation_deg) <= 45:
-        raise HeartprintError("bad-pose", f"A page can be turned by up to 45 degrees, not {pose.rotation_deg}.")
-    angle = math.radians(pose.rotation_deg)
-    # A turn is a vertical shear (with stretching), which keeps a trace a function of time and is drawn exactly,
-    # followed by a horizontal shear, a shift of whole rows.
-    stretch = FINE_COLUMNS / math.cos(angle)
-    frame = _Frame(
-        stretch * width / page.width_mm,
-        math.cos(angle) * height / page.height_mm,
-        -math.sin(angle) / stretch,
-        0.5 * height - 0.5 * height * math.cos(angle) + 0.5 * width * math.sin(angle),
-        max(1, round(SUB_COLUMNS / FINE_COLUMNS)),
-    )
-    columns = math.ceil(width * stretch)
-    changes = np.zeros((height + 2, columns), dtype=np.float32)
-    _draw(changes, signals, sampling_rate, page, frame)
-    paper = fine_paper(page, height, width)
-    k = paper.shape[0] / height
-    ink_the_turned_page(
-        changes,
-        paper,
-        k * math.cos(angle),
-        k * math.sin(angle),
-        TRACE,
-        FINE_COLUMNS,
-        0.5 * width * (stretch - FINE_COLUMNS),
-        FINE_COLUMNS * math.tan(angle),
+    out = np.empty((height, width), dtype=np.uint8)
+    compiled_or_numpy().draw_turned(
         out,
+        signals,
+        plan.strips,
+        plan.per_sub,
+        plan.px_per_mv,
+        plan.pen,
+        plan.mark,
+        look.TRACE_GREY,
+        math.radians(pose.rotation_deg),
+        paper.x_table,
+        paper.y_table,
+        TABLE_STEPS,
+        TABLE_MARGIN,
+        paper.letters,
+        paper.edge_px,
     )
     return out
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Where the page lies in the picture that is drawn.
+def draw_ink(leads: Floats, sampling_rate: float, layout: Layout, height: int, width: int, *, pen_mm: float) -> Floats:
+    """Draw the traces alone, without marks between columns.
 
-    A point x mm from the left and y mm from the top is drawn in column ``across * x`` and row
-    ``shift + down * y + fall * column``.
+    Args:
+        leads: ``(8 or 12, n)`` mV, NaN = missing.
+        sampling_rate: Hz.
+        layout: The layout.
+        height: Px.
+        width: Px.
+        pen_mm: Width of the pen.
+
+    Returns:
+        ``(height, width)`` ink in 0-1.
+    """
+    signals = checked_leads(leads, sampling_rate)
+    plan = plan_sheet(layout, height, width, *signals.shape, float(sampling_rate), pen_mm)
+    strips = plan.strips.copy()
+    strips[:, 8] = 0
+    out = np.full((height, width), 255, dtype=np.uint8)
+    compiled_or_numpy().draw_upright(out, signals, strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, 0.0)
+    return (255 - out).astype(np.float32) / np.float32(255)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the kernel needs to know of a layout at a size, for ECGs of one length and sampling rate.
+
+    Attributes:
+        strips: ``(s, 9)``: two rows of the leads and their weights, first and last sample, px of the strip's left end
+            and of its baseline, whether a mark stands before it.
+        per_sub: Samples from one sub-column to the next.
+        px_per_mv: Height of 1 mV.
+        pen: ``(h + 2,)``: half the pen's width in sub-columns, then half its height at 0..h sub-columns from its
+            middle, px.
+        mark: Half-width and half-height of the marks between columns, px.
     """
 
-    across: float
-    down: float
-    fall: float
-    shift: float
-    sub: int
-
-
-def _draw(changes: Floats, signals: Floats, sampling_rate: float, layout: Layout, frame: _Frame) -> None:
-    top, bottom, reach, lean = _pen(frame.across, frame.down, frame.fall, frame.sub)
-    n = signals.shape[1]
-    index_per_sub = sampling_rate / (PAPER_SPEED_MM_PER_S * frame.across * frame.sub)
-    mv = frame.down * GAIN_MM_PER_MV
-    whole = bool(np.isfinite(signals.sum()))
-    before = math.nan
-    for strip in _plan(layout, float(sampling_rate)):
-        offset = frame.shift + frame.down * strip.baseline_mm
-        if strip.separated and math.isfinite(before):
-            middle, pen = strip.left_mm * frame.across, LINE_MM / 2
-            y = offset - mv * before + frame.fall * middle
-            tall = mv * SEPARATOR_MV + frame.down * pen
-            add_bar(changes, middle - frame.across * pen, middle + frame.across * pen, y - tall, y + tall)
-        before = float(signals[strip.lead, strip.first]) if strip.first < n else math.nan
-        last = min(strip.last, n - 1)
-        start = strip.left_mm * frame.across * frame.sub
-        for a, b in ((strip.first, last),) if whole else _runs(signals[strip.lead], strip.first, last):
-            if b <= a:
-                continue
-            left = start + (a - strip.first) / index_per_sub
-            right = start + (b - strip.first) / index_per_sub
-            add_trace(
-                changes,
-                signals[strip.lead],
-                a,
-                b,
-                strip.first - start * index_per_sub,
-                index_per_sub,
-                max(0, round(left - reach)),
-                min(changes.shape[1] * frame.sub, round(right + reach)),
-                offset,
-                mv,
-                frame.fall / frame.sub,
-                top,
-                bottom,
-                reach,
-                lean,
-                frame.sub,
-            )
-
-
-def _runs(signal: Floats, first: int, last: int) -> list[tuple[int, int]]:
-    """First and last sample of each stretch without a gap."""
-    there = np.isfinite(signal[first : last + 1])
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
-    return [(first + int(a), first + int(b) - 1) for a, b in zip(edges[::2], edges[1::2], strict=True)]
-
-
-@dataclass(frozen=True)
-class _Planned:
-    lead: int
-    left_mm: float
-    baseline_mm: float
-    first: int
-    last: int
-    separated: bool
+    strips: Doubles
+    per_sub: float
+    px_per_mv: float
+    pen: Doubles
+    mark: Doubles
 
 
 @functools.lru_cache(maxsize=256)
-def _plan(layout: Layout, sampling_rate: float) -> tuple[_Planned, ...]:
-    return tuple(
-        _Planned(
-            LEADS_12.index(strip.lead),
-            strip.left_mm,
-            strip.baseline_mm,
-            round(strip.start_s * sampling_rate),
-            round((strip.start_s + strip.duration_s) * sampling_rate) - 1,
-            strip.left_mm > 0,
+def plan_sheet(
+    layout: Layout, height: int, width: int, n_leads: int, n_samples: int, sampling_rate: float, pen_mm: float
+) -> Plan:
+    """Prepare the kernel's tables (see `Plan`)."""
+    kx, ky = width / layout.width_mm, height / layout.height_mm
+    strips = np.zeros((len(layout.strips), PLAN_FIELDS))
+    for row, strip in zip(strips, layout.strips, strict=True):
+        # A sample belongs to the strip within whose time it lies; rounding keeps 2.5 s at 500 Hz at sample 1250.
+        first = math.ceil(round(strip.start_s * sampling_rate, 6))
+        last = math.ceil(round((strip.start_s + strip.duration_s) * sampling_rate, 6)) - 1
+        late_mm = (first / sampling_rate - strip.start_s) * PAPER_SPEED_MM_PER_S
+        row[:4] = _lead_rows(strip.lead, n_leads)
+        row[4:] = (
+            first,
+            min(last, n_samples - 1),
+            (strip.left_mm + late_mm) * kx,
+            strip.baseline_mm * ky,
+            strip.divided,
         )
-        for strip in layout.strips
+    per_sub = sampling_rate / (PAPER_SPEED_MM_PER_S * kx * look.SUB_COLUMNS)
+    reach = 0.5 * pen_mm * kx * look.SUB_COLUMNS
+    taps = np.arange(math.floor(reach) + 1)
+    edge = 0.5 * pen_mm * ky * np.sqrt(1 - (taps / reach) ** 2)
+    half_pen = 0.5 * pen_mm
+    return Plan(
+        strips,
+        per_sub,
+        ky * GAIN_MM_PER_MV,
+        np.concatenate([[reach], edge]),
+        np.array([half_pen * kx, (look.MARK_MM + half_pen) * ky]),
     )
 
 
-@functools.lru_cache(maxsize=4096)
-def _pen(across: float, down: float, fall: float, sub: int) -> tuple[Floats, Floats, float, float]:
-    """Upper and lower edge of the pen at the sub-columns about its middle; half its width; how much it leans."""
-    reach, high = across * sub * LINE_MM / 2, down * LINE_MM / 2
-    half = math.floor(reach)
-    k = np.arange(-half, half + 1)
-    edge = high * np.sqrt(1 - (k / reach) ** 2)
-    # The trace k sub-columns on has fallen with the page; the pen that reaches back from there has not.
-    lean = -fall / sub
-    return (lean * k - edge).astype(np.float32), (lean * k + edge).astype(np.float32), reach, lean * reach
+def _lead_rows(lead: str, n_leads: int) -> tuple[float, float, float, float]:
+    """Two rows of the array and the weights with which they make the lead."""
+    if n_leads == len(LEADS_12):
+        return LEADS_12.index(lead), 1.0, 0, 0.0
+    weights = TWELVE_FROM_EIGHT[LEADS_12.index(lead)]
+    rows = [int(r) for r in np.flatnonzero(weights)]
+    if len(rows) == 1:
+        return rows[0], float(weights[rows[0]]), 0, 0.0
+    return rows[0], float(weights[rows[0]]), rows[1], float(weights[rows[1]])
 
 
-def _size(size: int | tuple[int, int]) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, int) else size
-    if not (SMALLEST_PX <= height <= LARGEST_PX and SMALLEST_PX <= width <= LARGEST_PX):
+def checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Height and width in px.
+
+    Raises:
+        HeartprintError: ``bad-size``.
+    """
+    pair = size if isinstance(size, tuple | list) else (size, size)
+    if (
+        len(pair) == 2
+        and all(isinstance(v, int | np.integer) and not isinstance(v, bool) for v in pair)
+        and min(pair) >= SMALLEST_PX
+        and max(pair) <= LARGEST_PX
+    ):
+        return int(pair[0]), int(pair[1])
+    raise HeartprintError(
+        "bad-size", f"A sheet can be {SMALLEST_PX} to {LARGEST_PX} whole px high and wide, not {size!r}."
+    )
+
+
+def checked_leads(leads: npt.NDArray[np.floating], sampling_rate: float) -> Floats:
+    """Leads as the kernel wants them: float32, contiguous, writable (numba compiles again for others).
+
+    Raises:
+        HeartprintError: ``bad-leads``.
+    """
+    array = np.asarray(leads)
+    if array.ndim != 2 or array.shape[0] not in (len(LEADS_8), len(LEADS_12)) or array.dtype.kind not in "fiu":
         raise HeartprintError(
-            "bad-size", f"A sheet can be {SMALLEST_PX} to {LARGEST_PX} px high and wide, not {height} x {width}."
+            "bad-leads", f"Leads must be numbers in mV of shape (8, n) or (12, n), not {array.dtype} {array.shape}."
         )
-    return int(height), int(width)
-
-
-def _leads(leads: npt.NDArray[np.floating], sampling_rate: float) -> Floats:
-    if not (isinstance(leads, np.ndarray) and leads.ndim == 2 and leads.shape[0] in (8, 12) and leads.shape[1] >= 2):
-        shape = leads.shape if isinstance(leads, np.ndarray) else type(leads).__name__
-        raise HeartprintError("bad-leads", f"Leads must be an array of shape (8, n) or (12, n) in mV, not {shape}.")
-    if not sampling_rate > 0:
-        raise HeartprintError("bad-leads", f"The sampling rate must be positive (Hz), not {sampling_rate}.")
-    return twelve_leads(np.asarray(leads, dtype=np.float32))
+    if not (sampling_rate > 0 and math.isfinite(sampling_rate)):
+        raise HeartprintError("bad-leads", f"The sampling rate must be a positive number of Hz, not {sampling_rate}.")
+    return np.require(array, dtype=np.float32, requirements=["C", "W"])
