@@ -13,7 +13,10 @@ def render(
     ecg: Annotated[str, typer.Option("--ecg", help="The ecg_id to draw.", show_default=False)],
     layout: Annotated[str, typer.Option("--layout", help="standard, two_rhythm, alternate or shuffled.")] = "standard",
     out: Annotated[
-        Path | None, typer.Option("--out", help="PNG file to write. [default: ECG_LAYOUT.png]", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", help="PNG file to write; ECG_LAYOUT.png in the working folder if not given.", show_default=False
+        ),
     ] = None,
     dpi: Annotated[int, typer.Option("--dpi", help="Pixels per inch of paper; the page prints at true size.")] = 200,
     baseline: Annotated[

@@ -36,6 +36,28 @@ _quick = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nsz"
 
 
 @_exact
+def _widest_ends(
+    left: Floats,
+    beyond_left: Floats,
+    right: Floats,
+    beyond_right: Floats,
+    rest: np.float32,
+    part: np.float32,
+    out: Floats,
+    up: bool,
+) -> None:
+    """Write the higher (``up``) or the lower of the heights at the pen's two ends."""
+    if up:
+        for j in range(len(out)):
+            a, b = rest * left[j] + part * beyond_left[j], rest * right[j] + part * beyond_right[j]
+            out[j] = a if a < b else b
+    else:
+        for j in range(len(out)):
+            a, b = rest * left[j] + part * beyond_left[j], rest * right[j] + part * beyond_right[j]
+            out[j] = a if a > b else b
+
+
+@_exact
 def _intervals(
     leads: Floats,
     strip: Doubles,
@@ -88,35 +110,34 @@ def _intervals(
     j_first = min(max(math.ceil(-at_first / per_sub), 0), n)
     j_last = min(max(math.floor((count - 1 - at_first) / per_sub) + 1, j_first), n)
     start = np.float32(at_first + j_first * per_sub)
-    for j in range(j_first):
-        upper[j], lower[j] = _FAR, -_FAR
+    upper[:j_first], lower[:j_first] = _FAR, -_FAR
+    upper[j_last:n], lower[j_last:n] = _FAR, -_FAR
+    # Slices that begin at 0 spare the compiler the thought of negative indices: that is what lets it work on eight
+    # sub-columns at once.
+    up, down = upper[j_first:j_last], lower[j_first:j_last]
     for j in range(j_last - j_first):
         at = max(start + np.float32(j) * step, _ZERO)
-        k = np.int32(at)
-        y = heights[k] + (heights[k + 1] - heights[k]) * (at - np.float32(k))
-        upper[j_first + j] = y if y == y else _FAR
-        lower[j_first + j] = y if y == y else -_FAR
-    for j in range(j_last, n):
-        upper[j], lower[j] = _FAR, -_FAR
+        k = np.uint32(np.int32(at))
+        y = heights[k] + (heights[k + np.uint32(1)] - heights[k]) * (at - np.float32(k))
+        up[j] = y
+        down[j] = y
+    for j in range(j_last - j_first):
+        up[j] = up[j] if up[j] == up[j] else _FAR
+        down[j] = down[j] if down[j] == down[j] else -_FAR
     # The ends of the pen lie between sub-columns.
     part = np.float32(pen[0] - half)
     rest = _ONE - part
     right = wide + half
-    for j in range(m):
-        a = rest * upper[j + 1] + part * upper[j]
-        b = rest * upper[j + right] + part * upper[j + right + 1]
-        top[j] = a if a < b else b
-    for j in range(m):
-        a = rest * lower[j + 1] + part * lower[j]
-        b = rest * lower[j + right] + part * lower[j + right + 1]
-        bottom[j] = a if a > b else b
-    for t in range(-half, half + 1):
-        edge = np.float32(pen[1 + abs(t)])
+    _widest_ends(upper[1:], upper, upper[right:], upper[right + 1 :], rest, part, top, True)
+    _widest_ends(lower[1:], lower, lower[right:], lower[right + 1 :], rest, part, bottom, False)
+    for t in range(2 * half + 1):
+        edge = np.float32(pen[1 + abs(t - half)])
+        up, down = upper[t + 1 : t + 1 + m], lower[t + 1 : t + 1 + m]
         for j in range(m):
-            y = upper[j + wide + t] - edge
+            y = up[j] - edge
             top[j] = y if y < top[j] else top[j]
         for j in range(m):
-            y = lower[j + wide + t] + edge
+            y = down[j] + edge
             bottom[j] = y if y > bottom[j] else bottom[j]
     for j in range(m):
         there = top[j] <= bottom[j]
@@ -165,6 +186,9 @@ def draw_upright(
     before = _FAR
     for s in range(len(strips)):
         strip = strips[s]
+        if strip[5] < strip[4]:
+            before = _FAR
+            continue
         if strip[8] != 0.0 and before < _FAR:
             y = strip[7] + before
             y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
@@ -176,8 +200,6 @@ def draw_upright(
                     paper = np.float32(out[r, c])
                     out[r, c] = np.uint8(paper + ink * (grey - paper) + _HALF)
         before = _FAR
-        if strip[5] < strip[4]:
-            continue
         begin, end = _columns(strip, per_sub, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]
@@ -254,6 +276,9 @@ def _turned_traces(
     before = _FAR
     for s in range(len(strips)):
         strip = strips[s]
+        if strip[5] < strip[4]:
+            before = _FAR
+            continue
         if strip[8] != 0.0 and before < _FAR:
             y = strip[7] + before
             n = math.ceil(2 * mark[0] * SUB_COLUMNS)
@@ -263,8 +288,6 @@ def _turned_traces(
                 y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
                 _deal_interval(ink, x, y0, y1, wide / cos, cos, sin)
         before = _FAR
-        if strip[5] < strip[4]:
-            continue
         begin, end = _columns(strip, per_sub, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]

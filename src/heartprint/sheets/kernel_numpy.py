@@ -34,16 +34,16 @@ def _traces(
     before = math.nan
     reach = pen[0]
     for strip in strips:
+        first, last = int(strip[4]), int(strip[5])
+        if last < first:
+            before = math.nan
+            continue
         if strip[8] and not math.isnan(before):
             y = strip[7] - before * px_per_mv
             n = math.ceil(2 * mark[0] * SUB_COLUMNS)
             wide = 2 * mark[0] / n
             left = strip[6] - mark[0] + np.arange(n) * wide
             yield left, np.full(n, wide), np.full(n, y - mark[1]), np.full(n, y + mark[1])
-        before = math.nan
-        first, last = int(strip[4]), int(strip[5])
-        if last < first:
-            continue
         signal = strip[1] * leads[int(strip[0]), first : last + 1].astype(np.float64)
         if strip[3]:
             signal += strip[3] * leads[int(strip[2]), first : last + 1]
