@@ -74,9 +74,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", "Stopped. Run the same command again to go on.", 130))
     except MemoryError:
-        sys.exit(
-            _fail("out-of-memory", "The memory is full. Lower batch_size or image_size (-o batch_size=64).", 2)
-        )
+        sys.exit(_fail("out-of-memory", "The memory is full. Lower batch_size or image_size (-o batch_size=64).", 2))
 
 
 if __name__ == "__main__":

@@ -148,7 +148,8 @@ class Cohort:
         if size < 2 * need:
             raise HeartprintError(
                 "cohort-incomplete",
-                f"{folder / WAVEFORMS_FILE} holds {size:,} of {2 * need:,} bytes: it was cut short. Ingest the cohort again.",
+                f"{folder / WAVEFORMS_FILE} holds {size:,} of {2 * need:,} bytes: it was cut short. "
+                "Ingest the cohort again.",
             )
         return cls(folder, info, records)
 

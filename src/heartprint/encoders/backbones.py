@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from heartprint.encoders.page_to_tensor import PageToTensor
@@ -25,6 +25,7 @@ class BackboneSpec:
         channels: Channels of its input; 3 means that the grey page is repeated.
         mean: See `PageToTensor`.
         std: See `PageToTensor`.
+        white: See `PageToTensor`.
         offline_weights: Whether ImageNet weights come with an installed package.
         build: Makes the network ``(B, channels, S, S) -> (B, D)`` with random weights.
     """
@@ -36,12 +37,14 @@ class BackboneSpec:
     channels: int
     mean: float
     std: float
+    white: float = field(default=1.0, kw_only=True)
     offline_weights: bool
     build: Callable[[], nn.Module]
 
     def page_to_tensor(self, image_size: int | None = None) -> PageToTensor:
         """The input step of this backbone at an image size in px (default: its own)."""
-        return PageToTensor(self.image_size if image_size is None else image_size, self.channels, self.mean, self.std)
+        size = self.image_size if image_size is None else image_size
+        return PageToTensor(size, self.channels, self.mean, self.std, self.white)
 
 
 def get_backbone(name: str) -> BackboneSpec:
@@ -81,8 +84,9 @@ BACKBONES: dict[str, BackboneSpec] = {
             image_size=96,
             embedding_dim=256,
             channels=1,
-            mean=1.0,
-            std=0.25,
+            mean=0.86,
+            std=0.1,
+            white=0.86,
             offline_weights=False,
             build=_small,
         ),

@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PageToTensor:
-    """Grey pages to the tensor that an encoder reads: ``(page / 255 - mean) / std``.
+    """Grey pages to the tensor that an encoder reads: ``(min(page / 255, white) - mean) / std``.
 
     Args:
         image_size: Side S of the network's input in px.
         channels: 1, or 3 for networks made for colour (the grey page is repeated).
         mean: Grey level in [0, 1] that becomes 0. With ``mean=1`` white paper is 0, the same as zero padding.
         std: Grey levels per unit of the network's input, above 0.
+        white: Grey level in (0, 1] from which on a pixel counts as paper. On small images a trace is hardly darker
+            than the grid; what is lighter than the grid's mean grey, such as white corners, then says nothing.
     """
 
     image_size: int
     channels: int
     mean: float
     std: float
+    white: float = 1.0
 
     def __post_init__(self) -> None:
         if self.image_size < 32:
@@ -36,8 +39,11 @@ class PageToTensor:
                 "bad-image-size",
                 f"An image size of {self.image_size} px is too small to read an ECG; use 64 px or more.",
             )
-        if self.channels not in (1, 3) or not self.std > 0:
-            raise ValueError(f"channels must be 1 or 3 and std positive, got {self.channels} and {self.std}")
+        if self.channels not in (1, 3) or not self.std > 0 or not 0 < self.white <= 1:
+            raise ValueError(
+                "channels must be 1 or 3, std positive and white in (0, 1], "
+                f"got {self.channels}, {self.std} and {self.white}"
+            )
 
     def __call__(self, pages: npt.NDArray[np.uint8], *, device: torch.device | str | None = None) -> torch.Tensor:
         """Convert pages.
@@ -56,7 +62,8 @@ class PageToTensor:
 
         resized = torch.from_numpy(self.resize(pages)).to(device)
         # Subtracting first makes white paper exactly 0 where mean is 1.
-        x = resized.unsqueeze(1).to(torch.float32).sub_(255.0 * self.mean).mul_(1.0 / (255.0 * self.std))
+        x = resized.unsqueeze(1).to(torch.float32).clamp_(max=255.0 * self.white)
+        x = x.sub_(255.0 * self.mean).mul_(1.0 / (255.0 * self.std))
         return x.expand(-1, self.channels, -1, -1)
 
     def resize(self, pages: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -19,11 +19,17 @@ from heartprint.pretraining.losses import contrastive_logits, partner_found
 class ProjectionHead(nn.Sequential):
     """Two-layer perceptron between embedding and loss: ``(B, D)`` -> ``(B, head_dim)``; dropped afterwards.
 
-    It has no batch statistics, so that what a view is projected to depends on the encoder and the view.
+    Batch normalisation in the middle, as in Chen et al. 2020: without it the small encoder stayed at chance for the
+    first hundred steps.
     """
 
     def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
+        super().__init__(
+            nn.Linear(inputs, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
+            nn.ReLU(inplace=True),
+            nn.Linear(hidden, outputs),
+        )
 
 
 class Learner:
