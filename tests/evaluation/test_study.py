@@ -15,11 +15,10 @@ from heartprint.evaluation.study.cells import RESULT_COLUMNS, CellStore, cells_o
 from heartprint.evaluation.study.config import FEATURES, StudyConfig
 from heartprint.evaluation.study.encoders import Encoders, cached, unequal
 from heartprint.evaluation.study.plan import EVERY_FOLD, all_tests, make_plan
-from heartprint.evaluation.study.resamples import study_resamples
 from heartprint.evaluation.study.statistics import compute_statistics
 from heartprint.foundation.config import load_config, validate_config
 from heartprint.foundation.errors import HeartprintError
-from heartprint.metrics import auroc, study_difference, study_interval
+from heartprint.metrics import auroc
 from tests.evaluation.fabricated import (
     encoder_summary,
     fabricate_plan,
@@ -205,18 +204,6 @@ class TestStatistics:
         row = result.results.filter(pl.col("cohort") == "external").row(3, named=True)
         part = result.test_sets.filter((pl.col("task") == row["task"]) & (pl.col("cohort") == "external"))
         assert auroc(part["label"].to_numpy(), np.array(row["scores"])) == pytest.approx(row["auroc"], abs=1e-6)
-
-    def test_one_resampling_for_all_rows_equals_the_pairwise_one(self) -> None:
-        rng = np.random.default_rng(0)
-        labels = (rng.random(150) < 0.3).astype(float)
-        patients = rng.integers(0, 90, size=150)
-        folds = patients % 3
-        rows = [labels * s + rng.normal(size=(5, 150)) for s in (1.5, 0.8, 0.0)]
-        done = study_resamples(rows, labels, patients, folds, n=300, seed=3, level=0.9)
-        kwargs: dict[str, Any] = {"n": 300, "seed": 3, "level": 0.9}
-        assert done[0].interval() == study_interval(rows[0], labels, patients, folds, **kwargs)
-        paired = study_difference(rows[0], rows[2], labels, patients, folds, **kwargs)
-        assert tuple((done[0] - done[2]).interval()) == pytest.approx(tuple(paired))
 
     def test_cross_validation_averages_within_folds(self, tmp_path: Path) -> None:
         config = make_config(protocol={"cross_validation": 3}, tasks=["female"], draws=2)

@@ -388,7 +388,7 @@ def measure_cohort(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -
     if n_jobs == 1:
         out = [_features_of(cohort, row) for row in (track(rows, "Measuring") if progress else rows)]
     else:
-        from joblib import Parallel, delayed  # type: ignore[import-untyped]
+        from joblib import Parallel, delayed
 
         parts = np.array_split(np.arange(len(cohort)), max(1, min(len(cohort), 8 * n_jobs)))
         done = Parallel(n_jobs=n_jobs)(delayed(_features_of_rows)(cohort, part) for part in parts)

@@ -15,9 +15,9 @@ import polars as pl
 
 from heartprint.evaluation.study.config import FEATURES, Mode, StudyConfig, budget_name
 from heartprint.evaluation.study.plan import EVERY_FOLD
-from heartprint.evaluation.study.resamples import Resamples, study_resamples
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.auroc import Interval
+from heartprint.metrics.bootstrap import Resamples, study_resamples
 
 _Row = tuple[str, Mode]
 
@@ -197,7 +197,7 @@ def _compare(
             n_labels=_mean(one.cells, "n_labels"),
             n_positive=_mean(one.cells, "n_positive"),
             percent=_mean(one.cells, "percent"),
-            auroc=values[name].interval(),
+            auroc=values[name].interval(config.level),
             auprc=_mean(one.cells, "auprc"),
         )
         for name, one in scored.items()
@@ -212,7 +212,7 @@ def _compare(
             subsets = [s.scores[[s.draws.index(d) for d in common]] for s in (a, b)]
             first, second = _resample(config, subsets, tested)
         n_draws = len({draw for draw, _ in common})
-        interval = (first - second).interval()
+        interval = (first - second).interval(config.level)
         differences.append(Difference(*one_name, *two_name, task, budget, cohort, n_draws, interval))
     return estimates, differences
 
@@ -238,7 +238,6 @@ def _resample(config: StudyConfig, methods: list[npt.NDArray[np.float32]], teste
         tested.folds,
         n=config.resamples,
         seed=config.seed,
-        level=config.level,
     )
 
 
