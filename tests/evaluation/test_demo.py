@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from heartprint.evaluation.demo import demo_config, run_demo
-from heartprint.evaluation.study import StudyConfig, estimate_study, run_study
+from heartprint.evaluation.study import StudyConfig, estimate_for_patients, estimate_study, run_study
 from heartprint.evaluation.study.config import FEATURES
 from heartprint.foundation.config import load_config
 from tests.evaluation.fabricated import write_patients
@@ -88,6 +88,7 @@ def test_the_paper_recipe_takes_two_steps_and_estimates_itself(tmp_path: Path) -
         ],
         StudyConfig,
     )
+    assert "78,288 items" in estimate_for_patients(config, 78_288)
     told = estimate_study(config, tmp_path / "study")
     assert "time" in told and "memory" in told and "disk" in told and "SimCLR" in told
     result = run_study(config, tmp_path / "study", progress=False)

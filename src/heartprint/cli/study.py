@@ -22,6 +22,9 @@ def study(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Only say what time, memory and disk the pretraining takes.")
     ] = False,
+    patients: Annotated[
+        int | None, typer.Option(help="With --estimate: for this many patients with pairs; no cohort is needed.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json's path and findings as JSON.")] = False,
 ) -> None:
     """Compare encoders x tasks x label budgets x label draws x test cohorts; one report.
@@ -31,12 +34,12 @@ def study(
 
     Example: heartprint study configs/ptb-xl-subset.yaml --out out/study -o cohorts.ptb_xl.path=cohorts/ptb-xl
     """
-    from heartprint.evaluation.study import StudyConfig, estimate_study, run_study
+    from heartprint.evaluation.study import StudyConfig, estimate_for_patients, estimate_study, run_study
     from heartprint.foundation.config import load_config
 
     config = load_config(file, option or [], StudyConfig)
     if estimate:
-        print(estimate_study(config, out))
+        print(estimate_study(config, out) if patients is None else estimate_for_patients(config, patients))
         return
     settings = [word for setting in option or [] for word in ("-o", setting)]
     command = shlex.join(["heartprint", "study", file.name, "--out", out.name, *settings])

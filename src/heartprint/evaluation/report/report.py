@@ -142,7 +142,8 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
         views = []
         for position, row in enumerate(rows):
             layout = layouts[drawn[position % len(drawn)]]
-            pose = draw_pose(rng, float(recipe.get("max_rotation_deg") or 10.0))
+            turn = recipe.get("max_rotation_deg")
+            pose = draw_pose(rng, 10.0 if turn is None else float(turn))
             page = render(
                 cohort.signal(int(row)),
                 cohort.sampling_rate(int(row)),

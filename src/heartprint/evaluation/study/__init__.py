@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from heartprint.evaluation.study.config import StudyConfig
-from heartprint.evaluation.study.run import StudyResult, estimate_study, run_study
+from heartprint.evaluation.study.run import StudyResult, estimate_for_patients, estimate_study, run_study
 
-__all__ = ["StudyConfig", "StudyResult", "estimate_study", "run_study"]
+__all__ = ["StudyConfig", "StudyResult", "estimate_for_patients", "estimate_study", "run_study"]

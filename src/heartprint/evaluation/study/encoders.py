@@ -91,25 +91,8 @@ class Encoders:
         return list(range(self.plan.n_folds)) if self.per_fold(entry) else [0]
 
     def pretrain_config(self, entry: EncoderEntry) -> PretrainConfig:
-        """The whole configuration of one encoder's pretraining.
-
-        Raises:
-            HeartprintError: ``bad-config`` if a setting is unknown or impossible.
-        """
-        from heartprint.foundation.config import validate_config
-        from heartprint.pretraining.config import PretrainConfig
-
-        assert entry.pretrain is not None
-        group = self.plan.config.groups[entry.group]
-        values = {
-            "backbone": group.backbone,
-            "image_size": group.image_size,
-            "seed": self.plan.config.seed,
-            **group.pretraining,
-            **entry.pretrain.settings,
-            "method": entry.pretrain.method,
-        }
-        return validate_config(values, PretrainConfig, where=f"pretraining of encoder '{entry.name}'")
+        """The whole configuration of one encoder's pretraining (see `pretrain_config`)."""
+        return pretrain_config(self.plan.config, entry)
 
     def pretraining_cohort(self, entry: EncoderEntry, fold: int) -> Cohort:
         """What an encoder learns from: without the patients that the fold tests, unless it is transductive."""
@@ -174,6 +157,28 @@ class Encoders:
     def _weights(self, entry: EncoderEntry, fold: int) -> str:
         state = self.load(entry, fold).encoder.state_dict()
         return digest(*(part for name, value in sorted(state.items()) for part in (name, value.cpu().numpy())))
+
+
+def pretrain_config(config: StudyConfig, entry: EncoderEntry) -> PretrainConfig:
+    """The whole configuration of one encoder's pretraining: its group's settings, and its own on top.
+
+    Raises:
+        HeartprintError: ``bad-config`` if a setting is unknown or impossible.
+    """
+    from heartprint.foundation.config import validate_config
+    from heartprint.pretraining.config import PretrainConfig
+
+    assert entry.pretrain is not None
+    group = config.groups[entry.group]
+    values = {
+        "backbone": group.backbone,
+        "image_size": group.image_size,
+        "seed": config.seed,
+        **group.pretraining,
+        **entry.pretrain.settings,
+        "method": entry.pretrain.method,
+    }
+    return validate_config(values, PretrainConfig, where=f"pretraining of encoder '{entry.name}'")
 
 
 def feature_table(plan: Plan, cohort: str, work: Path, *, progress: bool = True) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from heartprint.evaluation.study.cells import (
     table_of_tests,
 )
 from heartprint.evaluation.study.config import FEATURES, EncoderEntry, Mode, StudyConfig
-from heartprint.evaluation.study.encoders import Encoders, announce, feature_table, summary, unequal
+from heartprint.evaluation.study.encoders import Encoders, announce, feature_table, pretrain_config, summary, unequal
 from heartprint.evaluation.study.plan import Plan, all_tests, digest, make_plan, open_cohort
 from heartprint.evaluation.study.statistics import Statistics, compute_statistics
 from heartprint.foundation.errors import HeartprintError
@@ -35,6 +36,7 @@ RESULTS_FILE = "results.parquet"
 TEST_SETS_FILE = "test_sets.parquet"
 CONFIG_FILE = "study.yaml"
 _SAVE_EVERY_S = 20.0
+_LONG_IMAGES = 500_000
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -98,6 +100,7 @@ def run_study(
     plan = make_plan(config, _open_cohorts(config, work / "cohorts", progress))
     encoders = Encoders(plan, work, progress=progress)
     check(config, encoders)
+    _announce_long_pretraining(encoders, progress)
     write_text(folder / CONFIG_FILE, to_yaml(config))
 
     store = CellStore(work / "cells")
@@ -154,20 +157,58 @@ def estimate_study(config: StudyConfig, out: str | Path) -> str:
     Returns:
         One paragraph per pretrained encoder (time, memory, disk, from measured steps), for people.
     """
-    from heartprint.pretraining.estimate import estimate_for
-
     work = Path(out) / "work"
     plan = make_plan(config, _open_cohorts(config, work / "cohorts", progress=False))
     encoders = Encoders(plan, work)
     check(config, encoders)
+    return _estimates(encoders, config.encoders)
+
+
+def estimate_for_patients(config: StudyConfig, patients: int) -> str:
+    """Say what the pretraining of a study would take with a cohort that is not at hand.
+
+    Args:
+        config: The study; its cohorts are not opened.
+        patients: Number of patients with pairs, each taken to have two ECGs of 10 s at 500 Hz.
+
+    Returns:
+        Like `estimate_study`.
+    """
+    from heartprint.pretraining.estimate import StepCost, estimate, measure_step
+
     parts = []
+    costs: dict[str, StepCost] = {}
     for entry in config.encoders:
+        if entry.pretrain is not None:
+            settings = pretrain_config(config, entry)
+            if entry.group not in costs:
+                costs[entry.group] = measure_step(settings)
+            n_items = patients if settings.method == "bcl" else 2 * patients
+            told = estimate(settings, n_items=n_items, n_ecgs=2 * patients, cost=costs[entry.group]).text()
+            parts.append(f"{config.title_of(entry.name)}:\n{told}")
+    return "\n\n".join(parts) or "This study pretrains nothing."
+
+
+def _estimates(encoders: Encoders, entries: Sequence[EncoderEntry]) -> str:
+    from heartprint.pretraining.estimate import estimate_for
+
+    parts = []
+    for entry in entries:
         if entry.pretrain is not None:
             runs = len(encoders.folds_of(entry))
             times = f", {runs} runs, one per fold; each:" if runs > 1 else ":"
             told = estimate_for(encoders.pretraining_cohort(entry, 0), encoders.pretrain_config(entry)).text()
-            parts.append(f"{config.title_of(entry.name)}{times}\n{told}")
+            parts.append(f"{encoders.plan.config.title_of(entry.name)}{times}\n{told}")
     return "\n\n".join(parts) or "This study pretrains nothing."
+
+
+def _announce_long_pretraining(encoders: Encoders, progress: bool) -> None:
+    """Tell what pretraining that will take long takes, before it starts."""
+    for entry in encoders.plan.config.encoders:
+        if progress and entry.pretrain is not None:
+            settings = encoders.pretrain_config(entry)
+            if 2 * settings.batch_size * settings.steps >= _LONG_IMAGES:
+                print(_estimates(encoders, [entry]), file=sys.stderr, flush=True)
 
 
 def check(config: StudyConfig, encoders: Encoders) -> None:
