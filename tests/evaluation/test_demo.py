@@ -67,7 +67,7 @@ def test_a_tiny_demo_with_full_fine_tuning(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_paper_recipe_takes_two_steps_and_estimates_itself(tmp_path: Path) -> None:
     for name, seed in (("home", 0), ("germany", 1), ("usa", 2)):
-        write_patients(tmp_path / name, 60, seed=seed, ecgs=3)
+        write_patients(tmp_path / name, 24, seed=seed, ecgs=2)
     config = load_config(
         REPOSITORY / "configs" / "paper.yaml",
         [
