@@ -13,7 +13,7 @@ help:
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
-	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (hours on two cores)"
+	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (a quarter of an hour)"
 
 $(VENV)/installed: pyproject.toml
 	@echo "Installing Heartprint into $(VENV) (about 6 GB, mostly torch; some minutes) ..."
@@ -47,8 +47,7 @@ bench: $(VENV)/installed-dev
 
 study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
-	$(BIN)/heartprint simulate $(OUT)/simulated --patients 4000 --seed 1
-	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl -o cohorts.simulated.path=$(OUT)/simulated
+	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 
 clean:
 	rm -rf $(VENV) build dist demo $(OUT)
