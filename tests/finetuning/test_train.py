@@ -9,9 +9,9 @@ import torch
 
 from heartprint.cohorts import Cohort, get_task
 from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
+from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe
 from heartprint.finetuning.full import _Best, _rate
-from heartprint.finetuning.memory import memory_explained
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.views import draw_views, drawn_ahead
 from heartprint.foundation.errors import HeartprintError

@@ -130,7 +130,7 @@ def score_layouts(
     Raises:
         HeartprintError: ``unknown-layout``, ``out-of-memory``.
     """
-    from heartprint.finetuning.memory import memory_explained
+    from heartprint.encoders.memory import memory_explained
     from heartprint.sheets import get_layout
 
     for name in layouts:

@@ -16,9 +16,9 @@ from torch import nn
 
 from heartprint.cohorts import Cohort, Task
 from heartprint.encoders import LoadedEncoder, LoadedModel, Seen, embed_cohort, embed_pages
+from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning.assemble import assemble
 from heartprint.finetuning.config import FinetuneConfig
-from heartprint.finetuning.memory import memory_explained
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.parts import Rows, batches, cross_fit_parts, validation_part
 from heartprint.finetuning.views import drawn_ahead

@@ -10,8 +10,8 @@ import numpy as np
 from heartprint.cohorts import Cohort, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
+from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning.config import FinetuneConfig
-from heartprint.finetuning.memory import memory_explained
 from heartprint.foundation.errors import HeartprintError
 
 MODEL_CONFIG = "config.json"

@@ -15,7 +15,7 @@ from heartprint.pretraining.batches import Batch, BatchKey, Schedule, draw_batch
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.learner import Learner, reproducible
 from heartprint.pretraining.loop import select
-from heartprint.pretraining.memory import memory_explained
+from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
 
 _SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
@@ -174,7 +174,7 @@ def measure_step(config: PretrainConfig) -> StepCost:
     """
     device = choose_device(config.device)
     few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
-    with memory_explained(config), reproducible(device):
+    with step_memory_explained(config), reproducible(device):
         learner = Learner(config, total_steps=100, device=device)
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]

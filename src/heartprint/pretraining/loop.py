@@ -21,7 +21,7 @@ from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.learner import Learner, reproducible
-from heartprint.pretraining.memory import memory_explained
+from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.run_folder import CHECKPOINTS, Log, LogRow, RunFolder, surroundings
 
@@ -65,7 +65,7 @@ def pretrain(
     run.folder.check(resume=resume)
     if not run.folder.finished:
         device = choose_device(config.device)
-        with memory_explained(config), reproducible(device):
+        with step_memory_explained(config), reproducible(device):
             run.go(device, stop_after_steps, progress)
     return run.folder.path
 
