@@ -15,6 +15,7 @@ from tests.evaluation.fabricated import write_patients
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY = (
+    "cohorts.archive.simulate.patients=200",
     "cohorts.internal.simulate.patients=250",
     "cohorts.external.simulate.patients=80",
     "groups.small.image_size=32",
@@ -38,6 +39,10 @@ def _one_thread() -> None:
 def test_the_demo_is_the_comparison_that_was_promised() -> None:
     config = demo_config(seed=3)
     assert config.seed == 3
+    archive, home = config.cohorts["archive"].simulate, config.cohorts["internal"].simulate
+    assert archive is not None and home is not None and archive.hospital == home.hospital
+    assert archive.seed not in (home.seed, config.seed), "the archive holds other patients than the study"
+    assert all(e.pretrain.cohort == "archive" for e in config.encoders if e.pretrain)
     assert config.budgets[0] == 20 and config.draws == 20
     assert set(config.tasks) == {"af", "female", "lvef_below_40"}
     assert all(c.simulate for c in config.cohorts.values())

@@ -126,7 +126,7 @@ def test_seen_patients_are_refused_dropped_or_kept_by_name(model: LoadedModel, f
     train = Cohort.open(folder / "train")
     with pytest.raises(HeartprintError) as caught:
         evaluate(model, train, tmp_path / "e", **QUICK)
-    assert caught.value.code == "seen-patients"
+    assert caught.value.code == "patients-seen"
     for word in ("16 of the 30", "--exclude-seen", "--transductive"):
         assert word in caught.value.message
     assert not (tmp_path / "e").exists()
@@ -150,7 +150,7 @@ def test_a_patient_is_recognised_in_a_renamed_copy(model: LoadedModel, folder: P
     copy = make_cohort(folder / "copy", 30, 2, prefix="other")
     with pytest.raises(HeartprintError) as caught:
         evaluate(model, copy, tmp_path / "e", **QUICK)
-    assert caught.value.code == "seen-patients"
+    assert caught.value.code == "patients-seen"
 
 
 def test_one_class_and_bad_options_are_refused(model: LoadedModel, fresh: Cohort, tmp_path: Path) -> None:

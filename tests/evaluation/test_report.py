@@ -97,6 +97,17 @@ def test_the_numbers_on_the_page_are_those_of_the_statistics(result: StudyResult
     assert found["simulated_cohorts"] == ["External hospital", "Internal hospital"]
 
 
+def test_the_tables_can_be_pasted(result: StudyResult) -> None:
+    text = (result.folder / "report.md").read_text(encoding="utf-8")
+    tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 2 * len({(e.task, e.cohort) for e in result.statistics.estimates})
+    for lines in tables:
+        assert len({line.count("|") for line in lines}) == 1, "every line has as many cells as the head"
+    assert "SIMULATED" in text and "&" not in text
+    for estimate in result.statistics.estimates:
+        assert estimate.mode == "full" or number(estimate.auroc.estimate, 3) in text
+
+
 def test_marks_of_unequal_comparisons_are_shown(page: str) -> None:
     assert "unequal: steps 200, BCL has 120" in page
     assert "other backbone" in page

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import ast
 import pickle
+import re
+from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -27,3 +30,21 @@ def test_survives_the_way_from_a_worker() -> None:
         "Lead I is flat.",
         "Lead I is flat.",
     )
+
+
+def test_every_reason_code_is_in_the_reference() -> None:
+    root = Path(__file__).resolve().parents[2]
+    raised = set()
+    for file in (root / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+                code = getattr(node.args[0], "value", None)
+                if node.func.id == "HeartprintError" and isinstance(code, str):
+                    raised.add(code)
+                if node.func.id == "unknown_name" and isinstance(code, str):
+                    raised.add(f"unknown-{code.replace(' ', '-')}")
+    page = (root / "docs" / "reference" / "reason-codes.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page))
+    assert len(raised) > 90
+    assert raised - listed == set(), "raised, but not in the reference"
+    assert listed - raised == set(), "in the reference, but never raised"

@@ -81,7 +81,7 @@ BACKBONES: dict[str, BackboneSpec] = {
         BackboneSpec(
             name="small",
             description="compact CNN of our own, for CPUs",
-            image_size=96,
+            image_size=128,
             embedding_dim=256,
             channels=1,
             mean=0.86,

@@ -10,16 +10,21 @@ from pathlib import Path
 from heartprint.evaluation.study import StudyConfig, run_study
 from heartprint.foundation.config import load_config
 
+ARCHIVE_SEED = 1_000_000
+"""Added to the demo's seed for the patients of the archive, so that nobody of the study is among them."""
+
 
 def demo_config(*, seed: int = 0, overrides: Sequence[str] = ()) -> StudyConfig:
     """The demo's study: ``heartprint/evaluation/demo.yaml``.
 
     Args:
-        seed: Seed of the simulated patients and of everything the study draws.
+        seed: Seed of the simulated patients (the archive's are others, see `ARCHIVE_SEED`) and of everything the
+            study draws.
         overrides: Settings on top, ``key=value``.
     """
     with as_file(files("heartprint.evaluation") / "demo.yaml") as path:
-        return load_config(path, [f"seed={seed}", *overrides], StudyConfig)
+        seeds = [f"seed={seed}", f"cohorts.archive.simulate.seed={ARCHIVE_SEED + seed}"]
+        return load_config(path, [*seeds, *overrides], StudyConfig)
 
 
 def run_demo(out: str | Path, *, seed: int = 0, progress: bool = True, overrides: Sequence[str] = ()) -> Path:

@@ -85,7 +85,7 @@ def evaluate(
         What ``metrics.json`` says.
 
     Raises:
-        HeartprintError: ``seen-patients``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
+        HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
             ``output-not-an-evaluation``, ``bad-options``, ``unknown-layout``, ``out-of-memory``, ``disk-full``, what
             ``load_model`` raises.
     """
@@ -169,7 +169,7 @@ def _refuse_seen(cohort: Cohort, seen: npt.NDArray[np.bool_], exclude: bool, tra
     n = len(np.unique(cohort.patient_codes[seen]))
     if not exclude:
         raise HeartprintError(
-            "seen-patients",
+            "patients-seen",
             f"{n:,} of the {cohort.n_patients:,} patients took part in pretraining or fine-tuning this model, so a "
             "result on them would flatter it. Drop them with --exclude-seen, or keep them by name with --transductive.",
         )

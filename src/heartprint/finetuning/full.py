@@ -61,7 +61,7 @@ def train_full(
         The model in memory, with an encoder of its own.
 
     Raises:
-        HeartprintError: ``one-class-only``, ``too-few-patients``, ``diverged``, ``out-of-memory``.
+        HeartprintError: ``one-class-only``, ``too-few-patients``, ``not-finite``, ``out-of-memory``.
     """
     config = (config or FinetuneConfig()).model_copy(update={"mode": "full"})
     positive = np.asarray(labels) == 1
@@ -238,7 +238,7 @@ class _Trainer:
         loss = nn.functional.binary_cross_entropy_with_logits(model(x), target, weight=weight)
         if not bool(torch.isfinite(loss)):
             raise HeartprintError(
-                "diverged", "The loss is no longer a finite number. Lower the learning rate (-o learning_rate=1e-4)."
+                "not-finite", "The loss is no longer a finite number. Lower the learning rate (-o learning_rate=1e-4)."
             )
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

@@ -218,13 +218,13 @@ class Lvef:
     zero_at: float = 55.0
     one_at: float = 30.0
     response_log_sd: float = 0.30
-    qrs_s: float = 0.012  # with the blocks below about the +15 ms of PMC3627277
-    t_gain_log: float = -0.80  # T low ...
+    qrs_s: float = 0.014  # with the blocks below about the +15 ms of PMC3627277
+    t_gain_log: float = -1.00  # T low ...
     # ... and turned away from QRS, mostly in the horizontal plane (PMC7483599); frontal, horizontal, sagittal.
-    t_turn_deg: tuple[float, float, float] = (20.0, 50.0, 0.0)
-    apex_loss: float = 0.58  # poor R progression (Goldberger 1982, PMC7483599): loss of the forward apical wave
-    back_gain: float = 0.16  # tall S in V1-V3 (Goldberger 1982)
-    limb_loss: float = 0.14  # low limb leads (Goldberger 1982)
+    t_turn_deg: tuple[float, float, float] = (25.0, 60.0, 0.0)
+    apex_loss: float = 0.70  # poor R progression (Goldberger 1982, PMC7483599): loss of the forward apical wave
+    back_gain: float = 0.20  # tall S in V1-V3 (Goldberger 1982)
+    limb_loss: float = 0.18  # low limb leads (Goldberger 1982)
     left_atrium: float = 0.45
     pr_s: float = 0.010
     rate_per_min: float = 5.0

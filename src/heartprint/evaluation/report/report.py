@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.html"
 JSON_FILE = "report.json"
+TABLES_FILE = "report.md"
+"""The tables in Markdown, to be pasted."""
 SIMULATION_SENTENCE = (
     "Simulated patients show a mechanism, in patients whose make-up is known because it was made up. "
     "They prove nothing about hospitals."
@@ -45,7 +47,7 @@ _LIBRARIES = ("numpy", "torch", "timm", "polars", "scikit-learn", "numba")
 
 
 def write_report(result: StudyResult, *, command: str | None = None) -> Path:
-    """Write ``report.html`` (self-contained), ``report.json`` and ``figures/*.png``.
+    """Write ``report.html`` (self-contained), ``report.json``, ``report.md`` (the tables) and ``figures/*.png``.
 
     Args:
         result: A finished study.
@@ -107,7 +109,8 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
         with atomic_path(result.folder / "figures" / f"{name}.png") as path:
             path.write_bytes(draw.to_png(figure))
     page = result.folder / REPORT_FILE
-    write_text(page, _render(context))
+    write_text(page, _render("template.html.j2", context))
+    write_text(result.folder / TABLES_FILE, _render("template.md.j2", context))
     write_json(result.folder / JSON_FILE, _as_json(result, context))
     return page
 
@@ -471,14 +474,14 @@ def _public(summary: dict[str, Any]) -> dict[str, Any]:
     return {k: summary[k] for k in keep}
 
 
-def _render(context: dict[str, Any]) -> str:
+def _render(template: str, context: dict[str, Any]) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
         loader=PackageLoader("heartprint.evaluation.report", "."),
-        autoescape=True,
+        autoescape=template.endswith(".html.j2"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("template.html.j2").render(context)
+    return environment.get_template(template).render(context)

@@ -81,8 +81,8 @@ def run_study(
 
     Args:
         config: What to compare.
-        out: Folder for ``report.html``, ``report.json``, ``results.parquet``, ``test_sets.parquet``, ``figures/`` and
-            ``work/`` (pretraining runs, embeddings, finished cells).
+        out: Folder for ``report.html``, ``report.json``, ``report.md``, ``results.parquet``, ``test_sets.parquet``,
+            ``figures/`` and ``work/`` (pretraining runs, embeddings, finished cells).
         progress: Whether to show progress.
         command: Command line that reproduces the study, for the report.
 
