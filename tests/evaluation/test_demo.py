@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -67,6 +68,25 @@ def test_a_tiny_demo_with_full_fine_tuning(tmp_path: Path) -> None:
     )
     results = pl.read_parquet(report.parent / "results.parquet")
     assert results.filter(pl.col("mode") == "full").height == 2
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
+    import torch
+
+    torch.set_num_threads(2)
+    report = run_demo(tmp_path / "demo", progress=False)
+    differences = json.loads((report.parent / "report.json").read_text(encoding="utf-8"))["differences"]
+    for cohort in ("internal", "external"):
+        for other in ("simclr", "random"):
+            (found,) = (
+                d["auroc"]
+                for d in differences
+                if (d["task"], d["cohort"], d["budget"], d["other"], d["mode"])
+                == ("lvef_below_40", cohort, "20", other, "probe")
+            )
+            assert found["estimate"] >= 0.10, (cohort, other, found)
+            assert found["low"] > 0, (cohort, other, found)
 
 
 @pytest.mark.slow

@@ -155,7 +155,8 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
                 pose=pose,
                 baseline=recipe["baseline"],
             )
-            caption = f"patient {len(pages) + 1}, ECG {position + 1}: {layout}, {pose.rotation_deg:+.0f}°"
+            turn = f"{pose.rotation_deg:+.0f}°" if abs(pose.rotation_deg) >= 0.5 else "upright"
+            caption = f"patient {len(pages) + 1}, ECG {position + 1}: {layout}, {turn}"
             views.append((page, caption))
         pages.append(views)
     return {
