@@ -13,7 +13,7 @@ help:
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
-	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (a quarter of an hour)"
+	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
 
 $(VENV)/installed: pyproject.toml
 	@echo "Installing Heartprint into $(VENV) (about 6 GB, mostly torch; some minutes) ..."
