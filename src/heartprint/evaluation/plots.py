@@ -98,7 +98,7 @@ def _precision_recall(
         precision, recall, _ = precision_recall_curve(labels, scores[layout])
         axes.step(recall, precision, where="post", **_line(layout, primary, result, "auprc"))
     axes.set(xlabel="Recall (sensitivity)", ylabel="Precision (PPV)", xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
-    axes.legend(frameon=False, fontsize=8, loc="lower left", title=f"AUPRC ({result['level']:.0%} interval)")
+    axes.legend(frameon=False, fontsize=8, loc="best", title=f"AUPRC ({result['level']:.0%} interval)")
 
 
 def _reliability(
