@@ -352,3 +352,13 @@ class TestRun:
         assert engine._open_cohorts(config, tmp_path / "c", False)["internal"].info.content_hash == first
         other = config.model_copy(update={"seed": 5})
         assert engine._open_cohorts(other, tmp_path / "c", False)["internal"].info.content_hash != first
+
+    def test_another_simulator_simulates_again(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        config = validate_config(tiny_values(tmp_path), StudyConfig)
+        engine._open_cohorts(config, tmp_path / "c", False)
+        made = (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns
+        engine._open_cohorts(config, tmp_path / "c", False)
+        assert (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns == made
+        monkeypatch.setattr("heartprint.cohorts.simulation.effects.EFFECTS", "other effects")
+        engine._open_cohorts(config, tmp_path / "c", False)
+        assert (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns > made

@@ -12,12 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.evaluation.study.config import Mode, budget_name
-from heartprint.evaluation.study.plan import Plan, Rows, TestSet, digest
+from heartprint.evaluation.study.plan import ENGINE, Plan, Rows, TestSet, digest
 from heartprint.foundation.files import atomic_path
 from heartprint.metrics.auroc import auroc, average_precision
-
-ENGINE = 1
-"""Goes into every cell's key; raise it when the same cell would come out otherwise."""
 
 RESULT_COLUMNS: dict[str, Any] = {
     "encoder": pl.String(),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
 from heartprint.evaluation.study.config import EncoderEntry, StudyConfig
-from heartprint.evaluation.study.plan import Plan, cohort_digest, digest
+from heartprint.evaluation.study.plan import ENGINE, Plan, cohort_digest, digest
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
@@ -76,7 +76,7 @@ class Encoders:
         from heartprint.encoders.embedding import choose_device, embed_cohort
 
         view = self.plan.views[cohort]
-        name = digest(self.origin(entry, fold), cohort_digest(view))
+        name = digest(ENGINE, self.origin(entry, fold), cohort_digest(view))
         loaded = self.load(entry, fold)
 
         def compute() -> npt.NDArray[np.float32]:
@@ -191,7 +191,9 @@ def feature_table(plan: Plan, cohort: str, work: Path, *, progress: bool = True)
         announce(f"Measuring '{cohort}'", progress)
         return measure_cohort(view)
 
-    return cached(work / "embeddings" / f"features-{cohort}-{digest(cohort_digest(view), FEATURE_NAMES)}.npz", compute)
+    return cached(
+        work / "embeddings" / f"features-{cohort}-{digest(ENGINE, cohort_digest(view), FEATURE_NAMES)}.npz", compute
+    )
 
 
 def cached(path: Path, compute: Callable[[], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+import heartprint
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.splits import draw_budgets, patient_folds, patient_uniforms
 from heartprint.cohorts.tasks import Task, get_task
@@ -17,6 +18,9 @@ from heartprint.evaluation.study.config import Budget, CohortEntry, SimulateEntr
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import write_text
 from heartprint.foundation.randomness import stable_hash
+
+ENGINE = 1
+"""Goes into the key of everything a study keeps on disk; raise it when the same key would mean other values."""
 
 EVERY_FOLD = -1
 """Fold of a test set that every fold's models are tested on (an external cohort in cross-validation)."""
@@ -249,11 +253,18 @@ def _make(path: Path, wanted: SimulateEntry) -> None:
 
     assert wanted.seed is not None
     simulate(path, n_patients=wanted.patients, seed=wanted.seed, hospital=wanted.hospital, rate=wanted.rate)
-    write_text(_note(path), wanted.model_dump_json())
+    write_text(_note(path), _recipe(wanted))
 
 
 def _made_with(path: Path, wanted: SimulateEntry) -> bool:
-    return _note(path).is_file() and _note(path).read_text(encoding="utf-8") == wanted.model_dump_json()
+    return _note(path).is_file() and _note(path).read_text(encoding="utf-8") == _recipe(wanted)
+
+
+def _recipe(wanted: SimulateEntry) -> str:
+    """What a simulated cohort follows from: the request, and the simulator it was put to."""
+    from heartprint.cohorts.simulation.effects import EFFECTS, HOSPITALS
+
+    return f"{wanted.model_dump_json()}\n{digest(heartprint.__version__, EFFECTS, HOSPITALS)}\n"
 
 
 def _note(path: Path) -> Path:
