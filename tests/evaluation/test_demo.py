@@ -71,6 +71,7 @@ def test_a_tiny_demo_with_full_fine_tuning(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
     import torch
 
@@ -90,6 +91,7 @@ def test_the_demo_shows_what_it_promises(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_paper_recipe_takes_two_steps_and_estimates_itself(tmp_path: Path) -> None:
     for name, seed in (("home", 0), ("germany", 1), ("usa", 2)):
         write_patients(tmp_path / name, 24, seed=seed, ecgs=2)
