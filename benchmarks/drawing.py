@@ -31,7 +31,7 @@ from tests.sheets.reference import (  # noqa: E402
     synthetic_ecg,
 )
 
-from heartprint.sheets import LAYOUTS, Pose, render  # noqa: E402
+from heartprint.sheets import PAPER_LAYOUTS, Pose, render  # noqa: E402
 
 SSIM_BAR, PSNR_BAR, SPEED_BAR, POSED_SSIM_BAR = 0.995, 38.0, 3000.0, 0.929
 ROTATION_DEG = 10.0
@@ -78,7 +78,7 @@ def main() -> int:
 
     print(f"Faithful: worst of {len(ecgs)} {kind}, 300 x 300, against ecg_plot at 600 dpi")
     print(f"{'layout':<12}{'SSIM':>8}{'PSNR dB':>9}   turned by {ROTATION_DEG:g} degrees (first ECG): SSIM, PSNR dB")
-    for layout in LAYOUTS:
+    for layout in PAPER_LAYOUTS:
         figures = [similarity(reference_sheet(e, 500, layout), render(e, 500, layout)) for e in ecgs]
         ssim, psnr = (min(f[k] for f in figures) for k in (0, 1))
         turned = similarity(
@@ -92,7 +92,7 @@ def main() -> int:
     print(f"\nFast: ecg_plot at 100 dpi to a file, ours the median of {REPEATS}; one thread")
     print(f"{'layout':<12}{'ecg_plot ms':>12}{'ours ms':>9}{'times':>8}   turned ms: 300 px, 128 px, 96 px")
     eight = np.ascontiguousarray(ecgs[0][[0, 1, 6, 7, 8, 9, 10, 11]])
-    for layout in LAYOUTS:
+    for layout in PAPER_LAYOUTS:
         theirs = ecg_plot_ms(ecgs[0], 500, layout)
         ours = median_ms(lambda layout=layout: render(eight, 500, layout), REPEATS)  # type: ignore[misc]
         posed = [

@@ -331,6 +331,30 @@ class TestRun:
         assert error.value.code == "patients-seen"
         assert not (tmp_path / "two" / "report.html").exists()
 
+    def test_the_shipped_encoder_is_a_row_like_any_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        from heartprint.encoders import EncoderConfig, build_encoder, save_encoder, shipped_encoder
+
+        shipped = save_encoder(
+            tmp_path / "shipped", build_encoder("small", seed=5), EncoderConfig.new("small", image_size=32), half=True
+        )
+        monkeypatch.setattr(shipped_encoder, "location", lambda: shipped)
+        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        row = {"name": "heartprint", "title": "Shipped", "group": "small", "init": "heartprint"}
+        random = {"name": "random", "group": "small", "init": "random"}
+        values = tiny_values(tmp_path, encoders=[row, random], reference="heartprint", draws=1)
+        result = engine.run_study(validate_config(values, StudyConfig), tmp_path / "study", progress=False)
+        assert result.encoders[0]["init"] == "heartprint"
+        assert {"heartprint", "random"} <= set(result.results["encoder"])
+
+        for wrong in ({"backbone": "efficientnet_lite0"}, {"image_size": 64}):
+            groups = {"small": {**values["groups"]["small"], **wrong}}
+            config = validate_config({**values, "groups": groups}, StudyConfig)
+            with pytest.raises(HeartprintError) as error:
+                engine.run_study(config, tmp_path / "other", progress=False)
+            assert error.value.code == "encoder-mismatch"
+            for words in ("'heartprint' (heartprint) is a small that reads 32 px", "group 'small'", "image_size: 32"):
+                assert words in error.value.message
+
     def test_mistakes_in_pretraining_are_told_before_anything_long(self, tmp_path: Path) -> None:
         values = tiny_values(tmp_path)
         values["groups"]["small"]["pretraining"]["stepz"] = 3

@@ -37,7 +37,7 @@ def test_measured_step_counts_what_backward_keeps(config: Make) -> None:
             module.register_forward_hook(lambda _, __, output: maps.append(4 * output[0].numel()))
     learner.loss(_blank(chosen, 2))
     assert sum(maps) < found.activation_bytes < 4 * sum(maps)
-    assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.head) for p in m.parameters())
+    assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.heads) for p in m.parameters())
     assert found.s_per_image > 0 and found.s_per_step >= 0
 
 

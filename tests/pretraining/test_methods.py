@@ -12,8 +12,12 @@ from heartprint.pretraining.batches import BatchKey, Schedule, draw_batch, drawn
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.methods.bcl_measured import BclMeasured
+from heartprint.pretraining.methods.bcl_state import BclState
 from heartprint.pretraining.methods.layouts import Layouts
+from heartprint.pretraining.methods.segments import Segments
 from heartprint.pretraining.methods.simclr import SimClr
+from heartprint.sheets import get_layout
 from tests.pretraining.conftest import ECGS_PER_PATIENT
 
 Make = Callable[..., PretrainConfig]
@@ -24,11 +28,15 @@ def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
     method = get_method(name)(cohort, config(method=name))
     assert method.name == name and method.description and method.item
     batch = draw_batch(method, BatchKey(2, 0, np.array([1, 3, 5])))
-    assert batch.pages.shape == (2, 3, 32, 32) and str(batch.pages.dtype) == "torch.uint8"
+    assert batch.pages.shape == (method.n_views, 3, 32, 32) and str(batch.pages.dtype) == "torch.uint8"
     assert batch.groups.shape == (3,) and str(batch.groups.dtype) == "torch.int64"
     again = draw_batch(get_method(name)(cohort, config(method=name)), BatchKey(2, 9, np.array([5, 3, 1])))
     assert np.array_equal(batch.pages.numpy()[:, ::-1], again.pages.numpy()), "a view may not depend on its batch"
     assert not np.array_equal(batch.pages[0], batch.pages[1])
+    assert batch.rows.shape == (method.n_views, 3) and np.isin(batch.rows.numpy(), method.rows).all()
+    views = range(method.n_views)
+    assert all(c.first in views and c.second in views and c.first != c.second for c in method.contrasts)
+    assert method.contrasts or method.measured, "something must be learned"
     for other in (config(method=name, seed=1), None):
         changed = draw_batch(
             get_method(name)(cohort, other or config(method=name)), BatchKey(2 if other else 3, 0, np.array([1, 3, 5]))
@@ -43,9 +51,10 @@ def test_views_follow_the_ids_not_the_rows(name: str, cohort: Cohort, config: Ma
     moved = cohort.take(order)
     one, other = (get_method(name)(c, config(method=name)) for c in (cohort, moved))
     item = 4
-    there = item if name == "bcl" else int(np.flatnonzero(order == item)[0])
+    there = item if isinstance(one, Bcl) else int(np.flatnonzero(order == item)[0])
     for first, second in zip(one.draw(1, item), other.draw(1, there), strict=True):
-        assert np.array_equal(first, second)
+        assert np.array_equal(first.page, second.page)
+        assert cohort.ecg_ids[first.row] == moved.ecg_ids[second.row]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -144,8 +153,8 @@ def test_simclr_augments_one_sheet(cohort: Cohort, config: Make, monkeypatch: py
     still = {"crop_scale": (1, 1), "crop_ratio": (1, 1), "jitter_probability": 0, "blur_probability": 0}
     method = SimClr(cohort, config(method="simclr", augment=still))
     one, other = method.draw(0, 3)
-    assert np.array_equal(one, other)
-    assert np.array_equal(one, method.views.sheet(3, 0, 0))
+    assert np.array_equal(one.page, other.page)
+    assert np.array_equal(one.page, method.views.sheet(3, 0, 0))
 
 
 def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,6 +174,54 @@ def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatc
     drawn.clear()
     Layouts(cohort, config(layouts=("standard",))).draw(0, 0)
     assert drawn == ["standard", "standard"]
+
+
+def test_segments_are_the_two_halves(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No sample is in both views, none is left out, and either half comes first."""
+    drawn: list[tuple[np.ndarray, str]] = []
+
+    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+        drawn.append((leads, layout))
+        return np.zeros((size, size), np.uint8)
+
+    monkeypatch.setattr("heartprint.pretraining.views.render", note)
+    method = Segments(cohort, config())
+    whole, first_is_early = cohort.signal(2), set()
+    for epoch in range(20):
+        one, other = method.draw(epoch, 2)
+        assert one.row == other.row == 2
+        halves = [leads for leads, _ in drawn[-2:]]
+        early = np.array_equal(halves[0], whole[:, :500])
+        first_is_early.add(early)
+        assert np.array_equal(np.concatenate(halves if early else halves[::-1], axis=1), whole)
+    assert first_is_early == {True, False}
+    layouts = {layout for _, layout in drawn}
+    assert layouts == {"short_six_rows", "short_three_rows"}
+    assert all(get_layout(name).needs_s <= 5 for name in layouts)
+
+
+def test_bcl_state_shows_two_halves_and_another_ecg(cohort: Cohort, config: Make) -> None:
+    method = BclState(cohort, config(method="bcl_state"))
+    plain = Bcl(cohort, config())
+    for item in range(method.n_items):
+        one, half, other = method.draw(1, item)
+        assert one.row == half.row
+        assert (one.row, other.row) == plain.pair(1, item), "the pairs are those of bcl"
+        for view in (0, 1):
+            assert np.array_equal((one, half)[view].page, method.views.half(one.row, 1, view))
+        assert np.array_equal(other.page, method.views.sheet(other.row, 1, 2))
+
+
+def test_bcl_measured_draws_what_bcl_draws(cohort: Cohort, config: Make) -> None:
+    for one, other in zip(
+        Bcl(cohort, config()).draw(2, 3), BclMeasured(cohort, config(method="bcl_measured")).draw(2, 3), strict=True
+    ):
+        assert np.array_equal(one.page, other.page) and one.row == other.row
+
+
+def test_layouts_too_long_for_half_an_ecg_are_refused(config: Make) -> None:
+    with pytest.raises(ValueError, match=r"standard needs more than half an ECG; these do not: short_six_rows"):
+        config(stretch_layouts=("short_six_rows", "standard"))
 
 
 def test_an_epoch_visits_each_item_once(config: Make) -> None:

@@ -276,7 +276,7 @@ def test_the_same_initial_weights_for_every_method(config: Make) -> None:
     one, two = (Learner(config(method=m), 10, torch.device("cpu")).state() for m in ("bcl", "simclr"))
     assert all(torch.equal(one[name], two[name]) for name in one)
     other = Learner(config(seed=1), 10, torch.device("cpu")).state()
-    assert not torch.equal(one["head.0.weight"], other["head.0.weight"])
+    assert not torch.equal(one["heads.views.0.weight"], other["heads.views.0.weight"])
 
 
 def test_learning_rate_rises_and_falls(config: Make) -> None:

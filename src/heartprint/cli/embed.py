@@ -9,7 +9,9 @@ import typer
 
 
 def embed(
-    encoder: Annotated[str, typer.Argument(help="Run folder, encoder folder, model folder, 'imagenet' or 'random'.")],
+    encoder: Annotated[
+        str, typer.Argument(help="'heartprint', a run, encoder or model folder, 'imagenet' or 'random'.")
+    ],
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     out: Annotated[Path, typer.Option("--out", help="File to write (.npz).")],
     layout: Annotated[str, typer.Option(help="Layout of the sheets.")] = "standard",
@@ -23,7 +25,9 @@ def embed(
 
     The file holds ecg_id, patient_id and embedding (float32, ECGs x numbers), and loads without pickle.
 
-    Example: heartprint embed RUN COHORT --out embeddings.npz
+    'heartprint' is the encoder that comes with the package; a folder of that name is ./heartprint.
+
+    Example: heartprint embed heartprint COHORT --out embeddings.npz
     """
     from heartprint.cohorts import Cohort
     from heartprint.encoders import choose_device, embed_cohort, resolve_encoder, save_embeddings

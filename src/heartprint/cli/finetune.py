@@ -11,7 +11,7 @@ import typer
 def finetune(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     task: Annotated[str, typer.Option(help="af, female, lvef_below_40, or a 0/1 label column of the cohort.")],
-    init: Annotated[str, typer.Option(help="Run folder, encoder folder, model folder, 'imagenet' or 'random'.")],
+    init: Annotated[str, typer.Option(help="'heartprint', a run, encoder or model folder, 'imagenet' or 'random'.")],
     labels: Annotated[str, typer.Option(help="Label budget: patients (150), a share of them (0.01), or 'all'.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     mode: Annotated[
@@ -38,7 +38,9 @@ def finetune(
 
     Every label used counts: fitting, choice of settings, calibration and threshold stay inside the budget.
 
-    Example: heartprint finetune COHORT --task af --init RUN --labels 150 --out MODEL
+    'heartprint' is the encoder that comes with the package; a folder of that name is ./heartprint.
+
+    Example: heartprint finetune COHORT --task af --init heartprint --labels 150 --out MODEL
     """
     from heartprint.cohorts import Cohort
     from heartprint.finetuning import FinetuneConfig

@@ -41,7 +41,20 @@ def _options(
 
 
 def _register() -> None:
-    from heartprint.cli import demo, embed, evaluate, finetune, info, ingest, predict, pretrain, render, simulate, study
+    from heartprint.cli import (
+        demo,
+        embed,
+        evaluate,
+        export,
+        finetune,
+        info,
+        ingest,
+        predict,
+        pretrain,
+        render,
+        simulate,
+        study,
+    )
 
     app.command("demo", rich_help_panel="Start here")(demo.demo)
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
@@ -54,6 +67,7 @@ def _register() -> None:
     app.command("evaluate", rich_help_panel=_USE)(evaluate.evaluate)
     app.command("predict", rich_help_panel=_USE)(predict.predict)
     app.command("embed", rich_help_panel=_USE)(embed.embed)
+    app.command("export", rich_help_panel=_USE)(export.export)
 
 
 def _fail(code: str, message: str, status: int) -> int:

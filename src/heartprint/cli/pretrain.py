@@ -12,7 +12,10 @@ import typer
 def pretrain(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.", show_default=False)],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty.", show_default=False)],
-    method: Annotated[str | None, typer.Option(help="bcl (the default), simclr or layouts.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="bcl (the default), bcl_measured, bcl_state, segments, measured, simclr or layouts."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
     option: Annotated[
         list[str] | None, typer.Option("-o", metavar="KEY=VALUE", help="A setting, on top of the file; repeat.")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         save_embeddings,
     )
     from heartprint.encoders.encoder import Encoder, build_encoder
+    from heartprint.encoders.export import export_encoder
     from heartprint.encoders.model_folder import (
         LoadedEncoder,
         LoadedModel,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     )
     from heartprint.encoders.page_to_tensor import PageToTensor
     from heartprint.encoders.resolve import resolve_encoder
-    from heartprint.encoders.seen import Seen
+    from heartprint.encoders.seen import Seen, SimulatedSource
     from heartprint.encoders.task_model import TaskModel
 
 _HOME = {
@@ -52,12 +53,14 @@ _HOME = {
     "PageToTensor": "page_to_tensor",
     "PretrainingSummary": "config",
     "Seen": "seen",
+    "SimulatedSource": "seen",
     "TaskModel": "task_model",
     "build_encoder": "encoder",
     "choose_device": "embedding",
     "draw_cohort": "embedding",
     "embed_cohort": "embedding",
     "embed_pages": "embedding",
+    "export_encoder": "export",
     "get_backbone": "backbones",
     "load_encoder": "model_folder",
     "load_model": "model_folder",
@@ -80,12 +83,14 @@ __all__ = [
     "PageToTensor",
     "PretrainingSummary",
     "Seen",
+    "SimulatedSource",
     "TaskModel",
     "build_encoder",
     "choose_device",
     "draw_cohort",
     "embed_cohort",
     "embed_pages",
+    "export_encoder",
     "get_backbone",
     "load_encoder",
     "load_model",

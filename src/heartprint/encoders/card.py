@@ -7,10 +7,20 @@ from heartprint.encoders.config import CohortSource, EncoderConfig, ModelConfig
 _WARNING = "**Research software, not a medical device.** It must not be used to diagnose, treat or monitor anybody.\n"
 
 
-def card(config: EncoderConfig | ModelConfig) -> str:
-    """Write the card of an encoder or model folder, in Markdown."""
+def card(config: EncoderConfig | ModelConfig, *, half: bool = False, by_source: bool = False, text: str = "") -> str:
+    """Write the card of an encoder or model folder, in Markdown.
+
+    Args:
+        config: What the folder holds.
+        half: Whether weights are stored as float16.
+        by_source: Whether simulated patients that took part are named by their source.
+        text: What a person has written about it, in Markdown; goes to the end.
+    """
     model = config if isinstance(config, ModelConfig) else None
     encoder = config.encoder if isinstance(config, ModelConfig) else config
+    who = "keyed hashes of the patients that took part"
+    if by_source:
+        who = "who took part (simulated patients by hospital, seed and number, others by keyed hashes)"
     title = f"A Heartprint model: {model.task.title}" if model else "A Heartprint encoder"
     lines = [f"# {title}", "", _WARNING]
     if config.simulated:
@@ -28,12 +38,14 @@ def card(config: EncoderConfig | ModelConfig) -> str:
         "sha256sum -c CHECKSUMS  # is every file whole?",
         "```\n",
         "`sample_sheet.png` shows a simulated ECG as the network sees one; `config.json` says what it must give.",
-        "`seen.safetensors` holds keyed hashes of the patients that took part, so that they can be kept out of tests; "
-        "no patient id is in this folder.\n",
+        f"`seen.safetensors` holds {who}, so that they can be kept out of tests; no patient id is in this folder.\n",
         "## Made with\n",
         *(f"- {name} {version}" for name, version in config.versions.items()),
-        f"- weights SHA-256 `{config.weights_sha256}`\n",
+        f"- weights SHA-256 `{config.weights_sha256}`"
+        f"{', stored as float16, computed with as float32' if half else ''}\n",
     ]
+    if text.strip():
+        lines += [text.strip() + "\n"]
     return "\n".join(lines)
 
 
@@ -72,7 +84,8 @@ def _encoder_lines(config: EncoderConfig) -> list[str]:
 
 def _cohort(cohort: CohortSource) -> str:
     kind = "the SIMULATED cohort" if cohort.simulated else "the cohort"
+    made = f", {cohort.simulation.hospital} hospital, seed {cohort.simulation.seed}" if cohort.simulation else ""
     return (
         f"{kind} '{cohort.name}': {cohort.n_ecgs:,} ECGs of {cohort.n_patients:,} patients "
-        f"(content {cohort.content_hash[:12]})"
+        f"(content {cohort.content_hash[:12]}{made})"
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.tasks import Task
 from heartprint.encoders.page_to_tensor import PageToTensor
+from heartprint.encoders.seen import SimulatedSource
 from heartprint.metrics.calibration import PlattScaling
 
 FOLDER_VERSION = 1
@@ -22,13 +23,17 @@ class _Strict(BaseModel):
 
 
 class CohortSource(_Strict):
-    """Which ECGs something was learned from; names content, never a patient."""
+    """Which ECGs something was learned from; names content, never a patient.
+
+    ``simulation`` says how simulated patients can be made again.
+    """
 
     name: str
     content_hash: str
     simulated: bool
     n_ecgs: int
     n_patients: int
+    simulation: SimulatedSource | None = None
 
     @classmethod
     def of(cls, cohort: Cohort) -> CohortSource:
@@ -39,6 +44,7 @@ class CohortSource(_Strict):
             simulated=cohort.info.simulated,
             n_ecgs=len(cohort),
             n_patients=cohort.n_patients,
+            simulation=SimulatedSource.of(cohort.info),
         )
 
 
@@ -46,7 +52,7 @@ class PretrainingSummary(_Strict):
     """How an encoder learned without labels.
 
     ``batch_size`` counts pairs, ``max_rotation_deg`` is the largest turn of a page in degrees, ``settings`` is the
-    whole configuration of the run.
+    whole configuration of the run, ``after`` the pretraining that it went on from.
     """
 
     method: str
@@ -57,6 +63,7 @@ class PretrainingSummary(_Strict):
     seed: int
     cohort: CohortSource
     settings: dict[str, Any] = Field(default_factory=dict)
+    after: PretrainingSummary | None = None
 
 
 class FinetuningSummary(_Strict):
@@ -134,8 +141,18 @@ class EncoderConfig(_Strict):
 
     @property
     def simulated(self) -> bool:
-        """Whether it learned from simulated patients."""
-        return self.pretraining is not None and self.pretraining.cohort.simulated
+        """Whether simulated patients were among those it learned from."""
+        return any(stage.cohort.simulated for stage in self.stages)
+
+    @property
+    def stages(self) -> tuple[PretrainingSummary, ...]:
+        """Its pretrainings, the latest first."""
+        found: list[PretrainingSummary] = []
+        stage = self.pretraining
+        while stage is not None:
+            found.append(stage)
+            stage = stage.after
+        return tuple(found)
 
 
 class ModelConfig(_Strict):

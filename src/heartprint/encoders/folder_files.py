@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import platform
@@ -20,7 +21,7 @@ import torch
 import heartprint
 from heartprint.encoders.card import card
 from heartprint.encoders.config import FOLDER_VERSION, EncoderConfig, ModelConfig, Sample
-from heartprint.encoders.seen import Seen
+from heartprint.encoders.seen import Seen, SimulatedSource
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
 
@@ -34,6 +35,9 @@ CHECKSUMS_FILE = "CHECKSUMS"
 
 CHECKED_FILES = (CONFIG_FILE, WEIGHTS_FILE, SEEN_FILE, SAMPLE_FILE, CARD_FILE)
 
+_SOURCES = "simulated"
+"""Key of the simulated sources in the header of `SEEN_FILE`."""
+
 Config = EncoderConfig | ModelConfig
 C = TypeVar("C", EncoderConfig, ModelConfig)
 
@@ -45,6 +49,8 @@ def write_folder(
     seen: Seen,
     sheet: npt.NDArray[np.uint8],
     expected: tuple[float, ...],
+    *,
+    card_text: str = "",
 ) -> Path:
     """Write a folder, all of it or nothing.
 
@@ -55,6 +61,7 @@ def write_folder(
         seen: Who took part.
         sheet: ``(S, S)`` uint8 sample sheet.
         expected: What the sample sheet gives.
+        card_text: What a person has written for the card, in Markdown.
 
     Raises:
         HeartprintError: ``output-not-a-model`` or ``disk-full``.
@@ -74,9 +81,15 @@ def write_folder(
             }
         )
         write_json(new / CONFIG_FILE, complete.model_dump(mode="json"))
-        safetensors.numpy.save_file({"patients": seen.patients, "ecgs": seen.ecgs}, new / SEEN_FILE)
+        sources = json.dumps([dataclasses.asdict(source) for source in seen.simulated])
+        safetensors.numpy.save_file(
+            {"patients": seen.patients, "ecgs": seen.ecgs},
+            new / SEEN_FILE,
+            {_SOURCES: sources} if seen.simulated else None,
+        )
         (new / SAMPLE_FILE).write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
-        write_text(new / CARD_FILE, card(complete))
+        half = any(value.dtype == torch.float16 for value in state.values())
+        write_text(new / CARD_FILE, card(complete, half=half, by_source=bool(seen.simulated), text=card_text))
         lines = [f"{sha256_file(new / name)}  {name}\n" for name in CHECKED_FILES]
         write_text(new / CHECKSUMS_FILE, "".join(lines))
     return folder
@@ -131,7 +144,7 @@ def read_config(folder: Path) -> Config:
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a folder that `read_config` has checked."""
+    """Read the tensors of a folder that `read_config` has checked, as they are stored (float16 or float32)."""
     try:
         return safetensors.torch.load_file(folder / WEIGHTS_FILE)
     except safetensors.SafetensorError as error:
@@ -142,8 +155,14 @@ def read_seen(folder: Path) -> Seen:
     """Read who took part, from a folder that `read_config` has checked."""
     try:
         lists = safetensors.numpy.load_file(folder / SEEN_FILE)
-        return Seen(patients=lists["patients"], ecgs=lists["ecgs"])
-    except (safetensors.SafetensorError, KeyError) as error:
+        with safetensors.safe_open(folder / SEEN_FILE, framework="numpy") as file:
+            sources = json.loads((file.metadata() or {}).get(_SOURCES, "[]"))
+        return Seen(
+            patients=lists["patients"],
+            ecgs=lists["ecgs"],
+            simulated=tuple(SimulatedSource(**source) for source in sources),
+        )
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise damaged(folder, f"{SEEN_FILE} cannot be read") from error
 
 

@@ -15,9 +15,11 @@ from heartprint.cohorts.tasks import Task
 from heartprint.encoders.config import EncoderConfig, ModelConfig
 from heartprint.encoders.encoder import Encoder, build_encoder
 from heartprint.encoders.folder_files import damaged, read_config, read_sample, read_seen, read_weights, write_folder
+from heartprint.encoders.half import halved
 from heartprint.encoders.page_to_tensor import PageToTensor
 from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.seen import Seen
+from heartprint.encoders.shipped_encoder import SHIPPED, shipped_folder
 from heartprint.encoders.task_model import TaskModel
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.calibration import PlattScaling
@@ -133,14 +135,27 @@ class LoadedModel:
         return logits, self.platt(logits)
 
 
-def save_encoder(folder: str | Path, encoder: Encoder, config: EncoderConfig, *, seen: Seen | None = None) -> Path:
+def save_encoder(
+    folder: str | Path,
+    encoder: Encoder,
+    config: EncoderConfig,
+    *,
+    seen: Seen | None = None,
+    half: bool = False,
+    card: str = "",
+) -> Path:
     """Write an encoder folder; it appears, or replaces the old one, only when it is whole.
+
+    With ``half``, weights are stored as float16 where that does not show (see `heartprint.encoders.half`); the sample
+    holds what the rounded weights give.
 
     Args:
         folder: Where to.
         encoder: The encoder; neither changed nor moved.
         config: Description; weights hash, versions and sample are filled in here.
         seen: Who took part in pretraining.
+        half: Whether to store weights as float16, in about half the space. They are float32 again when loaded.
+        card: What a person has written about the encoder, in Markdown; goes to the end of the card.
 
     Returns:
         The folder.
@@ -153,7 +168,11 @@ def save_encoder(folder: str | Path, encoder: Encoder, config: EncoderConfig, *,
     state = _state(encoder)
     fresh = _encoder_from(state, config, Seen(), str(folder))
     sheet = fresh.draw(sample_leads(), SAMPLE_RATE)
-    return write_folder(Path(folder), config, state, seen or Seen(), sheet, _encoder_sample(fresh, sheet))
+    if half:
+        state = halved(fresh, sheet)
+        _fill(fresh.encoder, state, str(folder))
+    expected = _encoder_sample(fresh, sheet)
+    return write_folder(Path(folder), config, state, seen or Seen(), sheet, expected, card_text=card)
 
 
 def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, seen: Seen | None = None) -> Path:
@@ -179,26 +198,27 @@ def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, see
     return write_folder(Path(folder), config, state, seen or Seen(), sheet, _model_sample(fresh, sheet))
 
 
-def load_encoder(folder: str | Path, *, verify: bool = False) -> LoadedEncoder:
-    """Load an encoder folder, or the encoder of a model folder, on the CPU.
+def load_encoder(name_or_path: str | Path = SHIPPED, *, verify: bool = False) -> LoadedEncoder:
+    """Load the encoder that comes with Heartprint, an encoder folder, or the encoder of a model folder, on the CPU.
 
-    Checksums are always checked; nothing is unpickled.
+    Checksums are always checked; nothing is unpickled; weights are float32 however they are stored.
 
     Args:
-        folder: What `save_encoder` or `save_model` wrote.
+        name_or_path: ``heartprint``, or a folder that `save_encoder` or `save_model` wrote. The name wins over a
+            folder of that name in the working directory: write ``./heartprint``, or a `Path`, for the folder.
         verify: Whether to embed the sample sheet and compare with what it gave when the folder was written.
 
+    Returns:
+        The encoder in eval mode.
+
     Raises:
-        HeartprintError: ``model-missing``, ``not-a-model``, ``model-incomplete``, ``model-version``,
-            ``model-damaged`` or ``sample-differs``.
+        HeartprintError: ``shipped-encoder-missing``, ``model-missing``, ``not-a-model``, ``model-incomplete``,
+            ``model-version``, ``model-damaged`` or ``sample-differs``.
     """
-    config = read_config(Path(folder))
-    if isinstance(config, ModelConfig):
-        return load_model(folder, verify=verify).encoder
-    loaded = _encoder_from(read_weights(Path(folder)), config, read_seen(Path(folder)), str(folder))
-    if verify:
-        _verify(Path(folder), config, lambda sheet: _encoder_sample(loaded, sheet))
-    return loaded
+    if isinstance(name_or_path, str) and name_or_path == SHIPPED:
+        with shipped_folder() as folder:
+            return _load_encoder(folder, SHIPPED, verify)
+    return _load_encoder(Path(name_or_path), str(name_or_path), verify)
 
 
 def load_model(folder: str | Path, *, verify: bool = False) -> LoadedModel:
@@ -224,6 +244,16 @@ def load_model(folder: str | Path, *, verify: bool = False) -> LoadedModel:
     loaded = _model_from(read_weights(Path(folder)), config, read_seen(Path(folder)), str(folder))
     if verify:
         _verify(Path(folder), config, lambda sheet: _model_sample(loaded, sheet))
+    return loaded
+
+
+def _load_encoder(folder: Path, name: str, verify: bool) -> LoadedEncoder:
+    config = read_config(folder)
+    if isinstance(config, ModelConfig):
+        return load_model(folder, verify=verify).encoder
+    loaded = _encoder_from(read_weights(folder), config, read_seen(folder), name)
+    if verify:
+        _verify(folder, config, lambda sheet: _encoder_sample(loaded, sheet))
     return loaded
 
 
@@ -267,6 +297,7 @@ def _model_from(state: dict[str, torch.Tensor], config: ModelConfig, seen: Seen,
 
 def _fill(module: torch.nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
     try:
+        # Copies into the module's own float32 tensors, whatever the type in the file.
         module.load_state_dict(state, strict=True)
     except RuntimeError as error:
         raise damaged(Path(name), "its weights do not fit its config.json") from error

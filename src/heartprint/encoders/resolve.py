@@ -1,4 +1,4 @@
-"""One way to name an encoder: a run, an encoder folder, a model folder, ``imagenet`` or ``random``."""
+"""One way to name an encoder: ``heartprint``, a run, an encoder or model folder, ``imagenet`` or ``random``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from heartprint.encoders.encoder import Weights, build_encoder
 from heartprint.encoders.folder_files import CONFIG_FILE
 from heartprint.encoders.model_folder import LoadedEncoder, load_encoder
 from heartprint.encoders.seen import Seen
+from heartprint.encoders.shipped_encoder import SHIPPED
 from heartprint.foundation.errors import HeartprintError
 
 RUN_ENCODER = "encoder"
@@ -24,23 +25,24 @@ def resolve_encoder(
     """Find an encoder by name or path.
 
     Args:
-        name_or_path: A run folder, an encoder folder, a model folder (its encoder), ``imagenet`` or ``random``.
-        backbone: For ``imagenet`` and ``random``: which backbone. For a folder: which one it must be.
-        image_size: For ``imagenet`` and ``random``: side of the input in px. For a folder: what it must be.
+        name_or_path: ``heartprint`` (the encoder that comes with the package), a run folder, an encoder folder, a
+            model folder (its encoder), ``imagenet`` or ``random``. A name wins over a folder called like it in the
+            working directory: write ``./heartprint`` for the folder.
+        backbone: For ``imagenet`` and ``random``: which backbone. Otherwise: which one it must be.
+        image_size: For ``imagenet`` and ``random``: side of the input in px. Otherwise: what it must be.
         seed: Seed of ``random``.
 
     Returns:
         The encoder on the CPU, in eval mode.
 
     Raises:
-        HeartprintError: ``unknown-encoder``; ``encoder-mismatch`` if a folder holds another backbone or size than
+        HeartprintError: ``unknown-encoder``; ``encoder-mismatch`` if an encoder has another backbone or size than
             asked for; what `build_encoder` and `load_encoder` raise.
     """
     if name_or_path == "imagenet" or name_or_path == "random":
         weights: Weights = "imagenet" if name_or_path == "imagenet" else "random"
         return _fresh(weights, backbone or DEFAULT_BACKBONE[weights], image_size, seed)
-    folder = _folder(Path(name_or_path))
-    loaded = load_encoder(folder)
+    loaded = load_encoder(SHIPPED if name_or_path == SHIPPED else _folder(Path(name_or_path)))
     for what, asked, is_ in (
         ("backbone", backbone, loaded.config.backbone),
         ("image size", image_size, loaded.config.image_size),
@@ -48,8 +50,8 @@ def resolve_encoder(
         if asked is not None and asked != is_:
             raise HeartprintError(
                 "encoder-mismatch",
-                f"The encoder in {folder} has {what} {is_}, not {asked}. Leave the option away, or pretrain one with "
-                f"{what} {asked}.",
+                f"The encoder '{loaded.name}' has {what} {is_}, not {asked}. Leave the option away, or pretrain one "
+                f"with {what} {asked}.",
             )
     return loaded
 
@@ -69,11 +71,11 @@ def _folder(path: Path) -> Path:
                 "unknown-encoder",
                 f"{path} is a folder, but no run (it has no '{RUN_ENCODER}' folder; is its pretraining finished?), "
                 f"no encoder folder and no model folder (it has no {CONFIG_FILE}). Give one of these, or "
-                "'imagenet' or 'random'.",
+                f"'{SHIPPED}', 'imagenet' or 'random'.",
             )
         return path
     raise HeartprintError(
         "unknown-encoder",
         f"There is no encoder '{path}'. Give a run folder of 'heartprint pretrain', an encoder folder, a model folder "
-        "of 'heartprint finetune', or 'imagenet' or 'random'.",
+        f"of 'heartprint finetune', or '{SHIPPED}', 'imagenet' or 'random'.",
     )

@@ -38,13 +38,15 @@ class Batch:
 
     Attributes:
         key: What it was made of.
-        pages: ``(2, B, S, S)`` uint8, first and second views.
+        pages: ``(V, B, S, S)`` uint8, first views, second views...
         groups: ``(B,)`` int64; views of equal group are never each other's negatives.
+        rows: ``(V, B)`` int64, the row of the ECG that each page shows.
     """
 
     key: BatchKey
     pages: torch.Tensor
     groups: torch.Tensor
+    rows: torch.Tensor
 
 
 class Schedule:
@@ -114,10 +116,12 @@ class _Drawn(Dataset[Batch | HeartprintError]):
 def draw_batch(method: Method, key: BatchKey) -> Batch:
     """Draw a batch: a pure function of the method, its cohort and the key."""
     size = method.config.image_size
-    pages = np.empty((2, len(key.items), size, size), dtype=np.uint8)
+    pages = np.empty((method.n_views, len(key.items), size, size), dtype=np.uint8)
+    rows = np.empty((method.n_views, len(key.items)), dtype=np.int64)
     for place, item in enumerate(key.items.tolist()):
-        pages[0, place], pages[1, place] = method.draw(key.epoch, item)
-    return Batch(key, torch.from_numpy(pages), torch.from_numpy(method.groups(key.items)))
+        for view, (page, row) in enumerate(method.draw(key.epoch, item)):
+            pages[view, place], rows[view, place] = page, row
+    return Batch(key, torch.from_numpy(pages), torch.from_numpy(method.groups(key.items)), torch.from_numpy(rows))
 
 
 def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, workers: int) -> Generator[Batch]:

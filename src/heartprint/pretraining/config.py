@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
 """Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
 
@@ -58,13 +59,17 @@ class PretrainConfig(BaseModel):
     Attributes:
         method: Name in ``METHODS``.
         backbone: Name in ``BACKBONES``.
-        init: Weights to start from.
+        init: Weights to start from: ``random``, ``imagenet``, ``heartprint`` (the shipped encoder), or a run, encoder
+            or model folder, whose backbone must be the same.
         image_size: Side of the images in px; 0 stands for the backbone's own.
         layouts: Layouts that the views are drawn in, each as likely as the others.
+        stretch_layouts: Layouts that ``segments`` and ``bcl_state`` draw half an ECG in; 5 s must suffice them.
         max_rotation_deg: Largest turn of a page, degrees.
         baseline: What is done about baseline wander before drawing.
         augment: Augmentations of ``simclr``; the other methods do not look at them.
         temperature: Of NT-Xent.
+        contrast_weight: Of the mean NT-Xent of a method's contrasts in the loss.
+        target_weight: Of the error of the measurements in the loss, for the methods that learn them.
         head_hidden: Width of the projection head's hidden layer.
         head_dim: Width of the projection head's output.
         batch_size: Pairs in a batch; each is two images.
@@ -86,13 +91,16 @@ class PretrainConfig(BaseModel):
 
     method: str = "bcl"
     backbone: str = "small"
-    init: Literal["random", "imagenet"] = "random"
+    init: str = "random"
     image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
     layouts: Annotated[tuple[str, ...], Field(min_length=1)] = FOUR_LAYOUTS
+    stretch_layouts: Annotated[tuple[str, ...], Field(min_length=1)] = SHORT_LAYOUTS
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"
     augment: AugmentConfig = AugmentConfig()
     temperature: Annotated[float, Field(gt=0)] = 0.1
+    contrast_weight: Annotated[float, Field(ge=0)] = 1.0
+    target_weight: Annotated[float, Field(ge=0)] = 1.0
     head_hidden: Annotated[int, Field(ge=1)] = 512
     head_dim: Annotated[int, Field(ge=2)] = 128
     batch_size: Annotated[int, Field(ge=2)] = 256
@@ -132,11 +140,23 @@ class PretrainConfig(BaseModel):
 
         return value if value or "backbone" not in info.data else get_backbone(info.data["backbone"]).image_size
 
-    @field_validator("layouts")
+    @field_validator("layouts", "stretch_layouts")
     @classmethod
     def _known_layouts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         from heartprint.sheets import get_layout
 
         for name in value:
             get_layout(name)
+        return value
+
+    @field_validator("stretch_layouts")
+    @classmethod
+    def _short_layouts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from heartprint.sheets import LAYOUTS, get_layout
+        from heartprint.sheets.layout import PAGE_S
+
+        long = [name for name in value if get_layout(name).needs_s > PAGE_S / 2]
+        if long:
+            short = [name for name, layout in LAYOUTS.items() if layout.needs_s <= PAGE_S / 2]
+            raise ValueError(f"{', '.join(long)} needs more than half an ECG; these do not: {', '.join(short)}")
         return value

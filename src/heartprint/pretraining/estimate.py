@@ -121,7 +121,7 @@ def estimate(
     """
     schedule = Schedule(n_items, config)
     cost = cost or measure_step(config)
-    images_per_step = 2 * config.batch_size
+    images_per_step = get_method(config.method).n_views * config.batch_size
     compute = cost.s_per_step + images_per_step * cost.s_per_image
     drawing = images_per_step * (draw_s or 0.0)
     # Workers draw while the network computes.
@@ -155,7 +155,7 @@ def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
     draw_batch(method, key)  # compiles the drawing
     began = time.perf_counter()
     draw_batch(method, key)
-    draw_s = (time.perf_counter() - began) / (2 * len(key.items))
+    draw_s = (time.perf_counter() - began) / (method.n_views * len(key.items))
     return estimate(
         config,
         n_items=method.n_items,
@@ -178,21 +178,23 @@ def measure_step(config: PretrainConfig) -> StepCost:
         learner = Learner(config, total_steps=100, device=device)
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
-    more = 2 * (many - few)
-    s_per_image = max((times[1] - times[0]) / more, times[1] / (2 * many) / 4)
+    views = get_method(config.method).n_views
+    more = views * (many - few)
+    s_per_image = max((times[1] - times[0]) / more, times[1] / (views * many) / 4)
     return StepCost(
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
         n_parameters=learner.n_parameters,
         s_per_image=s_per_image,
-        s_per_step=max(0.0, times[0] - 2 * few * s_per_image),
+        s_per_step=max(0.0, times[0] - views * few * s_per_image),
         activation_bytes=(kept[1] - kept[0]) / more,
     )
 
 
 def _blank(config: PretrainConfig, pairs: int) -> Batch:
-    size = config.image_size
-    pages = np.random.Generator(np.random.Philox(0)).integers(0, 256, (2, pairs, size, size), dtype=np.uint8)
-    return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(pages), torch.arange(pairs))
+    size, views = config.image_size, get_method(config.method).n_views
+    pages = np.random.Generator(np.random.Philox(0)).integers(0, 256, (views, pairs, size, size), dtype=np.uint8)
+    rows = torch.zeros((views, pairs), dtype=torch.int64)
+    return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(pages), torch.arange(pairs), rows)
 
 
 def _kept_bytes(learner: Learner, batch: Batch) -> int:
@@ -205,8 +207,8 @@ def _kept_bytes(learner: Learner, batch: Batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        loss, _ = learner.loss(batch)
-    del loss
+        result = learner.loss(batch)
+    del result
     return sum(pieces.values())
 
 
@@ -215,7 +217,7 @@ def _seconds(learner: Learner, batch: Batch) -> float:
     times = []
     for _ in range(2):
         began = time.perf_counter()
-        float(learner.step(batch)[0])
+        float(learner.step(batch).loss)
         times.append(time.perf_counter() - began)
     return min(times)
 

@@ -1,19 +1,41 @@
-"""What learns: encoder, projection head and optimiser, and one step of theirs."""
+"""What learns: encoder, projection heads, readout and optimiser, and one step of theirs."""
 
 from __future__ import annotations
 
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from heartprint.encoders import EncoderConfig, build_encoder
+from heartprint.encoders import EncoderConfig, build_encoder, resolve_encoder
+from heartprint.encoders.encoder import Encoder, Weights
 from heartprint.foundation.randomness import generator
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.losses import contrastive_logits, partner_found
+from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.readout import Readout, new_readout
+from heartprint.pretraining.targets import Targets
+
+FRESH: tuple[Weights, ...] = ("random", "imagenet")
+"""Initial weights that are not those of another pretraining."""
+
+
+class StepResult(NamedTuple):
+    """What a step gave, scalars on the device.
+
+    Attributes:
+        loss: What was minimised.
+        partner_found: Share of the views that found their partner, mean over the contrasts; NaN without any.
+        target_error: Mean squared error of the measurements that were read off the sheets; NaN without any.
+    """
+
+    loss: Tensor
+    partner_found: Tensor
+    target_error: Tensor
 
 
 class ProjectionHead(nn.Sequential):
@@ -33,28 +55,44 @@ class ProjectionHead(nn.Sequential):
 
 
 class Learner:
-    """Encoder, head and optimiser of a run; its whole state is a dictionary of tensors.
+    """Encoder, heads, readout and optimiser of a run; its whole state is a dictionary of tensors.
 
     Args:
         config: The run's configuration.
         total_steps: Steps of the run, for the learning rate.
         device: Where it computes.
+        targets: What is to be read off the sheets, if the method learns that.
     """
 
-    def __init__(self, config: PretrainConfig, total_steps: int, device: torch.device) -> None:
+    def __init__(
+        self, config: PretrainConfig, total_steps: int, device: torch.device, targets: Targets | None = None
+    ) -> None:
         self.config = config
         self.device = device
         self.total_steps = total_steps
+        self.contrasts = get_method(config.method).contrasts
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and device.type == "cuda")
         self.page_to_tensor = EncoderConfig.new(config.backbone, image_size=config.image_size).page_to_tensor
-        self.encoder = build_encoder(config.backbone, weights=config.init, seed=config.seed).to(device)
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(_torch_seed(config.seed, "weights of the projection head"))
-            self.head = ProjectionHead(self.encoder.embedding_dim, config.head_hidden, config.head_dim).to(device)
+        self.encoder = initial_encoder(config).to(device)
+        width = self.encoder.embedding_dim
+        self.heads = nn.ModuleDict()
+        for name in dict.fromkeys(contrast.head for contrast in self.contrasts):
+            purpose = "weights of the projection head" + ("" if name == "views" else f" {name}")
+            with _drawing_from(config.seed, purpose):
+                self.heads[name] = ProjectionHead(width, config.head_hidden, config.head_dim).to(device)
+        self.readout: Readout | None = None
+        self._targets: Tensor | None = None
+        if targets is not None:
+            with _drawing_from(config.seed, "weights of the readout"):
+                self.readout = new_readout(width, targets).to(device)
+            self._targets = torch.from_numpy(targets.values)
         self.encoder.train()
+        self._modules = {"encoder": self.encoder, "heads": self.heads}
+        if self.readout is not None:
+            self._modules["readout"] = self.readout
         self._named = [
             (f"{part}.{name}", parameter)
-            for part, module in (("encoder", self.encoder), ("head", self.head))
+            for part, module in self._modules.items()
             for name, parameter in module.named_parameters()
         ]
         self.optimizer = torch.optim.AdamW(
@@ -67,7 +105,7 @@ class Learner:
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights that learn, head included."""
+        """Number of weights that learn, heads included."""
         return sum(p.numel() for _, p in self._named)
 
     def learning_rate(self, step: int) -> float:
@@ -78,35 +116,48 @@ class Learner:
         done = (step - warmup) / max(1, self.total_steps - warmup)
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
-    def loss(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """NT-Xent of a batch, and the share of views that find their partner."""
+    def loss(self, batch: Batch) -> StepResult:
+        """The loss of a batch: the mean NT-Xent of the method's contrasts, and the error of the readout."""
         pages = batch.pages.flatten(0, 1).numpy()
         x = self.page_to_tensor(pages, device=self.device)
+        losses, found = [], []
+        error = torch.tensor(math.nan, device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            z1, z2 = self.head(self.encoder(x)).chunk(2)
-        logits, partners = contrastive_logits(z1, z2, batch.groups, self.config.temperature)
-        return nn.functional.cross_entropy(logits, partners), partner_found(logits.detach(), partners)
+            embedding = self.encoder(x)
+            views = embedding.chunk(len(batch.pages))
+            for head, first, second in ((self.heads[c.head], c.first, c.second) for c in self.contrasts):
+                z1, z2 = head(torch.cat([views[first], views[second]])).chunk(2)
+                logits, partners = contrastive_logits(z1, z2, batch.groups, self.config.temperature)
+                losses.append(nn.functional.cross_entropy(logits, partners))
+                found.append(partner_found(logits.detach(), partners))
+        loss = torch.zeros((), device=self.device)
+        if losses:
+            loss = self.config.contrast_weight * torch.stack(losses).mean()
+        if self.readout is not None and self._targets is not None:
+            off, error = self.readout.error(embedding, self._targets[batch.rows.flatten()].to(self.device))
+            loss = loss + self.config.target_weight * off
+        share = torch.stack(found).mean() if found else torch.tensor(math.nan, device=self.device)
+        return StepResult(loss, share, error)
 
-    def step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Learn from a batch.
-
-        Returns:
-            Loss and share of views that found their partner, scalars on the device.
-        """
+    def step(self, batch: Batch) -> StepResult:
+        """Learn from a batch."""
         # What a network draws (dropout...) depends on the step alone, so that a resumed run draws the same.
         torch.manual_seed(_torch_seed(self.config.seed, "network", batch.key.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.key.step)
-        loss, found = self.loss(batch)
+        result = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(result.loss)
         self.optimizer.step()
-        return loss.detach(), found
+        return result._replace(loss=result.loss.detach())
 
     def state(self) -> dict[str, Tensor]:
         """All that a checkpoint needs: weights, statistics and the optimiser's memory, on the CPU."""
-        tensors = {f"encoder.{name}": value for name, value in self.encoder.state_dict().items()}
-        tensors |= {f"head.{name}": value for name, value in self.head.state_dict().items()}
+        tensors = {
+            f"{part}.{name}": value
+            for part, module in self._modules.items()
+            for name, value in module.state_dict().items()
+        }
         for name, parameter in self._named:
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
@@ -115,7 +166,7 @@ class Learner:
 
     def load(self, tensors: dict[str, Tensor]) -> None:
         """Take over the state of a checkpoint."""
-        for part, module in (("encoder", self.encoder), ("head", self.head)):
+        for part, module in self._modules.items():
             prefix = f"{part}."
             own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
             module.load_state_dict(own, strict=True)
@@ -153,6 +204,27 @@ def reproducible(device: torch.device) -> Iterator[None]:
             torch.use_deterministic_algorithms(was[0], warn_only=was[1])
             torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
             torch.backends.cudnn.benchmark = cudnn
+
+
+def initial_encoder(config: PretrainConfig) -> Encoder:
+    """The encoder that a run starts from, in training mode.
+
+    Raises:
+        HeartprintError: ``encoder-mismatch`` if another pretraining is to be gone on with and has another backbone;
+            what `build_encoder` and `resolve_encoder` raise.
+    """
+    if config.init in FRESH:
+        return build_encoder(config.backbone, weights=config.init, seed=config.seed)
+    # At another image size the same filters go on learning: a network of convolutions has no size of its own.
+    return resolve_encoder(config.init, backbone=config.backbone).encoder
+
+
+@contextlib.contextmanager
+def _drawing_from(seed: int, purpose: str) -> Iterator[None]:
+    """Have torch draw from a stream of its own, and leave its global state as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_torch_seed(seed, purpose))
+        yield
 
 
 def _torch_seed(seed: int, purpose: str, *counters: int) -> int:

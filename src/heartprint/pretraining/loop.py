@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -9,21 +10,32 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import torch
-from torch import Tensor
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders import CohortSource, EncoderConfig, PretrainingSummary, Seen, choose_device, save_encoder
+from heartprint.encoders import (
+    CohortSource,
+    EncoderConfig,
+    PretrainingSummary,
+    Seen,
+    choose_device,
+    resolve_encoder,
+    save_encoder,
+)
+from heartprint.encoders.encoder import Weights
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.learner import Learner, reproducible
+from heartprint.pretraining.learner import FRESH, Learner, StepResult, reproducible
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
-from heartprint.pretraining.run_folder import CHECKPOINTS, Log, LogRow, RunFolder, surroundings
+from heartprint.pretraining.readout import READOUT_FILE
+from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, LogRow, RunFolder, surroundings
+from heartprint.pretraining.targets import Targets, measure_targets
 
 ENCODER = "encoder"
 _LOG_EVERY = 10
@@ -57,8 +69,9 @@ def pretrain(
 
     Raises:
         HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``no-such-device``, ``output-exists``,
-            ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``not-finite``,
-            ``out-of-memory``, ``worker-died`` or ``disk-full``.
+            ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``,
+            ``not-finite``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from
+            raises.
         KeyboardInterrupt: On Ctrl-C, after the step is finished and a checkpoint is saved.
     """
     run = _Run(cohort, config, Path(out))
@@ -95,14 +108,16 @@ class _Run:
         self.method: Method = get_method(config.method)(chosen, config)
         self.schedule = Schedule(self.method.n_items, config, item=self.method.item)
         # Those who can never be drawn were not seen.
+        self.chosen = chosen
         self.used = chosen.take(self.method.rows)
         self.folder = RunFolder(out, config, self.used)
 
     def go(self, device: torch.device, stop_after_steps: int | None, progress: bool) -> None:
         total = self.schedule.total_steps
         # Before anything is written: it may not be possible.
-        learner = Learner(self.config, total, device)
+        Learner(self.config, total, device)
         self.folder.start()
+        learner = Learner(self.config, total, device, self._targets(progress))
         found = load_latest(self.folder.path / CHECKPOINTS)
         if found is not None:
             learner.load(found.tensors)
@@ -123,11 +138,11 @@ class _Run:
             step = first
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
             with closing(batches), _shown(self.config.method, total, first, progress) as bar:
-                pending: list[tuple[int, Tensor, Tensor]] = []
+                pending: list[tuple[int, StepResult]] = []
                 for batch in clock.timing(batches):
-                    loss, partner_found = learner.step(batch)
+                    result = learner.step(batch)
                     step = batch.key.step + 1
-                    pending.append((step, loss, partner_found))
+                    pending.append((step, result))
                     # Reading a number off a GPU waits for it, so numbers are read a few steps at a time.
                     interrupted = asked.is_set()
                     pause = step == last or interrupted or step % self.config.checkpoint_every == 0
@@ -136,8 +151,7 @@ class _Run:
                         pending.clear()
                         log.add(rows)
                         if bar:
-                            note = f"loss {rows[-1].loss:.3f}  partner found {rows[-1].partner_found:.0%}"
-                            bar.advance(len(rows), note)
+                            bar.advance(len(rows), _in_words(rows[-1]))
                     if pause:
                         save_checkpoint(
                             self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds)
@@ -148,11 +162,22 @@ class _Run:
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
 
-    def _rows(self, pending: list[tuple[int, Tensor, Tensor]], clock: _Clock, learner: Learner) -> list[LogRow]:
-        values = torch.stack([torch.stack([loss, found.to(loss.dtype)]) for _, loss, found in pending]).tolist()
-        per_s, waiting = clock.lap(2 * self.config.batch_size * len(pending))
+    def _targets(self, progress: bool) -> Targets | None:
+        """Measured once and kept: a resumed run must learn the very same numbers."""
+        if not self.method.measured:
+            return None
+        path = self.folder.path / TARGETS_FILE
+        if path.is_file():
+            return Targets.load(path)
+        targets = measure_targets(self.chosen, progress=progress)
+        targets.save(path)
+        return targets
+
+    def _rows(self, pending: list[tuple[int, StepResult]], clock: _Clock, learner: Learner) -> list[LogRow]:
+        values = torch.stack([torch.stack([part.float() for part in result]) for _, result in pending]).tolist()
+        per_s, waiting = clock.lap(self.method.n_views * self.config.batch_size * len(pending))
         rows = []
-        for (step, _, _), (loss, found) in zip(pending, values, strict=True):
+        for (step, _), (loss, found, error) in zip(pending, values, strict=True):
             if not abs(loss) < float("inf"):
                 raise HeartprintError(
                     "not-finite",
@@ -161,7 +186,8 @@ class _Run:
                 )
             epoch = (step - 1) // self.schedule.steps_per_epoch
             rate = learner.learning_rate(step - 1)
-            rows.append(LogRow(step, epoch, round(loss, 6), round(found, 4), rate, round(per_s, 1), round(waiting, 3)))
+            shown = round(loss, 6), round(found, 4), rate, round(per_s, 1), round(waiting, 3), round(error, 4)
+            rows.append(LogRow(step, epoch, *shown))
         return rows
 
     def _close(self, learner: Learner, log: Log, step: int, clock: _Clock) -> None:
@@ -170,7 +196,7 @@ class _Run:
             self._save_encoder(learner)
         kind = "simulated patients" if self.used.info.simulated else self.used.info.name
         log.draw_curves(f"Pretraining: {self.config.method}, {self.config.backbone}, {kind}")
-        images = 2 * self.config.batch_size * step
+        images = self.method.n_views * self.config.batch_size * step
         self.folder.save(
             status="finished" if finished else "stopped",
             steps_done=step,
@@ -181,6 +207,10 @@ class _Run:
 
     def _save_encoder(self, learner: Learner) -> None:
         config = self.config
+        if learner.readout is not None:
+            learner.readout.save(self.folder.path / READOUT_FILE)
+        before = None if config.init in FRESH else resolve_encoder(config.init)
+        seen = Seen.of(self.used)
         summary = PretrainingSummary(
             method=config.method,
             steps=self.schedule.total_steps,
@@ -190,17 +220,27 @@ class _Run:
             seed=config.seed,
             cohort=CohortSource.of(self.used),
             settings=config.model_dump(mode="json"),
+            after=before.config.pretraining if before else None,
         )
         description = EncoderConfig.new(
             config.backbone,
             image_size=config.image_size,
             layouts=config.layouts,
             baseline=config.baseline,
-            initial_weights=config.init,
-            initial_seed=config.seed,
+            initial_weights=before.config.initial_weights if before else cast(Weights, config.init),
+            initial_seed=before.config.initial_seed if before else config.seed,
             pretraining=summary,
         )
-        save_encoder(self.folder.path / ENCODER, learner.encoder, description, seen=Seen.of(self.used))
+        save_encoder(
+            self.folder.path / ENCODER, learner.encoder, description, seen=before.seen | seen if before else seen
+        )
+
+
+def _in_words(row: LogRow) -> str:
+    """The last numbers of a run, for the progress bar."""
+    found = "" if math.isnan(row.partner_found) else f"  partner found {row.partner_found:.0%}"
+    error = "" if math.isnan(row.target_error) else f"  error of measurements {row.target_error:.2f}"
+    return f"loss {row.loss:.3f}{found}{error}"
 
 
 class _Clock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import platform
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ NOTE_FILE = "run.json"
 LOG_FILE = "log.csv"
 CURVES_FILE = "curves.png"
 CHECKPOINTS = "checkpoints"
+TARGETS_FILE = "targets.npz"
 
 
 class LogRow(NamedTuple):
@@ -31,11 +33,12 @@ class LogRow(NamedTuple):
     Attributes:
         step: Steps done.
         epoch: Pass over the items, from 0.
-        loss: NT-Xent.
-        partner_found: Share of the views whose partner was the most similar candidate.
+        loss: What is minimised: NT-Xent, plus the error of the measurements where these are learned.
+        partner_found: Share of the views whose partner was the most similar candidate; NaN without a contrast.
         learning_rate: Of this step.
         images_per_s: Views learned from per second, drawing and everything else included.
         waiting_share: Share of the time spent waiting for sheets.
+        target_error: Mean squared error of the measurements read off the sheets, 1 for a guess; NaN where none are.
     """
 
     step: int
@@ -45,6 +48,7 @@ class LogRow(NamedTuple):
     learning_rate: float
     images_per_s: float
     waiting_share: float
+    target_error: float
 
 
 class RunFolder:
@@ -183,22 +187,26 @@ class Log:
             csv.writer(handle).writerows(rows)
 
     def draw_curves(self, title: str) -> None:
-        """Draw loss, partner found and learning rate over the steps."""
+        """Draw loss, partner found, error of the measurements and learning rate over the steps."""
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7, 7), layout="constrained")
-        axes = figure.subplots(3, 1, sharex=True)
+        curves = {
+            "loss": "loss",
+            "partner_found": "partner found",
+            "target_error": "error of measurements",
+            "learning_rate": "learning rate",
+        }
+        drawn = [field for field in curves if any(math.isfinite(getattr(row, field)) for row in self.rows)]
+        figure = Figure(figsize=(7, 1 + 2 * max(1, len(drawn))), layout="constrained")
+        axes = figure.subplots(max(1, len(drawn)), 1, sharex=True, squeeze=False)[:, 0]
         steps = [row.step for row in self.rows]
-        for axis, field, label in (
-            (axes[0], "loss", "loss (NT-Xent)"),
-            (axes[1], "partner_found", "partner found"),
-            (axes[2], "learning_rate", "learning rate"),
-        ):
+        for axis, field in zip(axes, drawn, strict=False):
             axis.plot(steps, [getattr(row, field) for row in self.rows], linewidth=1)
-            axis.set_ylabel(label)
+            axis.set_ylabel(curves[field])
             axis.grid(alpha=0.3)
-        axes[1].set_ylim(0, 1)
-        axes[2].set_xlabel("step")
+            if field == "partner_found":
+                axis.set_ylim(0, 1)
+        axes[-1].set_xlabel("step")
         axes[0].set_title(title)
         with atomic_path(self.folder / CURVES_FILE) as new:
             figure.savefig(new, format="png", dpi=120)

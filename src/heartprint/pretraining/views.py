@@ -42,14 +42,41 @@ class Views:
         Returns:
             ``(S, S)`` uint8, white = 255.
         """
-        config = self.config
         rng = self.rng("view", row, epoch, view)
-        drawn = config.layouts[int(rng.integers(len(config.layouts)))]
+        return self._render(self.cohort.signal(row), row, rng, self.config.layouts, layout)
+
+    def half(self, row: int, epoch: int, view: int) -> Page:
+        """Draw one half of an ECG in a random one of ``stretch_layouts`` and a random pose.
+
+        Args:
+            row: Row of the ECG.
+            epoch: Number of the pass; it decides by chance which half is view 0.
+            view: 0 or 1, the one half or the other.
+
+        Returns:
+            ``(S, S)`` uint8, white = 255.
+        """
+        later = bool(self.rng("which half", row, epoch, 0).integers(2)) != bool(view)
+        signal = self.cohort.signal(row)
+        middle = signal.shape[1] // 2
+        part = signal[:, middle:] if later else signal[:, :middle]
+        return self._render(part, row, self.rng("half", row, epoch, view), self.config.stretch_layouts, None)
+
+    def _render(
+        self,
+        signal: npt.NDArray[np.float32],
+        row: int,
+        rng: np.random.Generator,
+        layouts: tuple[str, ...],
+        decided: str | None,
+    ) -> Page:
+        config = self.config
+        drawn = layouts[int(rng.integers(len(layouts)))]
         pose = draw_pose(rng, config.max_rotation_deg) if config.max_rotation_deg else None
         return render(
-            self.cohort.signal(row),
+            signal,
             self.cohort.sampling_rate(row),
-            layout or drawn,
+            decided or drawn,
             config.image_size,
             pose=pose,
             baseline=config.baseline,

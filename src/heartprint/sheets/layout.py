@@ -39,8 +39,8 @@ class Strip:
 
     @property
     def divided(self) -> bool:
-        """Whether an upright mark stands before the stretch, because it goes on where another column ended."""
-        return self.start_s > 0
+        """Whether an upright mark stands before the stretch, because another column ends there."""
+        return self.left_mm > 0
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,11 @@ class Layout:
         return hash((self.name, self.width_mm, self.height_mm))
 
     @property
+    def needs_s(self) -> float:
+        """How long an ECG must be for the page to be full, s."""
+        return max(strip.start_s + strip.duration_s for strip in self.strips)
+
+    @property
     def leads(self) -> tuple[str, ...]:
         """The leads that the page shows, in `LEADS_12` order."""
         shown = {strip.lead for strip in self.strips}
@@ -80,18 +85,25 @@ class Layout:
 
 
 def columns_layout(
-    name: str, description: str, columns: tuple[tuple[str, ...], ...], rhythm: tuple[str, ...] = ()
+    name: str,
+    description: str,
+    columns: tuple[tuple[str, ...], ...],
+    rhythm: tuple[str, ...] = (),
+    *,
+    starts_s: tuple[float, ...] | None = None,
 ) -> Layout:
-    """A page of consecutive columns with rhythm strips below, 10 s wide.
+    """A page of columns with rhythm strips below, 10 s wide.
 
-    Each column shows the part of the ECG that follows the column before it, so that the beats of all columns and
-    those of the rhythm strip stand below each other.
+    Usually each column shows the part of the ECG that follows the column before it, so that the beats of all columns
+    and those of the rhythm strip stand below each other.
 
     Args:
         name: Name on the command line.
         description: One line for people.
         columns: Leads of each column, top to bottom.
         rhythm: Leads printed over the whole width below the columns.
+        starts_s: First moment that each column shows, s, where columns show the same moments again (simultaneous
+            columns).
     """
     duration = PAGE_S / len(columns)
     rows = max(map(len, columns)) + len(rhythm)
@@ -100,7 +112,7 @@ def columns_layout(
             lead,
             left_mm=k * duration * PAPER_SPEED_MM_PER_S,
             baseline_mm=(row + 0.5) * ROW_MM,
-            start_s=k * duration,
+            start_s=k * duration if starts_s is None else starts_s[k],
             duration_s=duration,
             named=row < len(column) or k == 0,
         )
@@ -128,9 +140,24 @@ LAYOUTS: dict[str, Layout] = {
         columns_layout(
             "shuffled", "3 rows x 4 columns of 2.5 s, precordial columns first, rhythm strip I", _CHEST + _LIMB, ("I",)
         ),
+        columns_layout(
+            "short_six_rows",
+            "6 rows x 2 columns of the same 5 s, limb leads left, precordial leads right",
+            (_LIMB[0] + _LIMB[1], _CHEST[0] + _CHEST[1]),
+            starts_s=(0.0, 0.0),
+        ),
+        columns_layout(
+            "short_three_rows",
+            "3 rows x 4 columns of 2.5 s, limb leads and precordial leads showing the same 5 s",
+            _LIMB + _CHEST,
+            starts_s=(0.0, 2.5, 0.0, 2.5),
+        ),
     )
 }
-"""The four layouts of the paper's laboratory (see ``docs/explanation/drawing.md``)."""
+"""The four layouts of the paper's laboratory, and two that need only 5 s of an ECG."""
+
+PAPER_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+"""Those of the paper's laboratory (see ``docs/results/drawing.md``)."""
 
 
 def get_layout(name: str | Layout) -> Layout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -199,7 +200,8 @@ def feature_table(plan: Plan, cohort: str, work: Path, *, progress: bool = True)
 def cached(path: Path, compute: Callable[[], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """Read an array from ``path``, or compute it and keep it there."""
     if path.is_file():
-        with contextlib.suppress(OSError, ValueError, KeyError), np.load(path, allow_pickle=False) as stored:
+        damaged = (OSError, ValueError, KeyError, zipfile.BadZipFile)
+        with contextlib.suppress(*damaged), np.load(path, allow_pickle=False) as stored:
             return np.asarray(stored["values"], dtype=np.float32)
     values = np.asarray(compute(), dtype=np.float32)
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
@@ -235,7 +237,7 @@ def summary(entry: EncoderEntry, config: StudyConfig, loaded: LoadedEncoder, *, 
         "name": entry.name,
         "title": config.title_of(entry.name),
         "group": entry.group,
-        "init": entry.init if entry.init in ("random", "imagenet", None) else "model folder",
+        "init": entry.init if entry.init in ("random", "imagenet", "heartprint", None) else "model folder",
         "method": p.method if p else None,
         "pretrained_on": p.cohort.model_dump() if p else None,
         "simulated": c.simulated,

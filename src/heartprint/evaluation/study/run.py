@@ -222,14 +222,18 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
     for entry in config.encoders:
         if entry.pretrain is not None:
             encoders.pretrain_config(entry)
+        elif entry.init == "imagenet":
+            group = config.groups[entry.group]
+            resolve_encoder("imagenet", backbone=group.backbone, image_size=group.image_size)
         elif entry.init != "random":
             group = config.groups[entry.group]
-            loaded = resolve_encoder(str(entry.init), backbone=group.backbone, image_size=group.image_size)
-            if loaded.config.backbone != group.backbone:
+            found = resolve_encoder(str(entry.init)).config
+            if (found.backbone, found.image_size) != (group.backbone, group.image_size):
                 raise HeartprintError(
-                    "other-backbone",
-                    f"Encoder '{entry.name}' is a {loaded.config.backbone}, but its group '{entry.group}' compares "
-                    f"{group.backbone}. Put it into a group of its own.",
+                    "encoder-mismatch",
+                    f"Encoder '{entry.name}' ({entry.init}) is a {found.backbone} that reads {found.image_size} px, "
+                    f"but its group '{entry.group}' compares {group.backbone} at {group.image_size} px. Put it into a "
+                    f"group with backbone: {found.backbone} and image_size: {found.image_size}.",
                 )
     if config.full or config.mode == "full":
         _full_config(config, 0)

@@ -5,10 +5,16 @@ from __future__ import annotations
 from heartprint.foundation.errors import unknown_name
 from heartprint.pretraining.methods.base import Method
 from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.methods.bcl_measured import BclMeasured
+from heartprint.pretraining.methods.bcl_state import BclState
 from heartprint.pretraining.methods.layouts import Layouts
+from heartprint.pretraining.methods.measured import Measured
+from heartprint.pretraining.methods.segments import Segments
 from heartprint.pretraining.methods.simclr import SimClr
 
-METHODS: dict[str, type[Method]] = {method.name: method for method in (Bcl, SimClr, Layouts)}
+METHODS: dict[str, type[Method]] = {
+    method.name: method for method in (Bcl, SimClr, Layouts, Segments, BclState, Measured, BclMeasured)
+}
 """Every pretraining method by name."""
 
 __all__ = ["METHODS", "Method", "get_method"]

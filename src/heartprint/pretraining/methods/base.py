@@ -1,9 +1,10 @@
-"""What a pretraining method decides: what an item is, and how its two views are drawn."""
+"""What a pretraining method decides: what an item is, how its views are drawn, and what is learned from them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,31 @@ from heartprint.pretraining.views import Page, Views
 Ints = npt.NDArray[np.int64]
 
 
+class View(NamedTuple):
+    """A drawn sheet, ``(S, S)`` uint8, and the row of the ECG it shows."""
+
+    page: Page
+    row: int
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two views of an item that are to find each other among the views of a batch.
+
+    Attributes:
+        head: Name of the projection head in which they are compared. What one head is taught to overlook, another one
+            may keep.
+        first: Number of the one view.
+        second: Number of the other.
+    """
+
+    head: str
+    first: int
+    second: int
+
+
 class Method(ABC):
-    """A way to get two views that belong together out of a cohort.
+    """A way to get views that belong together out of a cohort.
 
     Args:
         cohort: What is learned from.
@@ -26,6 +50,9 @@ class Method(ABC):
         name: Name on the command line.
         description: One line for people.
         item: What an item is, in the plural, for messages.
+        n_views: Sheets that an item gives, V.
+        contrasts: Which of them are to find each other; may be empty.
+        measured: Whether the sheets' own measurements are learned too (see `targets`).
         rows: Rows of the cohort that can be drawn, ascending.
         n_items: Number of items; an epoch visits each at most once.
         views: Draws sheets.
@@ -34,6 +61,9 @@ class Method(ABC):
     name: ClassVar[str]
     description: ClassVar[str]
     item: ClassVar[str]
+    n_views: ClassVar[int] = 2
+    contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", 0, 1),)
+    measured: ClassVar[bool] = False
 
     rows: Ints
     n_items: int
@@ -48,8 +78,8 @@ class Method(ABC):
         """``(b,)`` groups of items: views of equal group are never each other's negatives."""
 
     @abstractmethod
-    def draw(self, epoch: int, item: int) -> tuple[Page, Page]:
-        """Draw the two views of an item: a pure function of the seed, the epoch and the item's own ids."""
+    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
+        """Draw the views of an item: a pure function of the seed, the epoch and the item's own ids."""
 
 
 class EcgMethod(Method):

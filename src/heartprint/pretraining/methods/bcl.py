@@ -8,8 +8,7 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.methods.base import Ints, Method
-from heartprint.pretraining.views import Page
+from heartprint.pretraining.methods.base import Ints, Method, View
 
 
 class Bcl(Method):
@@ -61,7 +60,7 @@ class Bcl(Method):
         other += other >= one
         return int(self._order[start + one]), int(self._order[start + other])
 
-    def draw(self, epoch: int, item: int) -> tuple[Page, Page]:
+    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """One sheet of each of the two ECGs."""
         one, other = self.pair(epoch, item)
-        return self.views.sheet(one, epoch, 0), self.views.sheet(other, epoch, 1)
+        return View(self.views.sheet(one, epoch, 0), one), View(self.views.sheet(other, epoch, 1), other)

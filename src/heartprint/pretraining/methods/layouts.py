@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from heartprint.pretraining.methods.base import EcgMethod
-from heartprint.pretraining.views import Page
+from heartprint.pretraining.methods.base import EcgMethod, View
 
 
 class Layouts(EcgMethod):
@@ -12,13 +11,13 @@ class Layouts(EcgMethod):
     name = "layouts"
     description = "one ECG in two layouts and poses"
 
-    def draw(self, epoch: int, item: int) -> tuple[Page, Page]:
+    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """Two sheets of one ECG."""
         names = self.config.layouts
         rng = self.views.rng("two layouts", item, epoch, 0)
         first, shift = int(rng.integers(len(names))), int(rng.integers(1, max(2, len(names))))
         second = (first + shift) % len(names)
         return (
-            self.views.sheet(item, epoch, 0, layout=names[first]),
-            self.views.sheet(item, epoch, 1, layout=names[second]),
+            View(self.views.sheet(item, epoch, 0, layout=names[first]), item),
+            View(self.views.sheet(item, epoch, 1, layout=names[second]), item),
         )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from heartprint.pretraining.augment import augment
-from heartprint.pretraining.methods.base import EcgMethod
-from heartprint.pretraining.views import Page
+from heartprint.pretraining.methods.base import EcgMethod, View
 
 
 class SimClr(EcgMethod):
@@ -16,10 +15,10 @@ class SimClr(EcgMethod):
     name = "simclr"
     description = "two random crops, intensities and blurs of one ECG's sheet"
 
-    def draw(self, epoch: int, item: int) -> tuple[Page, Page]:
+    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """Two augmentations of one sheet."""
         sheet = self.views.sheet(item, epoch, 0)
         one, other = (
             augment(sheet, self.views.rng("augmentation", item, epoch, view), self.config.augment) for view in (0, 1)
         )
-        return one, other
+        return View(one, item), View(other, item)

@@ -1,0 +1,71 @@
+"""From a finished run to a folder that can be passed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from heartprint.encoders.config import ModelConfig
+from heartprint.encoders.folder_files import CONFIG_FILE, read_config
+from heartprint.encoders.model_folder import LoadedEncoder, load_encoder, save_encoder
+from heartprint.encoders.resolve import resolve_encoder
+from heartprint.encoders.seen import Seen
+from heartprint.encoders.shipped_encoder import SHIPPED
+from heartprint.foundation.errors import HeartprintError
+
+
+def export_encoder(
+    run: str | Path, out: str | Path, *, half: bool = False, card: str | Path | None = None
+) -> LoadedEncoder:
+    """Write the encoder of a run as a folder to pass on: smaller, and with a card that a person has written.
+
+    Where the run learned from simulated patients, the folder names their source (hospital, seed, number of patients)
+    and not each of them: the lists would be as large as a small network, simulated patients have nothing to hide, and
+    the source also recognises them at another sampling rate or in a larger cohort of the same seed.
+
+    Args:
+        run: Run folder, encoder folder, or a name that `resolve_encoder` understands.
+        out: Encoder folder to write.
+        half: Store the weights as float16, in half the space; see `save_encoder`.
+        card: Markdown file that goes under the automatic part of the card: what the encoder is for, what it is not
+            for, how it compares.
+
+    Returns:
+        The encoder as it was read back from ``out``, on the CPU and in eval mode.
+
+    Raises:
+        HeartprintError: ``file-missing`` or ``unreadable-file`` for the card, ``not-a-run`` for a model folder,
+            ``output-not-a-model``, ``disk-full``, and what `resolve_encoder` raises.
+    """
+    text = _read(Path(card)) if card is not None else ""
+    _refuse_model(run)
+    loaded = resolve_encoder(run)
+    config, seen = loaded.config, loaded.seen
+    learned = config.pretraining.cohort if config.pretraining is not None else None
+    # Equal numbers: everybody in the lists is of this cohort, so its source stands for them all.
+    if learned and learned.simulation and len(seen.patients) == learned.n_patients:
+        seen = Seen(simulated=(learned.simulation,)) | Seen(simulated=seen.simulated)
+    save_encoder(out, loaded.encoder, config, seen=seen, half=half, card=text)
+    return load_encoder(Path(out), verify=True)
+
+
+def _refuse_model(run: str | Path) -> None:
+    folder = Path(run)
+    if run != SHIPPED and (folder / CONFIG_FILE).is_file() and isinstance(read_config(folder), ModelConfig):
+        raise HeartprintError(
+            "not-a-run",
+            f"{folder} is a model folder: its encoder may have learned from labels, which the card of an encoder does "
+            "not say. Copy the folder as it is, or export the run it was made from.",
+        )
+
+
+def _read(card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise HeartprintError(
+            "file-missing", f"There is no file {card}. Give the Markdown file for the card, or leave --card away."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise HeartprintError(
+            "unreadable-file", f"{card} cannot be read as UTF-8 text ({error}). Give a Markdown file for the card."
+        ) from error

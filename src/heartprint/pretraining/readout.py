@@ -1,0 +1,105 @@
+"""What reads measurements off an embedding: one linear layer, kept beside the run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_path
+from heartprint.pretraining.targets import Targets
+
+READOUT_FILE = "readout.safetensors"
+
+
+class Readout(nn.Module):
+    """Standardise an embedding by its batch, then one linear layer: ``(B, D)`` -> ``(B, k)``.
+
+    Linear, so that what it learns to read lies openly in the embedding, where a linear probe finds it too.
+
+    Args:
+        inputs: D.
+        names: ``(k,)`` names of what is read (see `Targets`).
+        n_measurements: How many of them are measurements; the rest are shapes.
+    """
+
+    def __init__(self, inputs: int, names: tuple[str, ...], n_measurements: int) -> None:
+        super().__init__()
+        self.names = names
+        self.n_measurements = n_measurements
+        self.standardise = nn.BatchNorm1d(inputs, affine=False)
+        self.linear = nn.Linear(inputs, len(names))
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """Read ``(B, D)`` -> ``(B, k)``, each column about standard normal over the training cohort."""
+        out: Tensor = self.linear(self.standardise(embedding))
+        return out
+
+    def error(self, embedding: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """How far the reading is off, NaN targets left out.
+
+        Args:
+            embedding: ``(B, D)``.
+            targets: ``(B, k)``.
+
+        Returns:
+            The loss, Huber's (1964) with its corner at 1, averaged over measurements and over shapes, summed; and the
+            mean squared error of the measurements, 1 for who guesses the mean.
+        """
+        with torch.autocast(embedding.device.type, enabled=False):
+            read = self(embedding.float())
+        known = ~torch.isnan(targets)
+        aim = torch.nan_to_num(targets)
+        off = nn.functional.smooth_l1_loss(read, aim, reduction="none") * known
+        n = self.n_measurements
+        parts = [(off[:, k], known[:, k]) for k in (slice(0, n), slice(n, None)) if len(self.names[k])]
+        loss = torch.stack([o.sum() / k.sum().clamp(min=1) for o, k in parts]).sum()
+        with torch.no_grad():
+            squared = ((read - aim) ** 2 * known)[:, :n].sum() / known[:, :n].sum().clamp(min=1)
+        return loss, squared
+
+    def save(self, path: Path) -> None:
+        """Write it as safetensors, whole or not at all."""
+        tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
+        # One entry: safetensors writes several in an order that changes from run to run.
+        about = json.dumps({"names": self.names, "n_measurements": self.n_measurements})
+        with atomic_path(path) as new:
+            save_file(tensors, new, {"readout": about})
+
+    @classmethod
+    def load(cls, path: Path) -> Readout:
+        """Read what `save` wrote; in eval mode.
+
+        Raises:
+            HeartprintError: ``readout-damaged``.
+        """
+        try:
+            with safe_open(path, framework="pt") as stored:
+                about = json.loads(stored.metadata()["readout"])
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            readout = cls(tensors["linear.weight"].shape[1], tuple(about["names"]), int(about["n_measurements"]))
+            readout.load_state_dict(tensors, strict=True)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise HeartprintError(
+                "readout-damaged",
+                f"{path} cannot be read ({error}). Resume or repeat the pretraining run that it belongs to.",
+            ) from error
+        return readout.eval()
+
+    def read(self, embedding: npt.NDArray[np.float32]) -> dict[str, npt.NDArray[np.float32]]:
+        """Read embeddings ``(n, D)``: name to ``(n,)`` values in standard deviations of the training cohort."""
+        with torch.inference_mode():
+            table = self(torch.from_numpy(np.asarray(embedding, dtype=np.float32))).numpy()
+        return {name: table[:, k] for k, name in enumerate(self.names)}
+
+
+def new_readout(inputs: int, targets: Targets) -> Readout:
+    """A readout for these targets with random weights; it draws from torch's generator."""
+    return Readout(inputs, targets.names, targets.n_measurements)

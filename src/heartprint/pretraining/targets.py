@@ -1,0 +1,113 @@
+"""What a sheet says of its own waveform, as numbers that an encoder can learn to read off it.
+
+No label goes into them, no knowledge of the simulator, and nothing of the patient: every number is measured from the
+waveform that is drawn (see `heartprint.cohorts.measurements`), so an unlabelled archive of real ECGs has them as well.
+They do hold what passes: the irregularity of RR is most of what atrial fibrillation is. An encoder that learned them
+is therefore never called merely biometric, and its comparisons say what it learned.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts import Cohort
+from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort_with_beats
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import atomic_path
+
+Floats = npt.NDArray[np.float32]
+
+SHAPES = 64
+"""Principal components of the median beat that are learned."""
+_SHAPE_ECGS = 6000  # from which the components are taken; more change nothing that is seen
+_CLIP_MV, _CLIP_SHAPE = 3.0, 6.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is to be read off the sheets of a cohort.
+
+    Attributes:
+        names: ``(k,)`` names; the first are `FEATURE_NAMES`, then ``beat_01``...
+        values: ``(n, k)`` float32, each about standard normal over the cohort, NaN = not measurable.
+        n_measurements: How many of the columns are `FEATURE_NAMES`.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    n_measurements: int
+
+    def save(self, path: Path) -> None:
+        """Write them to an ``.npz`` without pickle, whole or not at all."""
+        with atomic_path(path) as new, new.open("wb") as handle:
+            np.savez(handle, names=np.array(json.dumps(self.names)), values=self.values, n=self.n_measurements)
+
+    @classmethod
+    def load(cls, path: Path) -> Targets:
+        """Read what `save` wrote.
+
+        Raises:
+            HeartprintError: ``targets-damaged``.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                names = tuple(json.loads(str(stored["names"])))
+                return cls(names, np.asarray(stored["values"], dtype=np.float32), int(stored["n"]))
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise HeartprintError(
+                "targets-damaged",
+                f"{path} cannot be read ({error}). Delete it; the run measures its ECGs again when it is resumed.",
+            ) from error
+
+
+def measure_targets(cohort: Cohort, *, progress: bool = True) -> Targets:
+    """Measure the targets of every ECG.
+
+    Measurements are brought to a standard normal by their ranks (heavy tails, such as those of RR irregularity, would
+    rule a squared error). The median beat of the eight leads is given by its first principal components over the
+    cohort, scaled by the root of their spread: between plain mV, where the largest waves are all that counts, and
+    whitening, where noise counts as much as P waves do.
+
+    Args:
+        cohort: ECGs.
+        progress: Whether to show progress.
+    """
+    table, beats = measure_cohort_with_beats(cohort, n_jobs=-1, progress=progress)
+    shapes = _shapes(beats)
+    names = (*FEATURE_NAMES, *(f"beat_{k + 1:02d}" for k in range(shapes.shape[1])))
+    return Targets(names, np.concatenate([_normal_scores(table), shapes], axis=1), len(FEATURE_NAMES))
+
+
+def _normal_scores(table: Floats) -> Floats:
+    """Rank-based inverse normal transformation of each column (Blom 1958, with ranks - 1/2); NaN stays NaN."""
+    from scipy.stats import norm, rankdata
+
+    out = np.full_like(table, np.nan)
+    for k in range(table.shape[1]):
+        known = ~np.isnan(table[:, k])
+        if known.any():
+            ranks = rankdata(table[known, k])
+            out[known, k] = norm.ppf((ranks - 0.5) / known.sum())
+    return out
+
+
+def _shapes(beats: Floats) -> Floats:
+    """Principal components of ``(n, 8, samples)`` median beats: ``(n, SHAPES)``, NaN where a lead is missing."""
+    flat = np.clip(beats.reshape(len(beats), -1), -_CLIP_MV, _CLIP_MV)
+    whole = np.flatnonzero(~np.isnan(flat).any(axis=1))
+    out = np.full((len(beats), SHAPES), np.nan, dtype=np.float32)
+    if len(whole) <= SHAPES:
+        return out[:, :0]
+    mean = flat[whole].mean(axis=0)
+    some = whole[np.linspace(0, len(whole) - 1, min(len(whole), _SHAPE_ECGS)).astype(np.int64)]
+    _, _, axes = np.linalg.svd(flat[some] - mean, full_matrices=False)
+    scores = (flat[whole] - mean) @ axes[:SHAPES].T
+    scores /= np.sqrt(scores.std(axis=0) + 1e-6)
+    out[whole] = np.clip(scores / scores.std(), -_CLIP_SHAPE, _CLIP_SHAPE)
+    return out
