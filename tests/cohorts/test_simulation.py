@@ -373,7 +373,7 @@ def test_rate_depends_on_lvef_and_sex_by_the_documented_effects_only() -> None:
         lvef=replace(EFFECTS.lvef, rate_per_min=0.0),
         af=replace(EFFECTS.af, per_severity=0.0),
     )
-    blocks = [make_block(4, BLOCK * i, INTERNAL, without) for i in range(16)]
+    blocks = [make_block(4, BLOCK * i, replace(INTERNAL, effects=without)) for i in range(16)]
     first = [b.ecgs[:, 0] for b in blocks]
     lvef = np.concatenate([b.people.lvef[:, 0] for b in blocks])
     female = np.concatenate([b.people.female for b in blocks]).astype(float)
@@ -460,7 +460,7 @@ def test_at_least_eight_waves_and_a_source_for_every_group_of_effects() -> None:
     for name in ("McSharry 2003", "Sameni 2007", "Dower 1980", "Rijnbeek 2014", "Palhares 2017", "Lian 2007"):
         assert name in effects_module.__doc__
     for field in fields(EFFECTS):
-        group = getattr(EFFECTS, field.name)
+        group = getattr(HOSPITALS["lifelike"].effects, field.name)
         assert is_dataclass(group)
         assert type(group).__doc__
 

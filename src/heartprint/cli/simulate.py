@@ -13,7 +13,12 @@ def simulate(
     patients: Annotated[int, typer.Option("--patients", help="How many patients; each has 1 to 6 ECGs.")] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal cohorts.")] = 0,
     hospital: Annotated[
-        str, typer.Option("--hospital", help="internal, or external: another machine, noise, anatomy and case mix.")
+        str,
+        typer.Option(
+            "--hospital",
+            help="internal, or external: another machine, noise, anatomy and case mix (both with strong effects, "
+            "for teaching); lifelike: life-size effects, many diseases and machines; passing-lvef: low LVEF passes.",
+        ),
     ] = "internal",
     rate: Annotated[int, typer.Option("--rate", help="Sampling rate in Hz: 100 or 500.")] = 100,
 ) -> None:

@@ -87,3 +87,19 @@ def open_streams(seed: int, hospital: str, first: int) -> tuple[Draws, Draws]:
         stream = generator(seed, f"simulated visits {hospital}", first + i)
         vn[i], vu[i] = stream.standard_normal((MAX_VISITS, visit_n)), stream.random((MAX_VISITS, visit_u))
     return Draws(pn, pu), Draws(vn, vu)
+
+
+def open_more_streams(seed: int, hospital: str, first: int) -> tuple[Draws, Draws]:
+    """Open further streams of the same patients, which leave those of `open_streams` as they are.
+
+    Returns:
+        As `open_streams`.
+    """
+    patient_n, patient_u, visit_n, visit_u = 160, 96, 32, 112
+    pn, pu = np.empty((BLOCK, patient_n)), np.empty((BLOCK, patient_u))
+    vn, vu = np.empty((BLOCK, MAX_VISITS, visit_n)), np.empty((BLOCK, MAX_VISITS, visit_u))
+    for i in range(BLOCK):
+        stream = generator(seed, f"simulated conditions {hospital}", first + i)
+        pn[i], pu[i] = stream.standard_normal(patient_n), stream.random(patient_u)
+        vn[i], vu[i] = stream.standard_normal((MAX_VISITS, visit_n)), stream.random((MAX_VISITS, visit_u))
+    return Draws(pn, pu), Draws(vn, vu)

@@ -69,11 +69,12 @@ def chance(finding: Finding, people: People) -> Floats:
     """Chance ``(BLOCK,)`` that each patient has a stable finding, from age, sex and LVEF at the first visit."""
     decades = (people.age[:, 0] - 55.0) / 10.0
     base = finding.base * np.exp(finding.per_decade_log * decades) * np.where(people.female, finding.women_ratio, 1.0)
-    return np.asarray(np.minimum(base + finding.per_severity * people.severity[:, 0], 0.6))
+    return np.asarray(np.minimum(base + finding.per_severity * people.lasting, 0.6))
 
 
-def draw_heart(d: Draws, people: People, hospital: Hospital, effects: Effects) -> Heart:
+def draw_heart(d: Draws, people: People, hospital: Hospital) -> Heart:
     """Draw the stable hearts of a block of patients."""
+    effects = hospital.effects
     normal, sex, years, shape, find = effects.normal, effects.sex, effects.age, effects.shapes, effects.findings
     women, age = people.female, people.age[:, 0]
 

@@ -6,16 +6,17 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats
-from heartprint.cohorts.simulation.effects import Effects, Hospital
+from heartprint.cohorts.simulation.effects import Hospital
 from heartprint.cohorts.simulation.heart import chance
 from heartprint.cohorts.simulation.people import People
 from heartprint.cohorts.simulation.synthesis import ECG, FIBRILLATION, FLUTTER, SINUS
 
 
 def draw_rhythm(
-    d: Draws, v: Draws, people: People, leads: Floats, hospital: Hospital, effects: Effects, ecgs: npt.NDArray[np.void]
+    d: Draws, v: Draws, people: People, leads: Floats, hospital: Hospital, ecgs: npt.NDArray[np.void]
 ) -> None:
     """Fill the rhythm fields of ``ecgs``, ``(BLOCK, MAX_VISITS)``: AF or sinus, rate, variation, ectopy, breathing."""
+    effects = hospital.effects
     af, passing, normal, find, shape = effects.af, effects.passing, effects.normal, effects.findings, effects.shapes
     low, sex = effects.lvef, effects.sex
     age, severity = people.age, people.severity
@@ -24,7 +25,7 @@ def draw_rhythm(
         af.log_odds_at_65
         + hospital.case_mix.af_log_odds
         + af.per_decade * (age[:, 0] - 65.0) / 10.0
-        + af.per_severity * severity[:, 0]
+        + af.per_severity * people.lasting
     )
     has_af = d.happens(1.0 / (1.0 + np.exp(-odds)))
     persistent = d.happens(af.persistent_share)
@@ -70,23 +71,26 @@ def draw_rhythm(
 
 def draw_noise(v: Draws, hospital: Hospital, ecgs: npt.NDArray[np.void]) -> None:
     """Fill the noise fields of ``ecgs``. Takes no people: noise cannot depend on who they are."""
-    machine = hospital.machine
+    machines = hospital.machines
 
-    def level(median: float) -> Floats:
-        shared = np.exp(machine.noise_log_sd * v.normal(1))
-        return median * shared * np.exp(0.4 * v.normal(9))
+    def of_machine(name: str) -> Floats:
+        return np.asarray(np.array([getattr(machine, name) for machine in machines])[ecgs["machine"]])
+
+    def level(name: str) -> Floats:
+        shared = np.exp(of_machine("noise_log_sd")[..., None] * v.normal(1))
+        return of_machine(name)[..., None] * shared * np.exp(0.4 * v.normal(9))
 
     def sign(values: Floats) -> Floats:
         return np.where(v.normal(9) < 0, -values, values)
 
-    ecgs["breathing"] = sign(level(machine.breathing_wander_mv))
-    ecgs["drift"] = level(machine.drift_mv)
-    ecgs["muscle"] = level(machine.muscle_mv)
-    ecgs["mains"] = sign(level(machine.mains_mv))
-    ecgs["burst_gain"] = np.where(v.happens(machine.burst_share), v.uniform(2.0, 5.0), 1.0)
+    ecgs["breathing"] = sign(level("breathing_wander_mv"))
+    ecgs["drift"] = level("drift_mv")
+    ecgs["muscle"] = level("muscle_mv")
+    ecgs["mains"] = sign(level("mains_mv"))
+    ecgs["burst_gain"] = np.where(v.happens(of_machine("burst_share")), v.uniform(2.0, 5.0), 1.0)
     ecgs["burst_start"] = v.uniform(-1.0, 9.0)
     ecgs["burst_length"] = v.uniform(0.5, 4.0)
-    moved = v.happens(machine.artefact_share)
+    moved = v.happens(of_machine("artefact_share"))
     ecgs["artefact_electrode"] = np.where(moved, v.uniform(0.0, 9.0).astype(np.int64), -1)
     ecgs["artefact_start"] = v.uniform(0.0, 9.5)
     ecgs["artefact_mv"] = v.uniform(0.2, 1.5) * np.where(v.happens(0.5), 1.0, -1.0)

@@ -12,9 +12,9 @@ from heartprint.cohorts.simulation.effects import (
     ECTOPIC_WAVES,
     REFERENCE_PR_S,
     REFERENCE_QRS_S,
-    Effects,
     Hospital,
 )
+from heartprint.cohorts.simulation.effects.sizes import FindingShapes
 from heartprint.cohorts.simulation.heart import (
     APEX,
     BACK,
@@ -54,8 +54,9 @@ class Signature:
     leads: Floats
 
 
-def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: Hospital, effects: Effects) -> Signature:
+def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: Hospital) -> Signature:
     """Draw how the hearts of a block of patients look at each visit."""
+    effects = hospital.effects
     normal, low, passing = effects.normal, effects.lvef, effects.passing
     # How strongly each visit answers to LVEF: (B, V, 4) for the apex, the limb leads, T and the QRS duration.
     answer = np.exp(low.response_log_sd * d.normal(4))[:, None] * people.severity[..., None]
@@ -81,13 +82,13 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
         vector[:, :, waves] *= (gain * own)[..., None, None]
     vector[:, :, ST] += passing.st_mv * v.normal(3)
 
-    leads = _lead_field(d, v, hospital, effects)
+    leads = lead_field(d, v, hospital)
     amplitude = np.einsum("bvlj,bvkj->bvkl", leads, vector)
     own_source = d.normal(N_WAVES, 8)
-    own_source[..., 2:] = _smooth(own_source[..., 2:])
+    own_source[..., 2:] = smooth_chest(own_source[..., 2:])
     reach = np.linalg.norm(np.array(DOWER), axis=1)
     amplitude += normal.nondipolar * own_source[:, None] * np.linalg.norm(vector, axis=-1)[..., None] * reach
-    ectopic = np.einsum("bvlj,bkj->bvkl", leads, _ectopic(d, effects)) * gain[..., None, None]
+    ectopic = np.einsum("bvlj,bkj->bvkl", leads, ectopic_beat(d, effects.shapes)) * gain[..., None, None]
 
     qrs = np.clip(heart.qrs[:, None] + low.qrs_s * answer[..., 3], 0.068, 0.150)
     pr = heart.pr[:, None] + low.pr_s * people.severity + passing.pr_sd * v.normal(1)[..., 0]
@@ -113,15 +114,14 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
     )
 
 
-def _smooth(values: Floats) -> Floats:
+def smooth_chest(values: Floats) -> Floats:
     """Let neighbouring chest leads (last axis) share what they see; the variance of inner ones stays."""
     padded = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
     return np.asarray((0.35 * padded[..., :-2] + 0.65 * padded[..., 1:-1] + 0.35 * padded[..., 2:]) / 0.82)
 
 
-def _ectopic(d: Draws, effects: Effects) -> Floats:
+def ectopic_beat(d: Draws, shape: FindingShapes) -> Floats:
     """Wave vectors ``(BLOCK, n, 3)`` in mV of each patient's own ventricular ectopic beat."""
-    shape = effects.shapes
     direction = d.normal(3)
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
     size = shape.ectopic_mv * np.exp(shape.ectopic_log_sd * d.normal(1))
@@ -129,12 +129,12 @@ def _ectopic(d: Draws, effects: Effects) -> Floats:
     return np.asarray((direction[:, None] + turn) * (size * np.array(ECTOPIC_WAVES)[:, 3])[..., None])
 
 
-def _lead_field(d: Draws, v: Draws, hospital: Hospital, effects: Effects) -> Floats:
+def lead_field(d: Draws, v: Draws, hospital: Hospital) -> Floats:
     """Lead vectors ``(BLOCK, MAX_VISITS, 8, 3)``: Dower's, changed by the patient's torso and by electrodes."""
-    normal, passing, house = effects.normal, effects.passing, hospital.anatomy
+    normal, passing, house = hospital.effects.normal, hospital.effects.passing, hospital.anatomy
     dower = np.array(DOWER)
     direction = d.normal(8, 3)
-    direction[:, 2:] = np.swapaxes(_smooth(np.swapaxes(direction[:, 2:], 1, 2)), 1, 2)
+    direction[:, 2:] = np.swapaxes(smooth_chest(np.swapaxes(direction[:, 2:], 1, 2)), 1, 2)
     field = dower + normal.lead_direction * np.linalg.norm(dower, axis=1)[:, None] * direction
     gain = normal.lead_gain_log_sd * d.normal(8) + house.lead_gain_log
     gain[:, 2:] += house.chest_gain_tilt_log * np.linspace(-1.0, 1.0, 6)
@@ -150,7 +150,7 @@ def _lead_field(d: Draws, v: Draws, hospital: Hospital, effects: Effects) -> Flo
     # V1 and V2 go up together and most; V4-V6 follow less (Wenger & Kligfield 1996).
     chest += (upward * np.linspace(1.0, 0.5, 6))[..., None] * np.array(passing.upward_effect)
     chest *= np.exp(passing.chest_gain_log_sd * v.normal(6))[..., None]
-    torso = v.happens(hospital.machine.limb_on_torso_share)
-    factor = np.where(torso[..., None], np.array(hospital.machine.limb_on_torso), 1.0)
+    torso = v.happens(hospital.machines[0].limb_on_torso_share)
+    factor = np.where(torso[..., None], np.array(hospital.machines[0].limb_on_torso), 1.0)
     limb = field[:, None, :2] * factor[..., None]
     return np.concatenate([limb, chest], axis=2)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.cohorts.simulation.draws import BLOCK, open_streams
-from heartprint.cohorts.simulation.effects import EFFECTS, HOSPITALS, Effects, Hospital
+from heartprint.cohorts.simulation.draws import BLOCK, open_more_streams, open_streams
+from heartprint.cohorts.simulation.effects import HOSPITALS, Hospital, Machine
+from heartprint.cohorts.simulation.events import MORE_NORMALS, MORE_UNIFORMS, synthesise_lifelike
 from heartprint.cohorts.simulation.heart import draw_heart
+from heartprint.cohorts.simulation.lifelike import draw_life
 from heartprint.cohorts.simulation.people import People, draw_people
 from heartprint.cohorts.simulation.recording import draw_noise, draw_rhythm, empty_ecgs
 from heartprint.cohorts.simulation.signature import draw_signature
 from heartprint.cohorts.simulation.synthesis import (
+    FIBRILLATION,
+    FLUTTER,
     N_KNOTS,
     N_NORMALS,
     N_UNIFORMS,
     RUN_IN_S,
-    SINUS,
     low_pass_coefficients,
     synthesise,
 )
@@ -34,48 +38,66 @@ DURATION_S = 10.0
 RATES = (100, 500)
 
 
+EXTRA_LABELS = {
+    "paced": "paced",
+    "lbbb": "lbbb",
+    "rbbb": "rbbb",
+    "infarct": "infarct",
+    "pre_excitation": "pre_excitation",
+}
+"""Labels that lifelike ECGs have beside AF and LVEF, and the condition of each."""
+
+
 @dataclass(frozen=True)
 class Block:
-    """A block of patients with all that their samples follow from."""
+    """A block of patients with all that their samples follow from; ``found``: what lifelike ECGs show, by name."""
 
     first: int
     people: People
     ecgs: npt.NDArray[np.void]
+    found: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
 
-def make_block(seed: int, first: int, hospital: Hospital, effects: Effects = EFFECTS) -> Block:
+def make_block(seed: int, first: int, hospital: Hospital) -> Block:
     """Draw patients ``first`` .. ``first + BLOCK - 1`` of a hospital.
 
     Args:
         seed: The cohort's seed.
         first: Number of the first patient, a multiple of `BLOCK`.
-        hospital: Where they are seen.
-        effects: Effect sizes.
+        hospital: Where they are seen, with the effect sizes that hold there.
 
     Returns:
         The block: equal arguments give equal blocks, whatever else is simulated.
     """
     patient, visit = open_streams(seed, hospital.name, first)
-    people = draw_people(patient, visit, hospital, effects)
-    heart = draw_heart(patient, people, hospital, effects)
-    signature = draw_signature(patient, visit, heart, people, hospital, effects)
+    more_patient, more_visit = open_more_streams(seed, hospital.name, first)
+    people = draw_people(patient, visit, more_patient, more_visit, hospital)
+    heart = draw_heart(patient, people, hospital)
+    if hospital.effects.conditions is not None:
+        life = draw_life(patient, visit, more_patient, more_visit, people, heart, hospital)
+        draw_noise(visit, hospital, life.ecgs)
+        return Block(first, life.people, life.ecgs, life.found)
+    signature = draw_signature(patient, visit, heart, people, hospital)
     ecgs = empty_ecgs()
     for name in ("centre", "left", "right", "amplitude", "qrs", "qtc"):
         ecgs[name] = getattr(signature, name)
-    draw_rhythm(patient, visit, people, signature.leads, hospital, effects, ecgs)
+    draw_rhythm(patient, visit, people, signature.leads, hospital, ecgs)
     draw_noise(visit, hospital, ecgs)
     return Block(first, people, ecgs)
 
 
+@cache
+def _low_pass(corner_hz: float, rate: int) -> npt.NDArray[np.float64]:
+    return low_pass_coefficients(corner_hz, rate)
+
+
+def machine_of(block: Block, patient: int, visit: int, hospital: Hospital) -> Machine:
+    """The machine that records an ECG of a block."""
+    return hospital.machines[int(block.ecgs["machine"][patient, visit])]
+
+
 def samples_of(
-    block: Block,
-    patient: int,
-    visit: int,
-    *,
-    seed: int,
-    hospital: Hospital,
-    rate: int,
-    low_pass: npt.NDArray[np.float64],
+    block: Block, patient: int, visit: int, *, seed: int, hospital: Hospital, rate: int
 ) -> tuple[npt.NDArray[np.int16], int]:
     """Synthesise one ECG of a block.
 
@@ -86,21 +108,23 @@ def samples_of(
         seed: The cohort's seed.
         hospital: Whose machine records it.
         rate: Sampling rate in Hz.
-        low_pass: From `synthesis.low_pass_coefficients`.
 
     Returns:
         ``(8, n)`` int16 samples in steps of the machine's ``uv_per_bit``, and how many were clipped.
     """
-    machine = hospital.machine
+    machine = machine_of(block, patient, visit, hospital)
+    lifelike = hospital.effects.conditions is not None
     stream = generator(seed, f"simulated noise {hospital.name}", block.first + patient, visit)
     total = round((DURATION_S + RUN_IN_S) * rate)
-    normals, uniforms = stream.standard_normal(N_NORMALS), stream.random(N_UNIFORMS)
+    n_normals, n_uniforms = (MORE_NORMALS, MORE_UNIFORMS) if lifelike else (N_NORMALS, N_UNIFORMS)
+    normals, uniforms = stream.standard_normal(n_normals), stream.random(n_uniforms)
     knots = stream.standard_normal((9, N_KNOTS))
     white = stream.standard_normal((9, total), dtype=np.float32)
     out = np.empty((8, round(DURATION_S * rate)), dtype=np.int16)
     mains = machine.mains_hz if machine.mains_hz < 0.45 * rate else 0.0
-    clipped = synthesise(
-        block.ecgs[patient], visit, normals, uniforms, white, knots, float(rate), low_pass,
+    make = synthesise_lifelike if lifelike else synthesise
+    clipped = make(
+        block.ecgs[patient], visit, normals, uniforms, white, knots, float(rate), _low_pass(machine.low_pass_hz, rate),
         machine.high_pass_hz, mains, machine.uv_per_bit, out,
     )  # fmt: skip
     return out, clipped
@@ -147,11 +171,13 @@ def simulate(
             "unsupported-rate", f"ECGs are simulated at 100 or 500 Hz, not {rate}. Give --rate 100 or --rate 500."
         )
     place = HOSPITALS[hospital]
-    low_pass = low_pass_coefficients(place.machine.low_pass_hz, rate)
+    extra = EXTRA_LABELS if place.effects.conditions is not None else {}
     settings = {"patients": n_patients, "seed": seed, "rate": rate, "hospital": asdict(place)}
     source = f"Simulated patients of a simulated {hospital} hospital (seed {seed}); no real ECG went into them"
     with (
-        write_cohort(out, source=source, simulated=True, label_names=("af", "lvef"), settings=settings) as writer,
+        write_cohort(
+            out, source=source, simulated=True, label_names=("af", "lvef", *extra), settings=settings
+        ) as writer,
         Progress(f"Simulating {hospital} patients", n_patients) if progress else nullcontext() as bar,
     ):
         for first in range(0, n_patients, BLOCK):
@@ -161,21 +187,23 @@ def simulate(
             for i in range(min(BLOCK, n_patients - first)):
                 patient_id = f"{hospital}-{seed}-{first + i:06d}"
                 for k in range(int(people.n_visits[i])):
-                    samples, clipped = samples_of(block, i, k, seed=seed, hospital=place, rate=rate, low_pass=low_pass)
+                    samples, clipped = samples_of(block, i, k, seed=seed, hospital=place, rate=rate)
+                    machine = machine_of(block, i, k, place)
                     writer.add(
                         samples,
                         ecg_id=f"{patient_id}-{k}",
                         patient_id=patient_id,
                         sampling_rate=float(rate),
-                        uv_per_bit=place.machine.uv_per_bit,
+                        uv_per_bit=machine.uv_per_bit,
                         recorded_at=times[i][k],
                         age=float(people.age[i, k]),
                         sex="female" if people.female[i] else "male",
                         site=f"simulated {hospital} hospital",
-                        device=place.machine.device,
+                        device=machine.device,
                         labels={
-                            "af": float(block.ecgs["rhythm"][i, k] != SINUS),
+                            "af": float(block.ecgs["rhythm"][i, k] in (FIBRILLATION, FLUTTER)),
                             "lvef": float(people.lvef_echo[i, k]),
+                            **{name: float(block.found[what][i, k]) for name, what in extra.items()},
                         },
                         n_clipped=clipped,
                     )

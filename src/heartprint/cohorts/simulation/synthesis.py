@@ -34,6 +34,7 @@ _REACH = 3.6  # standard deviations after which a wave is below 0.2 % of its pea
 
 ECG = np.dtype(
     [
+        ("machine", "i4"),
         ("rhythm", "i4"),
         ("rr", "f8"),
         ("rsa", "f8"),

@@ -30,7 +30,7 @@ class SimulateEntry(_Strict):
     """
 
     patients: Annotated[int, Field(ge=1)]
-    hospital: Literal["internal", "external"] = "internal"
+    hospital: Literal["internal", "external", "lifelike", "passing-lvef"] = "internal"
     rate: Literal[100, 500] = 100
     seed: int | None = None
 
@@ -120,7 +120,8 @@ class EncoderEntry(_Strict):
         name: Short name.
         title: What people read.
         group: Group it belongs to.
-        init: ``random``, ``imagenet``, or the path of a run or model folder. Exactly one of init and pretrain.
+        init: ``random``, ``imagenet``, ``heartprint`` (the encoder that comes with the package), or the path of a run,
+            encoder or model folder. Exactly one of init and pretrain.
         pretrain: Pretraining that the study runs.
         transductive: The encoder may have seen test patients (without their labels); the report says so.
     """
