@@ -14,7 +14,18 @@ from hypothesis import strategies as st
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
-from heartprint.sheets import LAYOUTS, PAPER_LAYOUTS, Layout, Pose, Strip, baseline, draw_pose, get_layout, raster, render
+from heartprint.sheets import (
+    LAYOUTS,
+    PAPER_LAYOUTS,
+    Layout,
+    Pose,
+    Strip,
+    baseline,
+    draw_pose,
+    get_layout,
+    raster,
+    render,
+)
 from heartprint.sheets import kernel_numpy as twin
 from heartprint.sheets.background import background
 from tests.sheets.reference import COLUMNS, real_ecgs, reference_sheet, similarity, synthetic_ecg
