@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 OUT ?= out
 
-.PHONY: demo test check slow bench study-ptb-xl clean help
+.PHONY: demo test check slow bench encoder study-ptb-xl clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
+	@echo "make encoder       pretrain the encoder that comes with the package, into OUT/encoder (hours; resumes)"
 	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
 
 $(VENV)/installed: pyproject.toml
@@ -44,6 +45,12 @@ slow: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/simulation.py
+
+encoder: $(VENV)/installed
+	@test -f $(OUT)/encoder/patients/cohort.json || \
+		$(BIN)/heartprint simulate $(OUT)/encoder/patients --patients 20000 --hospital cardiology --seed 5081971
+	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/encoder.yaml --out $(OUT)/encoder/run --resume
+	$(BIN)/heartprint export $(OUT)/encoder/run $(OUT)/encoder/shipped --half --card docs/encoder-card.md
 
 study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl

@@ -32,7 +32,7 @@ def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
     assert batch.groups.shape == (3,) and str(batch.groups.dtype) == "torch.int64"
     again = draw_batch(get_method(name)(cohort, config(method=name)), BatchKey(2, 9, np.array([5, 3, 1])))
     assert np.array_equal(batch.pages.numpy()[:, ::-1], again.pages.numpy()), "a view may not depend on its batch"
-    assert not np.array_equal(batch.pages[0], batch.pages[1])
+    assert method.n_views == 1 or not np.array_equal(batch.pages[0], batch.pages[1])
     assert batch.rows.shape == (method.n_views, 3) and np.isin(batch.rows.numpy(), method.rows).all()
     views = range(method.n_views)
     assert all(c.first in views and c.second in views and c.first != c.second for c in method.contrasts)

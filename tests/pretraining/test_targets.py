@@ -20,7 +20,7 @@ from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
-from heartprint.pretraining.targets import SHAPES, Targets, measure_targets
+from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
 
 Make = Callable[..., PretrainConfig]
 
@@ -37,17 +37,18 @@ def targets(patients: Cohort) -> Targets:
 
 def test_measurements_keep_their_order_and_spread_evenly(patients: Cohort, targets: Targets) -> None:
     table = measure_cohort(patients)
-    assert targets.names[: targets.n_measurements] == FEATURE_NAMES
+    assert sorted(targets.names[: len(FEATURE_NAMES)]) == sorted(FEATURE_NAMES)
+    assert targets.names[:4] == RHYTHM and targets.parts == (4, len(FEATURE_NAMES) - 4, SHAPES)
     assert targets.values.dtype == np.float32 and len(targets.values) == len(patients)
     for k, name in enumerate(FEATURE_NAMES):
-        known = ~np.isnan(table[:, k])
-        assert np.array_equal(known, ~np.isnan(targets.values[:, k])), name
-        assert spearmanr(table[known, k], targets.values[known, k])[0] == pytest.approx(1)
+        known, learned = ~np.isnan(table[:, k]), targets.values[:, targets.names.index(name)]
+        assert np.array_equal(known, ~np.isnan(learned)), name
+        assert spearmanr(table[known, k], learned[known])[0] == pytest.approx(1)
         # Without ties the values are exactly the quantiles of a normal distribution.
         if len(np.unique(table[known, k])) == known.sum():
             n = known.sum()
             expected = norm.ppf((np.arange(n) + 0.5) / n)
-            assert np.allclose(np.sort(targets.values[known, k]), expected, atol=1e-5)
+            assert np.allclose(np.sort(learned[known]), expected, atol=1e-5)
 
 
 def test_shapes_are_principal_components(patients: Cohort, targets: Targets) -> None:
@@ -57,7 +58,7 @@ def test_shapes_are_principal_components(patients: Cohort, targets: Targets) -> 
     _, beats = measure_cohort_with_beats(patients)
     assert beats.shape == (len(patients), 8, BEAT_SAMPLES)
     whole = ~np.isnan(beats).any(axis=(1, 2))
-    shapes = targets.values[:, targets.n_measurements :]
+    shapes = targets.values[:, len(FEATURE_NAMES) :]
     assert shapes.shape[1] == SHAPES == len(targets.names) - len(FEATURE_NAMES)
     assert np.array_equal(~np.isnan(shapes).any(axis=1), whole)
     theirs = PCA(SHAPES, svd_solver="full").fit_transform(np.clip(beats[whole].reshape(whole.sum(), -1), -3, 3))
@@ -68,7 +69,8 @@ def test_shapes_are_principal_components(patients: Cohort, targets: Targets) -> 
 
 
 def test_a_cohort_too_small_for_shapes_gives_measurements_alone(cohort: Cohort) -> None:
-    assert measure_targets(cohort.take(np.arange(4)), progress=False).names == FEATURE_NAMES
+    small = measure_targets(cohort.take(np.arange(4)), progress=False)
+    assert len(small.names) == len(FEATURE_NAMES) and small.parts == (4, len(FEATURE_NAMES) - 4)
 
 
 def test_targets_are_kept_and_damage_is_seen(targets: Targets, tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_targets_are_kept_and_damage_is_seen(targets: Targets, tmp_path: Path) -
 def test_error_of_reading_is_hubers_and_leaves_out_what_is_missing() -> None:
     """Against the literal sum over known targets, and with no gradient from missing ones."""
     rng = np.random.default_rng(0)
-    readout = Readout(6, ("a", "b", "c"), 2).eval()
+    readout = Readout(6, ("a", "b", "c"), (2, 1)).eval()
     embedding = torch.from_numpy(rng.normal(size=(5, 6)).astype(np.float32)).requires_grad_()
     aims = rng.normal(scale=3, size=(5, 3)).astype(np.float32)
     aims[0, 0] = aims[2] = np.nan
@@ -100,14 +102,14 @@ def test_error_of_reading_is_hubers_and_leaves_out_what_is_missing() -> None:
         parts = [huber(read[i, k] - aims[i, k]) for i in range(5) for k in columns if not np.isnan(aims[i, k])]
         sums.append(np.mean(parts))
     assert loss.item() == pytest.approx(sum(sums), rel=1e-5)
-    known = ~np.isnan(aims[:, :2])
-    assert squared.item() == pytest.approx(((read - aims)[:, :2][known] ** 2).mean(), rel=1e-5)
+    known = ~np.isnan(aims)
+    assert squared.item() == pytest.approx(((read - aims)[known] ** 2).mean(), rel=1e-5)
     (gradient,) = torch.autograd.grad(loss, embedding)
     assert (gradient[2] == 0).all() and (gradient[[0, 1, 3, 4]] != 0).any(dim=1).all()
 
 
 def test_a_readout_survives_the_disk(tmp_path: Path) -> None:
-    readout = Readout(6, ("a", "b"), 1).eval()
+    readout = Readout(6, ("a", "b"), (1, 1)).eval()
     readout.save(tmp_path / "r.safetensors")
     embedding = np.random.default_rng(0).normal(size=(3, 6)).astype(np.float32)
     one, other = readout.read(embedding), Readout.load(tmp_path / "r.safetensors").read(embedding)
@@ -118,7 +120,7 @@ def test_a_readout_survives_the_disk(tmp_path: Path) -> None:
     assert caught.value.code == "readout-damaged"
 
 
-@pytest.mark.parametrize("method", ["measured", "bcl_measured"])
+@pytest.mark.parametrize("method", ["measured", "bcl_measured", "simulation_supervised"])
 def test_a_measured_run_resumes_exactly(method: str, patients: Cohort, config: Make, tmp_path: Path) -> None:
     chosen = config(method=method, steps=4)
     whole, parted = tmp_path / "whole", tmp_path / "parted"
@@ -129,7 +131,7 @@ def test_a_measured_run_resumes_exactly(method: str, patients: Cohort, config: M
         assert sha256_file(whole / name) == sha256_file(parted / name), name
     with (whole / "log.csv").open() as log:
         line = log.read().splitlines()[-1].split(",")
-    assert (line[3] == "nan") == (method == "measured") and float(line[-1]) > 0
+    assert (line[3] == "nan") == (method != "bcl_measured") and float(line[-1]) > 0
 
 
 def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make) -> None:
@@ -138,7 +140,7 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
     from heartprint.pretraining.methods import get_method
 
     values = np.arange(len(patients), dtype=np.float32)[:, None]
-    learner = Learner(config(method="bcl_measured"), 1, torch.device("cpu"), Targets(("row",), values, 1))
+    learner = Learner(config(method="bcl_measured"), 1, torch.device("cpu"), Targets(("row",), values, (1,)))
     method = get_method("bcl_measured")(patients, config(method="bcl_measured"))
     batch = draw_batch(method, BatchKey(0, 0, np.array([3, 7])))
     asked: list[torch.Tensor] = []
@@ -147,6 +149,25 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
     learner.loss(batch)
     expected = [view.row for place in (0, 1) for view in [method.draw(0, item)[place] for item in (3, 7)]]
     assert asked[0][:, 0].tolist() == expected
+
+
+def test_labels_are_learned_of_simulated_patients_only(
+    patients: Cohort, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heartprint.pretraining.methods import get_method
+
+    labelled = measure_targets(patients, labels=True, progress=False)
+    assert labelled.parts[-1] == 4
+    assert labelled.names[-4:] == ("label_female", "label_age", "label_af", "label_lvef")
+    female = labelled.values[:, labelled.names.index("label_female")]
+    assert len(np.unique(female)) == 2 and ((female > 0) == (patients.records["sex"] == "female").to_numpy()).all()
+    for name in ("bcl", "bcl_state", "segments", "layouts", "simclr", "measured", "bcl_measured"):
+        assert not get_method(name).labelled
+    real = Cohort.open(patients.path)
+    monkeypatch.setattr(real, "info", real.info.model_copy(update={"simulated": False}))
+    with pytest.raises(HeartprintError) as caught:
+        pretrain(real, config(method="simulation_supervised", steps=1), tmp_path / "run", progress=False)
+    assert caught.value.code == "not-simulated" and not (tmp_path / "run").exists()
 
 
 def test_a_run_goes_on_from_another_encoder(patients: Cohort, cohort: Cohort, config: Make, tmp_path: Path) -> None:

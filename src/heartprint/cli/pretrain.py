@@ -14,7 +14,10 @@ def pretrain(
     out: Annotated[Path, typer.Option("--out", help="Folder of the run; new or empty.", show_default=False)],
     method: Annotated[
         str | None,
-        typer.Option(help="bcl (the default), bcl_measured, bcl_state, segments, measured, simclr or layouts."),
+        typer.Option(
+            help="bcl (the default), bcl_measured, bcl_state, segments, measured, simclr, layouts or "
+            "simulation_supervised."
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
     option: Annotated[

@@ -17,7 +17,8 @@ def simulate(
         typer.Option(
             "--hospital",
             help="internal, or external: another machine, noise, anatomy and case mix (both with strong effects, "
-            "for teaching); lifelike: life-size effects, many diseases and machines; passing-lvef: low LVEF passes.",
+            "for teaching); lifelike: life-size effects, many diseases and machines; cardiology: the same, more of "
+            "them sick; passing-lvef: low LVEF passes.",
         ),
     ] = "internal",
     rate: Annotated[int, typer.Option("--rate", help="Sampling rate in Hz: 100 or 500.")] = 100,

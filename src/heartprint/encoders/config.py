@@ -132,7 +132,7 @@ class EncoderConfig(_Strict):
             image_size=page_to_tensor.image_size,
             embedding_dim=spec.embedding_dim,
             page_to_tensor=page_to_tensor,
-            layouts=layouts,
+            layouts=tuple(dict.fromkeys(layouts)),
             baseline=baseline,
             initial_weights=initial_weights,
             initial_seed=initial_seed,

@@ -62,7 +62,7 @@ class PretrainConfig(BaseModel):
         init: Weights to start from: ``random``, ``imagenet``, ``heartprint`` (the shipped encoder), or a run, encoder
             or model folder, whose backbone must be the same.
         image_size: Side of the images in px; 0 stands for the backbone's own.
-        layouts: Layouts that the views are drawn in, each as likely as the others.
+        layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
         stretch_layouts: Layouts that ``segments`` and ``bcl_state`` draw half an ECG in; 5 s must suffice them.
         max_rotation_deg: Largest turn of a page, degrees.
         baseline: What is done about baseline wander before drawing.
@@ -72,7 +72,7 @@ class PretrainConfig(BaseModel):
         target_weight: Of the error of the measurements in the loss, for the methods that learn them.
         head_hidden: Width of the projection head's hidden layer.
         head_dim: Width of the projection head's output.
-        batch_size: Pairs in a batch; each is two images.
+        batch_size: Items in a batch: patients or ECGs, each with one to three sheets (see the method).
         epochs: Passes over the items (patients or ECGs, see the method).
         steps: Number of optimiser steps; 0 means that ``epochs`` decides.
         learning_rate: Peak learning rate of AdamW.

@@ -70,8 +70,8 @@ def pretrain(
     Raises:
         HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``no-such-device``, ``output-exists``,
             ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``,
-            ``not-finite``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from
-            raises.
+            ``not-simulated``, ``not-finite``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the
+            encoder to start from raises.
         KeyboardInterrupt: On Ctrl-C, after the step is finished and a checkpoint is saved.
     """
     run = _Run(cohort, config, Path(out))
@@ -169,7 +169,7 @@ class _Run:
         path = self.folder.path / TARGETS_FILE
         if path.is_file():
             return Targets.load(path)
-        targets = measure_targets(self.chosen, progress=progress)
+        targets = measure_targets(self.chosen, labels=self.method.labelled, progress=progress)
         targets.save(path)
         return targets
 

@@ -27,13 +27,13 @@ class Readout(nn.Module):
     Args:
         inputs: D.
         names: ``(k,)`` names of what is read (see `Targets`).
-        n_measurements: How many of them are measurements; the rest are shapes.
+        parts: Numbers of consecutive names that are averaged together (see `Targets`).
     """
 
-    def __init__(self, inputs: int, names: tuple[str, ...], n_measurements: int) -> None:
+    def __init__(self, inputs: int, names: tuple[str, ...], parts: tuple[int, ...]) -> None:
         super().__init__()
         self.names = names
-        self.n_measurements = n_measurements
+        self.parts = parts
         self.standardise = nn.BatchNorm1d(inputs, affine=False)
         self.linear = nn.Linear(inputs, len(names))
 
@@ -50,26 +50,25 @@ class Readout(nn.Module):
             targets: ``(B, k)``.
 
         Returns:
-            The loss, Huber's (1964) with its corner at 1, averaged over measurements and over shapes, summed; and the
-            mean squared error of the measurements, 1 for who guesses the mean.
+            The loss: Huber's (1964) with its corner at 1, averaged over each part, and the parts summed. And the mean
+            squared error of all numbers, about 1 for who guesses the mean.
         """
         with torch.autocast(embedding.device.type, enabled=False):
             read = self(embedding.float())
         known = ~torch.isnan(targets)
         aim = torch.nan_to_num(targets)
         off = nn.functional.smooth_l1_loss(read, aim, reduction="none") * known
-        n = self.n_measurements
-        parts = [(off[:, k], known[:, k]) for k in (slice(0, n), slice(n, None)) if len(self.names[k])]
+        parts = zip(torch.split(off, list(self.parts), 1), torch.split(known, list(self.parts), 1), strict=True)
         loss = torch.stack([o.sum() / k.sum().clamp(min=1) for o, k in parts]).sum()
         with torch.no_grad():
-            squared = ((read - aim) ** 2 * known)[:, :n].sum() / known[:, :n].sum().clamp(min=1)
+            squared = ((read - aim) ** 2 * known).sum() / known.sum().clamp(min=1)
         return loss, squared
 
     def save(self, path: Path) -> None:
         """Write it as safetensors, whole or not at all."""
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.state_dict().items()}
         # One entry: safetensors writes several in an order that changes from run to run.
-        about = json.dumps({"names": self.names, "n_measurements": self.n_measurements})
+        about = json.dumps({"names": self.names, "parts": self.parts})
         with atomic_path(path) as new:
             save_file(tensors, new, {"readout": about})
 
@@ -84,7 +83,7 @@ class Readout(nn.Module):
             with safe_open(path, framework="pt") as stored:
                 about = json.loads(stored.metadata()["readout"])
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            readout = cls(tensors["linear.weight"].shape[1], tuple(about["names"]), int(about["n_measurements"]))
+            readout = cls(tensors["linear.weight"].shape[1], tuple(about["names"]), tuple(about["parts"]))
             readout.load_state_dict(tensors, strict=True)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise HeartprintError(
@@ -102,4 +101,4 @@ class Readout(nn.Module):
 
 def new_readout(inputs: int, targets: Targets) -> Readout:
     """A readout for these targets with random weights; it draws from torch's generator."""
-    return Readout(inputs, targets.names, targets.n_measurements)
+    return Readout(inputs, targets.names, targets.parts)

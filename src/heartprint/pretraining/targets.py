@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort_with_beats
@@ -29,24 +30,28 @@ _SHAPE_ECGS = 6000  # from which the components are taken; more change nothing t
 _CLIP_MV, _CLIP_SHAPE = 3.0, 6.0
 
 
+RHYTHM = ("rate_bpm", "rr_irregularity", "rr_variation", "p_consistency")
+"""The measurements that are learned as a part of their own: four numbers that would drown among the rest."""
+
+
 @dataclass(frozen=True)
 class Targets:
     """What is to be read off the sheets of a cohort.
 
     Attributes:
-        names: ``(k,)`` names; the first are `FEATURE_NAMES`, then ``beat_01``...
-        values: ``(n, k)`` float32, each about standard normal over the cohort, NaN = not measurable.
-        n_measurements: How many of the columns are `FEATURE_NAMES`.
+        names: ``(k,)`` names: those of `RHYTHM`, the rest of `FEATURE_NAMES`, ``beat_01``..., and maybe ``label_...``.
+        values: ``(n, k)`` float32, each about standard normal over the cohort, NaN = not measurable or not known.
+        parts: Numbers of consecutive columns that are averaged together in the loss; the parts then count alike.
     """
 
     names: tuple[str, ...]
     values: Floats
-    n_measurements: int
+    parts: tuple[int, ...]
 
     def save(self, path: Path) -> None:
         """Write them to an ``.npz`` without pickle, whole or not at all."""
         with atomic_path(path) as new, new.open("wb") as handle:
-            np.savez(handle, names=np.array(json.dumps(self.names)), values=self.values, n=self.n_measurements)
+            np.savez(handle, about=np.array(json.dumps([self.names, self.parts])), values=self.values)
 
     @classmethod
     def load(cls, path: Path) -> Targets:
@@ -57,8 +62,8 @@ class Targets:
         """
         try:
             with np.load(path, allow_pickle=False) as stored:
-                names = tuple(json.loads(str(stored["names"])))
-                return cls(names, np.asarray(stored["values"], dtype=np.float32), int(stored["n"]))
+                names, parts = json.loads(str(stored["about"]))
+                return cls(tuple(names), np.asarray(stored["values"], dtype=np.float32), tuple(parts))
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise HeartprintError(
                 "targets-damaged",
@@ -66,7 +71,7 @@ class Targets:
             ) from error
 
 
-def measure_targets(cohort: Cohort, *, progress: bool = True) -> Targets:
+def measure_targets(cohort: Cohort, *, labels: bool = False, progress: bool = True) -> Targets:
     """Measure the targets of every ECG.
 
     Measurements are brought to a standard normal by their ranks (heavy tails, such as those of RR irregularity, would
@@ -76,12 +81,34 @@ def measure_targets(cohort: Cohort, *, progress: bool = True) -> Targets:
 
     Args:
         cohort: ECGs.
+        labels: Whether to add sex, age and the labels of the cohort's table.
         progress: Whether to show progress.
     """
+    known = _labels(cohort) if labels else {}
     table, beats = measure_cohort_with_beats(cohort, n_jobs=-1, progress=progress)
     shapes = _shapes(beats)
-    names = (*FEATURE_NAMES, *(f"beat_{k + 1:02d}" for k in range(shapes.shape[1])))
-    return Targets(names, np.concatenate([_normal_scores(table), shapes], axis=1), len(FEATURE_NAMES))
+    order = [FEATURE_NAMES.index(name) for name in RHYTHM]
+    order += [k for k, name in enumerate(FEATURE_NAMES) if name not in RHYTHM]
+    names = [FEATURE_NAMES[k] for k in order]
+    names += [f"beat_{k + 1:02d}" for k in range(shapes.shape[1])]
+    columns = [_normal_scores(table[:, order]), shapes, *(_standardised(value)[:, None] for value in known.values())]
+    parts = (len(RHYTHM), len(order) - len(RHYTHM), shapes.shape[1], len(known))
+    return Targets((*names, *known), np.concatenate(columns, axis=1), tuple(n for n in parts if n))
+
+
+def _labels(cohort: Cohort) -> dict[str, Floats]:
+    """What the table says of each ECG: ``label_...``, as floats, NaN = not known."""
+    records = cohort.records
+    out = {"label_female": (records["sex"] == "female").cast(pl.Float32), "label_age": records["age"]}
+    out |= {name: records[name] for name in records.columns if name.startswith("label_")}
+    return {name: series.cast(pl.Float32).fill_null(float("nan")).to_numpy() for name, series in out.items()}
+
+
+def _standardised(values: Floats) -> Floats:
+    known = values[~np.isnan(values)]
+    if not known.size or known.std() == 0:
+        return np.full_like(values, np.nan)
+    return np.asarray((values - known.mean()) / known.std(), dtype=np.float32)
 
 
 def _normal_scores(table: Floats) -> Floats:

@@ -11,9 +11,11 @@ from heartprint.pretraining.methods.layouts import Layouts
 from heartprint.pretraining.methods.measured import Measured
 from heartprint.pretraining.methods.segments import Segments
 from heartprint.pretraining.methods.simclr import SimClr
+from heartprint.pretraining.methods.simulation_supervised import SimulationSupervised
 
 METHODS: dict[str, type[Method]] = {
-    method.name: method for method in (Bcl, SimClr, Layouts, Segments, BclState, Measured, BclMeasured)
+    method.name: method
+    for method in (Bcl, SimClr, Layouts, Segments, BclState, Measured, BclMeasured, SimulationSupervised)
 }
 """Every pretraining method by name."""
 

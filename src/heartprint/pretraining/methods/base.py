@@ -53,6 +53,7 @@ class Method(ABC):
         n_views: Sheets that an item gives, V.
         contrasts: Which of them are to find each other; may be empty.
         measured: Whether the sheets' own measurements are learned too (see `targets`).
+        labelled: Whether the labels of simulated patients are learned with them.
         rows: Rows of the cohort that can be drawn, ascending.
         n_items: Number of items; an epoch visits each at most once.
         views: Draws sheets.
@@ -64,6 +65,7 @@ class Method(ABC):
     n_views: ClassVar[int] = 2
     contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", 0, 1),)
     measured: ClassVar[bool] = False
+    labelled: ClassVar[bool] = False
 
     rows: Ints
     n_items: int

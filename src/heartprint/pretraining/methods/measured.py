@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from heartprint.pretraining.methods.layouts import Layouts
+from heartprint.pretraining.methods.base import EcgMethod, View
 
 
-class Measured(Layouts):
-    """Every sheet is to tell the measurements of the waveform that it was drawn from (see `targets`); no contrast."""
+class Measured(EcgMethod):
+    """Every sheet is to tell the measurements of the waveform that it was drawn from (see `targets`); no contrast.
+
+    An item gives one sheet, so a batch holds as many different ECGs as it has sheets.
+    """
 
     name = "measured"
-    description = "one ECG in two layouts and poses; learns to read the waveform's own measurements off the sheet"
+    description = "one sheet of an ECG; learns to read the waveform's own measurements off it"
+    n_views = 1
     contrasts = ()
     measured = True
+
+    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
+        """One sheet of the ECG."""
+        return (View(self.views.sheet(item, epoch, 0), item),)

@@ -238,3 +238,13 @@ HOSPITALS["passing-lvef"] = replace(
     case_mix=replace(HOSPITALS["internal"].case_mix, reduced_lvef=0.0, mildly_reduced_lvef=0.0),
     effects=replace(EFFECTS, lvef=replace(EFFECTS.lvef, comes_and_goes=0.5)),
 )
+
+# The people whom a cardiology department sees: the diseases are those of `lifelike`, only more common. AF in about
+# every fourth ECG (ours), so that what is learned from its sheets has met enough of it.
+HOSPITALS["cardiology"] = replace(
+    HOSPITALS["lifelike"],
+    name="cardiology",
+    case_mix=CaseMix(
+        age_mean=64.0, age_sd=15.0, women=0.47, reduced_lvef=0.22, mildly_reduced_lvef=0.12, af_log_odds=0.8
+    ),
+)
