@@ -360,3 +360,27 @@ def test_passing_lvef_comes_and_goes() -> None:
     assert "passing-lvef" in HOSPITALS
     assert PASSING.effects.normal == EFFECTS.normal
     assert PASSING.effects.sex == EFFECTS.sex
+
+
+def test_in_the_passing_world_rhythm_says_nothing_about_the_patient() -> None:
+    """AF at half of the visits of everybody, independent from visit to visit."""
+    af = np.concatenate(
+        [make_block(2, BLOCK * i, HOSPITALS["passing-state"]).ecgs["rhythm"] != SINUS for i in range(8)]
+    )
+    assert 0.46 < af.mean() < 0.54
+    assert abs(np.corrcoef(af[:, 0], af[:, 1])[0, 1]) < 0.1
+
+
+def test_a_cardiology_department_sees_more_of_the_same() -> None:
+    ward, town = ([make_block(2, BLOCK * i, HOSPITALS[name]) for i in range(4)] for name in ("cardiology", "lifelike"))
+
+    def share(blocks: list[Block]) -> tuple[float, float]:
+        return (
+            float(np.mean([block.ecgs["rhythm"] != SINUS for block in blocks])),
+            float(np.mean([block.people.lvef < 40 for block in blocks])),
+        )
+
+    (af, low), (af_in_town, low_in_town) = share(ward), share(town)
+    assert 0.18 < af < 0.32 and af > 2 * af_in_town
+    assert low > 1.5 * low_in_town
+    assert HOSPITALS["cardiology"].effects == HOSPITALS["lifelike"].effects

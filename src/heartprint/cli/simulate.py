@@ -18,7 +18,7 @@ def simulate(
             "--hospital",
             help="internal, or external: another machine, noise, anatomy and case mix (both with strong effects, "
             "for teaching); lifelike: life-size effects, many diseases and machines; cardiology: the same, more of "
-            "them sick; passing-lvef: low LVEF passes.",
+            "them sick; passing-lvef: low LVEF comes and goes; passing-state: AF too.",
         ),
     ] = "internal",
     rate: Annotated[int, typer.Option("--rate", help="Sampling rate in Hz: 100 or 500.")] = 100,

@@ -7,6 +7,7 @@ Willems 1985). Whatever cannot be measured is NaN. These numbers are the `featur
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numba
@@ -27,7 +28,7 @@ from heartprint.cohorts.beats import (
 )
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from heartprint.foundation.progress import track
+from heartprint.foundation.progress import Progress
 
 _BEFORE, _AFTER = int(0.45 * RATE), int(0.65 * RATE)  # reach of the median beat around the complex
 _STEP = 3  # samples of which one of the kept beat is the mean
@@ -414,8 +415,13 @@ def measure_cohort_with_beats(
         done = Parallel(n_jobs=n_jobs, return_as="generator")(
             delayed(_features_and_beats)(cohort, part) for part in parts
         )
-    shown = track(done, "Measuring", total=len(parts)) if progress else done
-    tables, beats = zip(*shown, strict=True)
+    tables, beats = [], []
+    with Progress("Measuring", n) if progress else contextlib.nullcontext() as shown:
+        for table, beat in done:
+            tables.append(table)
+            beats.append(beat)
+            if shown is not None:
+                shown.advance(len(table))
     return np.concatenate(tables), np.concatenate(beats)
 
 

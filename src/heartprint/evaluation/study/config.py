@@ -30,7 +30,7 @@ class SimulateEntry(_Strict):
     """
 
     patients: Annotated[int, Field(ge=1)]
-    hospital: Literal["internal", "external", "lifelike", "cardiology", "passing-lvef"] = "internal"
+    hospital: Literal["internal", "external", "lifelike", "cardiology", "passing-lvef", "passing-state"] = "internal"
     rate: Literal[100, 500] = 100
     seed: int | None = None
 

@@ -239,6 +239,15 @@ HOSPITALS["passing-lvef"] = replace(
     effects=replace(EFFECTS, lvef=replace(EFFECTS.lvef, comes_and_goes=0.5)),
 )
 
+# There, every patient also has AF at half of the visits: being in AF says nothing about who the patient is.
+_PASSING = HOSPITALS["passing-lvef"]
+HOSPITALS["passing-state"] = replace(
+    _PASSING,
+    name="passing-state",
+    case_mix=replace(_PASSING.case_mix, af_log_odds=20.0),
+    effects=replace(_PASSING.effects, af=replace(EFFECTS.af, persistent_share=0.0, chance_paroxysmal=0.5)),
+)
+
 # The people whom a cardiology department sees: the diseases are those of `lifelike`, only more common. AF in about
 # every fourth ECG (ours), so that what is learned from its sheets has met enough of it.
 HOSPITALS["cardiology"] = replace(
