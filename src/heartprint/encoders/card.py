@@ -71,15 +71,17 @@ def _encoder_lines(config: EncoderConfig) -> list[str]:
         f"- began with {config.initial_weights} weights",
         f"- layouts: {', '.join(config.layouts)}; baseline handling: {config.baseline}",
     ]
-    how = config.pretraining
-    if how is None:
+    if not config.stages:
         return [*lines, "- not pretrained on ECGs\n"]
-    return [
-        *lines,
-        f"- pretrained by `{how.method}`: {how.steps:,} steps of {how.batch_size:,} pairs, temperature "
-        f"{how.temperature:g}, pages turned by up to {how.max_rotation_deg:g} degrees, seed {how.seed}",
-        f"- pretrained on {_cohort(how.cohort)}\n",
-    ]
+    for how in reversed(config.stages):
+        again = "then " if how.after is not None else ""
+        temperature = "" if how.temperature is None else f", temperature {how.temperature:g}"
+        lines += [
+            f"- {again}pretrained by `{how.method}`: {how.steps:,} steps of {how.batch_size:,} patients or ECGs"
+            f"{temperature}, pages turned by up to {how.max_rotation_deg:g} degrees, seed {how.seed}",
+            f"- {again}pretrained on {_cohort(how.cohort)}",
+        ]
+    return [*lines[:-1], f"{lines[-1]}\n"]
 
 
 def _cohort(cohort: CohortSource) -> str:

@@ -51,14 +51,15 @@ class CohortSource(_Strict):
 class PretrainingSummary(_Strict):
     """How an encoder learned without labels.
 
-    ``batch_size`` counts pairs, ``max_rotation_deg`` is the largest turn of a page in degrees, ``settings`` is the
-    whole configuration of the run, ``after`` the pretraining that it went on from.
+    ``batch_size`` counts items (patients or ECGs), ``temperature`` is None without a contrast, ``max_rotation_deg`` is
+    the largest turn of a page in degrees, ``settings`` is the whole configuration of the run, ``after`` the pretraining
+    that it went on from.
     """
 
     method: str
     steps: int
     batch_size: int
-    temperature: float
+    temperature: float | None
     max_rotation_deg: float
     seed: int
     cohort: CohortSource

@@ -215,7 +215,7 @@ class _Run:
             method=config.method,
             steps=self.schedule.total_steps,
             batch_size=config.batch_size,
-            temperature=config.temperature,
+            temperature=config.temperature if self.method.contrasts else None,
             max_rotation_deg=config.max_rotation_deg,
             seed=config.seed,
             cohort=CohortSource.of(self.used),

@@ -364,6 +364,7 @@ def _draw_fibrillation(
     ecgs["flutter_ratio"] = np.array([2, 3, 4, 0])[np.searchsorted(shares, body.v.uniform(), side="right")]
     atrial = np.where(flutter[..., None], np.array(af.flutter_vector), np.array(af.f_wave_vector))
     size = np.exp(more.f_size_log_sd * body.d.normal(1))[:, None] * np.exp(0.3 * v.normal(1))
+    size = np.minimum(size, more.f_size_largest)
     atrial = atrial * np.where(flutter[..., None], np.exp(0.4 * np.log(size)), size)
     length = np.linalg.norm(atrial, axis=-1, keepdims=True)
     atrial = atrial + 0.3 * length * d.normal(3)[:, None]

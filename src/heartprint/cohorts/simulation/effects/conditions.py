@@ -191,7 +191,8 @@ class Rhythm:
 class Fibrillation:
     """AF and flutter, beside `AtrialFibrillation`. After Petrenas 2017 and Lian 2007; sizes ours."""
 
-    f_size_log_sd: float = 0.75  # very fine to coarse
+    f_size_log_sd: float = 0.75  # very fine to coarse ...
+    f_size_largest: float = 1.2  # ... which is about 0.3 mV from trough to peak in V1 (ours)
     second_source: float = 0.6  # a second set of f-waves of this size and another rate
     irregularity: Range = (0.40, 0.95)  # 1: the node alone decides; less: drugs and tone even it out
     regularised: float = 0.03
