@@ -30,12 +30,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts import Cohort
+from heartprint.cohorts import Cohort, half_of_patients
 from heartprint.cohorts.beats import RATE, clean, find_beats, median_beat, windows
 from heartprint.cohorts.leads import LEADS_12, TWELVE_FROM_EIGHT
 from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort
 from heartprint.cohorts.simulation import simulate
-from heartprint.foundation.randomness import stable_hash
 
 Floats = npt.NDArray[np.float64]
 PERCENTILES = (5, 25, 50, 75, 95)
@@ -292,9 +291,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     source = Cohort.open(options.real)
-    parity = np.array([stable_hash(str(p)) % 2 for p in source.records["patient_id"]])
-    keep = np.ones(len(source), dtype=np.bool_) if options.half == "all" else parity == int(options.half == "odd")
-    rows = np.flatnonzero(keep)
+    if options.half != "all":
+        source = half_of_patients(source, options.half)
+    rows = np.arange(len(source))
     with tempfile.TemporaryDirectory() as folder:
         made = simulate(
             Path(folder) / "cohort", options.patients, seed=options.seed, hospital=options.hospital, progress=False

@@ -5,8 +5,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from heartprint.cohorts import Cohort, draw_budgets, patient_folds, prove_disjoint, split_by_patient
+from heartprint.cohorts import (
+    Cohort,
+    draw_budgets,
+    half_of_patients,
+    patient_folds,
+    prove_disjoint,
+    split_by_patient,
+)
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.randomness import stable_hash
 
 from .ecgs import small_cohort
 
@@ -61,6 +69,13 @@ def test_bad_shares(base: Cohort, fractions: dict[str, float]) -> None:
     with pytest.raises(HeartprintError) as caught:
         split_by_patient(base, fractions)
     assert caught.value.code == "bad-split"
+
+
+def test_the_halves_are_made_of_whole_patients_and_of_everybody(base: Cohort) -> None:
+    even, odd = half_of_patients(base, "even"), half_of_patients(base, "odd")
+    prove_disjoint({"even": even, "odd": odd})
+    assert sorted([*even.ecg_ids, *odd.ecg_ids]) == sorted(base.ecg_ids)
+    assert all(stable_hash(str(p)) % 2 == 0 for p in even.patient_ids) and len(even) and len(odd)
 
 
 def test_proof_can_fail(base: Cohort) -> None:

@@ -1,7 +1,7 @@
 """ECGs on disk: cohorts, readers, simulated patients, tasks, splits, pairs, measurements."""
 
 from heartprint.cohorts.cohort import Cohort, CohortInfo
-from heartprint.cohorts.splits import draw_budgets, patient_folds, prove_disjoint, split_by_patient
+from heartprint.cohorts.splits import draw_budgets, half_of_patients, patient_folds, prove_disjoint, split_by_patient
 from heartprint.cohorts.tasks import TASKS, Task, get_task
 from heartprint.cohorts.writer import write_cohort
 
@@ -12,6 +12,7 @@ __all__ = [
     "Task",
     "draw_budgets",
     "get_task",
+    "half_of_patients",
     "patient_folds",
     "prove_disjoint",
     "split_by_patient",

@@ -13,6 +13,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 
 Budget = int | float | Literal["all"]
+Half = Literal["even", "odd"]
 MIN_PER_CLASS = 2
 
 
@@ -50,6 +51,16 @@ def split_by_patient(cohort: Cohort, fractions: Mapping[str, float], *, seed: in
     }
     prove_disjoint(parts)
     return parts
+
+
+def half_of_patients(cohort: Cohort, half: Half) -> Cohort:
+    """Take the patients whose hashed id is even or odd: one half to develop on, the other one to report on.
+
+    The halves depend on the ids alone, and neither on any seed nor on the folds of `patient_folds`.
+    """
+    ids, codes = np.unique(cohort.patient_ids, return_inverse=True)
+    odd = np.array([stable_hash(p) % 2 == 1 for p in ids.tolist()], dtype=np.bool_)
+    return cohort.take(np.flatnonzero(odd[codes] == (half == "odd")))
 
 
 def prove_disjoint(parts: Mapping[str, Cohort]) -> None:

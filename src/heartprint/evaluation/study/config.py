@@ -44,6 +44,8 @@ class CohortEntry(_Strict):
         title: What people read.
         since: First day used, inclusive.
         until: Last day used, inclusive.
+        half: ``even`` or ``odd`` keeps that half of the patients (see `half_of_patients`), to develop on the one and
+            report on the other.
     """
 
     path: Path | None = None
@@ -51,6 +53,7 @@ class CohortEntry(_Strict):
     title: str | None = None
     since: dt.date | None = None
     until: dt.date | None = None
+    half: Literal["even", "odd"] | None = None
 
     @model_validator(mode="after")
     def _has_source(self) -> CohortEntry:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 import heartprint
-from heartprint.cohorts import Cohort
+from heartprint.cohorts import Cohort, half_of_patients
 from heartprint.cohorts.splits import draw_budgets, patient_folds, patient_uniforms
 from heartprint.cohorts.tasks import Task, get_task
 from heartprint.evaluation.study.config import Budget, CohortEntry, SimulateEntry, StudyConfig, budget_name
@@ -193,7 +193,7 @@ def open_cohort(name: str, entry: CohortEntry, folder: Path, seed: int) -> Cohor
                 f"Cohort '{name}' has no ECG between {entry.since or 'the beginning'} and {entry.until or 'the end'}. "
                 "Change since and until, or check that the ECGs have dates.",
             )
-    return cohort
+    return cohort if entry.half is None else half_of_patients(cohort, entry.half)
 
 
 def digest(*parts: object) -> str:
