@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 OUT ?= out
 
-.PHONY: demo test check slow bench encoder study-ptb-xl clean help
+.PHONY: demo test check slow bench encoder study-ptb-xl study-encoder clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
 	@echo "make encoder       pretrain the encoder that comes with the package, into OUT/encoder (hours; resumes)"
 	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
+	@echo "make study-encoder the shipped encoder on PTB-XL's folder DATA/ptb-xl (hours: SimCLR is trained as long as it was)"
 
 $(VENV)/installed: pyproject.toml
 	@echo "Installing Heartprint into $(VENV) (about 6 GB, mostly torch; some minutes) ..."
@@ -45,6 +46,7 @@ slow: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/simulation.py
+	$(BIN)/python benchmarks/embedding.py
 
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \
@@ -55,6 +57,10 @@ encoder: $(VENV)/installed
 study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
 	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
+
+study-encoder: $(VENV)/installed
+	@test -f $(OUT)/ptb-xl/cohort.json || $(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
+	$(BIN)/heartprint study configs/encoders-ptb-xl.yaml --out $(OUT)/encoders-ptb-xl -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 
 clean:
 	rm -rf $(VENV) build dist demo $(OUT)

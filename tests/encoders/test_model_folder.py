@@ -59,6 +59,11 @@ def encoder_folder(tmp_path: Path, encoder_config: EncoderConfig, cohort: Cohort
     return save_encoder(tmp_path / "encoder", trained(), encoder_config, seen=Seen.of(cohort))
 
 
+def test_everybody_may_read_a_folder(encoder_folder: Path) -> None:
+    """An encoder that an administrator installs must open for the others."""
+    assert {file.stat().st_mode & 0o777 for file in encoder_folder.iterdir()} == {0o644}
+
+
 @pytest.fixture
 def model_folder(tmp_path: Path, model_config: ModelConfig, cohort: Cohort) -> Path:
     weights = np.random.default_rng(1).normal(0, 0.3, 256)

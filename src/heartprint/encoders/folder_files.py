@@ -92,6 +92,8 @@ def write_folder(
         write_text(new / CARD_FILE, card(complete, half=half, by_source=bool(seen.simulated), text=card_text))
         lines = [f"{sha256_file(new / name)}  {name}\n" for name in CHECKED_FILES]
         write_text(new / CHECKSUMS_FILE, "".join(lines))
+        for file in new.iterdir():
+            file.chmod(0o644)  # safetensors lets nobody but the owner read: an installed encoder is for everybody
     return folder
 
 
