@@ -51,7 +51,7 @@ bench: $(VENV)/installed-dev
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \
 		$(BIN)/heartprint simulate $(OUT)/encoder/patients --patients 20000 --hospital cardiology --seed 5081971
-	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/encoder.yaml --out $(OUT)/encoder/run --resume
+	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/pretraining/encoder.yaml --out $(OUT)/encoder/run --resume
 	$(BIN)/heartprint export $(OUT)/encoder/run $(OUT)/encoder/shipped --half --card docs/encoder-card.md
 
 study-ptb-xl: $(VENV)/installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from heartprint.encoders import load_encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain
+from heartprint.pretraining.config import CHANGEABLE
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
@@ -164,10 +166,20 @@ def test_labels_are_learned_of_simulated_patients_only(
     for name in ("bcl", "bcl_state", "segments", "layouts", "simclr", "measured", "bcl_measured"):
         assert not get_method(name).labelled
     real = Cohort.open(patients.path)
-    monkeypatch.setattr(real, "info", real.info.model_copy(update={"simulated": False}))
+    monkeypatch.setattr(real, "info", dataclasses.replace(real.info, simulated=False))
     with pytest.raises(HeartprintError) as caught:
         pretrain(real, config(method="simulation_supervised", steps=1), tmp_path / "run", progress=False)
     assert caught.value.code == "not-simulated" and not (tmp_path / "run").exists()
+
+
+def test_the_recipe_of_the_shipped_encoder_is_the_shipped_one() -> None:
+    from heartprint.foundation.config import load_config
+
+    recipe = load_config(Path(__file__).parents[2] / "configs" / "pretraining" / "encoder.yaml", [], PretrainConfig)
+    made = load_encoder().config
+    assert made.pretraining is not None and made.simulated and len(made.stages) == 1
+    said = PretrainConfig(**made.pretraining.settings)
+    assert said.model_dump(exclude=set(CHANGEABLE)) == recipe.model_dump(exclude=set(CHANGEABLE))
 
 
 def test_a_run_goes_on_from_another_encoder(patients: Cohort, cohort: Cohort, config: Make, tmp_path: Path) -> None:
