@@ -11,12 +11,13 @@ import torch
 
 from heartprint.cohorts import Cohort
 from heartprint.encoders import LoadedModel, load_model
-from heartprint.evaluation.evaluate import FOUR_LAYOUTS, SCORE_COLUMNS, evaluate
+from heartprint.evaluation.evaluate import SCORE_COLUMNS, evaluate
 from heartprint.evaluation.plots import PLOT_FILES
 from heartprint.finetuning import finetune, score_cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc, average_precision, delong_interval
 from heartprint.metrics.calibration import brier_score
+from heartprint.sheets import PAPER_LAYOUTS
 from tests.finetuning.tiny import make_cohort
 
 QUICK = {"layouts": ("standard",), "resamples": 100, "progress": False}
@@ -55,7 +56,7 @@ def test_numbers_are_those_of_the_scores(model: LoadedModel, fresh: Cohort, tmp_
     assert json.loads((tmp_path / "e" / "metrics.json").read_text()) == result
     part = fresh.take([r for r in range(30) if r not in (3, 4)])
     labels = part.labels("tall")
-    for layout in FOUR_LAYOUTS:
+    for layout in PAPER_LAYOUTS:
         logits, probabilities = score_cohort(model, part, layout=layout, progress=False)
         measured = result["layouts"][layout]
         assert measured["auroc"]["estimate"] == pytest.approx(auroc(labels, logits), abs=1e-9)

@@ -22,6 +22,7 @@ from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.checkpoint import load_latest
 from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.targets import Targets
 from tests.pretraining.conftest import ECGS_PER_PATIENT, build
 
 Make = Callable[..., PretrainConfig]
@@ -288,8 +289,14 @@ def test_learning_rate_rises_and_falls(config: Make) -> None:
 
 
 def test_weight_decay_spares_biases_and_normalisation(config: Make) -> None:
-    groups = Learner(config(weight_decay=0.1), 10, torch.device("cpu")).optimizer.param_groups
-    assert [(g["weight_decay"], {p.ndim > 1 for p in g["params"]}) for g in groups] == [(0.1, {True}), (0.0, {False})]
+    learner = Learner(config(weight_decay=0.1), 10, torch.device("cpu"))
+    learner.learn_to_read(Targets(("one",), np.zeros((3, 1), dtype=np.float32), (1,)))
+    groups = learner.optimizer.param_groups
+    assert [(g["weight_decay"], {p.ndim > 1 for p in g["params"]}) for g in groups] == [
+        (0.1, {True}),
+        (0.0, {False}),
+    ] * 2
+    assert sum(p.numel() for group in groups for p in group["params"]) == learner.n_parameters
 
 
 @pytest.mark.slow

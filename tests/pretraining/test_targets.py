@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,7 +143,8 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
     from heartprint.pretraining.methods import get_method
 
     values = np.arange(len(patients), dtype=np.float32)[:, None]
-    learner = Learner(config(method="bcl_measured"), 1, torch.device("cpu"), Targets(("row",), values, (1,)))
+    learner = Learner(config(method="bcl_measured"), 1, torch.device("cpu"))
+    learner.learn_to_read(Targets(("row",), values, (1,)))
     method = get_method("bcl_measured")(patients, config(method="bcl_measured"))
     batch = draw_batch(method, BatchKey(0, 0, np.array([3, 7])))
     asked: list[torch.Tensor] = []
@@ -197,3 +199,19 @@ def test_a_run_goes_on_from_another_encoder(patients: Cohort, cohort: Cohort, co
     with pytest.raises(HeartprintError) as caught:
         pretrain(cohort, config(init=str(first), backbone="efficientnet_b3"), tmp_path / "third", progress=False)
     assert caught.value.code == "encoder-mismatch" and not (tmp_path / "third").exists()
+
+
+def test_a_resumed_run_must_have_begun_from_the_same_weights(patients: Cohort, config: Make, tmp_path: Path) -> None:
+    """The folder that ``init`` names may hold another encoder by the time the run is resumed."""
+    first = pretrain(patients, config(steps=1), tmp_path / "first", progress=False)
+    chosen = config(init=str(first), steps=2)
+    pretrain(patients, chosen, tmp_path / "second", stop_after_steps=1, progress=False)
+    kept = tmp_path / "kept"
+    first.rename(kept)
+    pretrain(patients, config(steps=1, seed=5), first, progress=False)
+    with pytest.raises(HeartprintError, match="other weights") as caught:
+        pretrain(patients, chosen, tmp_path / "second", resume=True, progress=False)
+    assert caught.value.code == "config-changed"
+    shutil.rmtree(first)
+    kept.rename(first)
+    assert pretrain(patients, chosen, tmp_path / "second", resume=True, progress=False).is_dir()

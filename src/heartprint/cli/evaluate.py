@@ -36,14 +36,14 @@ def evaluate(
     Example: heartprint evaluate MODEL COHORT --out DIR --exclude-seen
     """
     from heartprint.cohorts import Cohort
-    from heartprint.evaluation.evaluate import FOUR_LAYOUTS
     from heartprint.evaluation.evaluate import evaluate as run
+    from heartprint.sheets import PAPER_LAYOUTS
 
     result = run(
         model,
         Cohort.open(cohort),
         out,
-        layouts=tuple(layout or FOUR_LAYOUTS),
+        layouts=tuple(layout or PAPER_LAYOUTS),
         exclude_seen=exclude_seen,
         transductive=transductive,
         resamples=resamples,

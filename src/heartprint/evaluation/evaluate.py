@@ -25,13 +25,13 @@ from heartprint.metrics.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
+from heartprint.sheets import PAPER_LAYOUTS
 
 if TYPE_CHECKING:
     from heartprint.encoders import LoadedModel
 
 METRICS_FILE = "metrics.json"
 SCORES_FILE = "scores.csv"
-FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
 
 SCORE_COLUMNS: dict[str, pl.DataType] = {
     "ecg_id": pl.String(),
@@ -55,7 +55,7 @@ def evaluate(
     cohort: Cohort,
     out: str | Path,
     *,
-    layouts: Sequence[str] = FOUR_LAYOUTS,
+    layouts: Sequence[str] = PAPER_LAYOUTS,
     exclude_seen: bool = False,
     transductive: bool = False,
     level: float = 0.95,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+from heartprint.sheets import PAPER_LAYOUTS
 
 
 class FinetuneConfig(BaseModel):
@@ -55,7 +55,7 @@ class FinetuneConfig(BaseModel):
     layout: str = "standard"
     batch_size: Annotated[int, Field(ge=1)] = 64
     device: str = "auto"
-    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = FOUR_LAYOUTS
+    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     head_views: Annotated[int, Field(ge=1)] = 4
     head_sheets: Annotated[int, Field(ge=1)] = 4000

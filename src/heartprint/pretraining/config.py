@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-FOUR_LAYOUTS = ("standard", "two_rhythm", "alternate", "shuffled")
+from heartprint.sheets import PAPER_LAYOUTS
+
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
 """Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
@@ -93,7 +94,7 @@ class PretrainConfig(BaseModel):
     backbone: str = "small"
     init: str = "random"
     image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
-    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = FOUR_LAYOUTS
+    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
     stretch_layouts: Annotated[tuple[str, ...], Field(min_length=1)] = SHORT_LAYOUTS
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"

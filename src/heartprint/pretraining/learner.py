@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.losses import contrastive_logits, partner_found
 from heartprint.pretraining.methods import get_method
-from heartprint.pretraining.readout import Readout, new_readout
+from heartprint.pretraining.readout import Readout
 from heartprint.pretraining.targets import Targets
 
 FRESH: tuple[Weights, ...] = ("random", "imagenet")
@@ -61,12 +61,12 @@ class Learner:
         config: The run's configuration.
         total_steps: Steps of the run, for the learning rate.
         device: Where it computes.
-        targets: What is to be read off the sheets, if the method learns that.
+
+    Raises:
+        HeartprintError: What `initial_encoder` raises.
     """
 
-    def __init__(
-        self, config: PretrainConfig, total_steps: int, device: torch.device, targets: Targets | None = None
-    ) -> None:
+    def __init__(self, config: PretrainConfig, total_steps: int, device: torch.device) -> None:
         self.config = config
         self.device = device
         self.total_steps = total_steps
@@ -82,31 +82,37 @@ class Learner:
                 self.heads[name] = ProjectionHead(width, config.head_hidden, config.head_dim).to(device)
         self.readout: Readout | None = None
         self._targets: Tensor | None = None
-        if targets is not None:
-            with _drawing_from(config.seed, "weights of the readout"):
-                self.readout = new_readout(width, targets).to(device)
-            self._targets = torch.from_numpy(targets.values)
         self.encoder.train()
-        self._modules = {"encoder": self.encoder, "heads": self.heads}
-        if self.readout is not None:
-            self._modules["readout"] = self.readout
-        self._named = [
+        self._modules: dict[str, nn.Module] = {"encoder": self.encoder, "heads": self.heads}
+        self.optimizer = torch.optim.AdamW(self._groups(self._named()), lr=config.learning_rate)
+
+    def learn_to_read(self, targets: Targets) -> None:
+        """Also learn to read measurements off the sheets; to be called before the first step."""
+        with _drawing_from(self.config.seed, "weights of the readout"):
+            self.readout = Readout(self.encoder.embedding_dim, targets.names, targets.parts).to(self.device)
+        self._targets = torch.from_numpy(targets.values)
+        self._modules["readout"] = self.readout
+        for group in self._groups(list(self.readout.named_parameters())):
+            self.optimizer.add_param_group(group)
+
+    def _named(self) -> list[tuple[str, nn.Parameter]]:
+        return [
             (f"{part}.{name}", parameter)
             for part, module in self._modules.items()
             for name, parameter in module.named_parameters()
         ]
-        self.optimizer = torch.optim.AdamW(
-            [
-                {"params": [p for _, p in self._named if p.ndim > 1], "weight_decay": config.weight_decay},
-                {"params": [p for _, p in self._named if p.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=config.learning_rate,
-        )
+
+    def _groups(self, named: list[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
+        """Weight decay for matrices and filters, none for biases and normalisation."""
+        return [
+            {"params": [p for _, p in named if p.ndim > 1], "weight_decay": self.config.weight_decay},
+            {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
+        ]
 
     @property
     def n_parameters(self) -> int:
         """Number of weights that learn, heads included."""
-        return sum(p.numel() for _, p in self._named)
+        return sum(p.numel() for _, p in self._named())
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then a cosine to zero (Loshchilov & Hutter 2017)."""
@@ -158,7 +164,7 @@ class Learner:
             for part, module in self._modules.items()
             for name, value in module.state_dict().items()
         }
-        for name, parameter in self._named:
+        for name, parameter in self._named():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
         # A copy: the network's own tensors change with the next step.
@@ -170,7 +176,7 @@ class Learner:
             prefix = f"{part}."
             own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
             module.load_state_dict(own, strict=True)
-        for name, parameter in self._named:
+        for name, parameter in self._named():
             stored = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             # The step count stays on the CPU; the averages lie as their parameter lies.
             memory = {

@@ -18,6 +18,7 @@ from heartprint.cohorts import Cohort
 from heartprint.encoders import (
     CohortSource,
     EncoderConfig,
+    LoadedEncoder,
     PretrainingSummary,
     Seen,
     choose_device,
@@ -111,13 +112,16 @@ class _Run:
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
         self.folder = RunFolder(out, config, self.used)
+        self.before: LoadedEncoder | None = None
 
     def go(self, device: torch.device, stop_after_steps: int | None, progress: bool) -> None:
         total = self.schedule.total_steps
         # Before anything is written: it may not be possible.
-        Learner(self.config, total, device)
-        self.folder.start()
-        learner = Learner(self.config, total, device, self._targets(progress))
+        learner = Learner(self.config, total, device)
+        self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init)
+        self.folder.start(self.before.config.weights_sha256 if self.before else None)
+        if self.method.measured:
+            learner.learn_to_read(self._targets(progress))
         found = load_latest(self.folder.path / CHECKPOINTS)
         if found is not None:
             learner.load(found.tensors)
@@ -162,10 +166,8 @@ class _Run:
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
 
-    def _targets(self, progress: bool) -> Targets | None:
+    def _targets(self, progress: bool) -> Targets:
         """Measured once and kept: a resumed run must learn the very same numbers."""
-        if not self.method.measured:
-            return None
         path = self.folder.path / TARGETS_FILE
         if path.is_file():
             return Targets.load(path)
@@ -209,8 +211,7 @@ class _Run:
         config = self.config
         if learner.readout is not None:
             learner.readout.save(self.folder.path / READOUT_FILE)
-        before = None if config.init in FRESH else resolve_encoder(config.init)
-        seen = Seen.of(self.used)
+        before, seen = self.before, Seen.of(self.used)
         summary = PretrainingSummary(
             method=config.method,
             steps=self.schedule.total_steps,

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
-from heartprint.pretraining.targets import Targets
 
 READOUT_FILE = "readout.safetensors"
 
@@ -97,8 +96,3 @@ class Readout(nn.Module):
         with torch.inference_mode():
             table = self(torch.from_numpy(np.asarray(embedding, dtype=np.float32))).numpy()
         return {name: table[:, k] for k, name in enumerate(self.names)}
-
-
-def new_readout(inputs: int, targets: Targets) -> Readout:
-    """A readout for these targets with random weights; it draws from torch's generator."""
-    return Readout(inputs, targets.names, targets.parts)

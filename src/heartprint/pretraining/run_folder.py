@@ -96,8 +96,21 @@ class RunFolder:
         if (self.path / NOTE_FILE).is_file():
             self._check_cohort()
 
-    def start(self) -> None:
-        """Write down what is about to run; settings that may change are kept as they are now."""
+    def start(self, started_from: str | None) -> None:
+        """Write down what is about to run; settings that may change are kept as they are now.
+
+        Args:
+            started_from: SHA-256 of the weights of another pretraining that is gone on from.
+
+        Raises:
+            HeartprintError: ``config-changed`` if a run is resumed and ``init`` names other weights than it began with.
+        """
+        if self.note.setdefault("started_from", started_from) != started_from:
+            raise HeartprintError(
+                "config-changed",
+                f"The run in {self.path} began from other weights than '{self.config.init}' has now. Give the encoder "
+                "it began from, or choose another --out.",
+            )
         save_config(self.path / CONFIG_FILE, self.config)
         self.save()
 

@@ -78,15 +78,9 @@ def open_streams(seed: int, hospital: str, first: int) -> tuple[Draws, Draws]:
     Returns:
         The patients' draws ``(BLOCK, ...)`` and their visits' draws ``(BLOCK, MAX_VISITS, ...)``.
     """
-    patient_n, patient_u, visit_n, visit_u = 260, 64, 144, 40
-    pn, pu = np.empty((BLOCK, patient_n)), np.empty((BLOCK, patient_u))
-    vn, vu = np.empty((BLOCK, MAX_VISITS, visit_n)), np.empty((BLOCK, MAX_VISITS, visit_u))
-    for i in range(BLOCK):
-        stream = generator(seed, f"simulated patient {hospital}", first + i)
-        pn[i], pu[i] = stream.standard_normal(patient_n), stream.random(patient_u)
-        stream = generator(seed, f"simulated visits {hospital}", first + i)
-        vn[i], vu[i] = stream.standard_normal((MAX_VISITS, visit_n)), stream.random((MAX_VISITS, visit_u))
-    return Draws(pn, pu), Draws(vn, vu)
+    patients = [generator(seed, f"simulated patient {hospital}", first + i) for i in range(BLOCK)]
+    visits = [generator(seed, f"simulated visits {hospital}", first + i) for i in range(BLOCK)]
+    return _draws(patients, (), 260, 64), _draws(visits, (MAX_VISITS,), 144, 40)
 
 
 def open_more_streams(seed: int, hospital: str, first: int) -> tuple[Draws, Draws]:
@@ -95,11 +89,11 @@ def open_more_streams(seed: int, hospital: str, first: int) -> tuple[Draws, Draw
     Returns:
         As `open_streams`.
     """
-    patient_n, patient_u, visit_n, visit_u = 160, 96, 32, 112
-    pn, pu = np.empty((BLOCK, patient_n)), np.empty((BLOCK, patient_u))
-    vn, vu = np.empty((BLOCK, MAX_VISITS, visit_n)), np.empty((BLOCK, MAX_VISITS, visit_u))
-    for i in range(BLOCK):
-        stream = generator(seed, f"simulated conditions {hospital}", first + i)
-        pn[i], pu[i] = stream.standard_normal(patient_n), stream.random(patient_u)
-        vn[i], vu[i] = stream.standard_normal((MAX_VISITS, visit_n)), stream.random((MAX_VISITS, visit_u))
-    return Draws(pn, pu), Draws(vn, vu)
+    conditions = [generator(seed, f"simulated conditions {hospital}", first + i) for i in range(BLOCK)]
+    return _draws(conditions, (), 160, 96), _draws(conditions, (MAX_VISITS,), 32, 112)
+
+
+def _draws(streams: list[np.random.Generator], shape: tuple[int, ...], normals: int, uniforms: int) -> Draws:
+    """Draw from each stream ``(*shape, normals)`` normals, then ``(*shape, uniforms)`` uniforms."""
+    drawn = [(stream.standard_normal((*shape, normals)), stream.random((*shape, uniforms))) for stream in streams]
+    return Draws(np.array([n for n, _ in drawn]), np.array([u for _, u in drawn]))

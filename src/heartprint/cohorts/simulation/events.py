@@ -34,8 +34,6 @@ from heartprint.cohorts.simulation.synthesis import (
     FIBRILLATION,
     FLUTTER,
     RUN_IN_S,
-    electrode_noise,
-    record,
 )
 
 N_BEAT = len(NORMAL_WAVES)
@@ -360,26 +358,8 @@ def draw_beats(
 
 
 @numba.njit(cache=True)
-def synthesise_lifelike(
-    ecgs: Any,
-    i: int,
-    normals: Any,
-    uniforms: Any,
-    white: Any,
-    knots: Any,
-    fs: float,
-    low_pass: Any,
-    high_pass_hz: float,
-    mains_hz: float,
-    uv_per_bit: float,
-    out: Any,
-) -> int:
-    """Make the samples of ECG ``i``, as `synthesis.synthesise` does for teaching worlds."""
-    signal = np.zeros((white.shape[1], 8))
+def beat_lifelike(ecgs: Any, i: int, normals: Any, uniforms: Any, fs: float, out: Any) -> None:
+    """Let the heart of a lifelike ECG beat, as `synthesis.beat` does for teaching worlds."""
     atrial, ventricular = np.zeros((MAX_EVENTS, 5)), np.zeros((MAX_EVENTS, 4))
-    n_a, n_v = beats_of(ecgs, i, normals, uniforms, signal.shape[0] / fs - RUN_IN_S, atrial, ventricular)
-    draw_beats(ecgs, i, normals, atrial, n_a, ventricular, n_v, fs, signal)
-    electrode_noise(ecgs, i, white, knots, mains_hz, fs, signal)
-    if ecgs[i].flat_lead >= 0:
-        signal[:, ecgs[i].flat_lead] = 0.0
-    return record(signal, fs, low_pass, high_pass_hz, uv_per_bit, out)
+    n_a, n_v = beats_of(ecgs, i, normals, uniforms, out.shape[0] / fs - RUN_IN_S, atrial, ventricular)
+    draw_beats(ecgs, i, normals, atrial, n_a, ventricular, n_v, fs, out)

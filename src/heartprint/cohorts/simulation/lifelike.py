@@ -35,9 +35,9 @@ from heartprint.cohorts.simulation.events import (
     JUNCTIONAL,
     LIFELIKE_ECG,
 )
-from heartprint.cohorts.simulation.heart import APEX, BACK, LEFT_ATRIUM, QRS, REPOLARISATION, ST, Heart, P, T, Z
+from heartprint.cohorts.simulation.heart import QRS, REPOLARISATION, Heart, P
 from heartprint.cohorts.simulation.people import People
-from heartprint.cohorts.simulation.signature import ectopic_beat, lead_field, smooth_chest
+from heartprint.cohorts.simulation.signature import ectopic_beat, fail_and_drift, lead_field, scale_waves, smooth_chest
 from heartprint.cohorts.simulation.synthesis import FIBRILLATION, FLUTTER, SINUS
 
 _SHAPE = (BLOCK, MAX_VISITS)
@@ -134,27 +134,10 @@ def _draw_signature(
     effects, sizes, people = hospital.effects, body.sizes, body.people
     normal, low, passing = effects.normal, effects.lvef, effects.passing
     vector = body.vector
-    # Low LVEF, as in `signature.draw_signature`.
     answer = np.exp(low.response_log_sd * d.normal(4))[:, None] * people.severity[..., None]
-    vector[:, :, APEX] *= np.clip(1.0 - low.apex_loss * answer[..., 0], -0.3, 1.0)[..., None]
-    vector[:, :, BACK, Z] *= (1.0 + low.back_gain * answer[..., 0])[..., None]
-    vector[:, :, QRS, :Z] *= np.clip(1.0 - low.limb_loss * answer[..., 1], 0.4, 1.0)[..., None, None]
-    vector[:, :, LEFT_ATRIUM] *= (1.0 + low.left_atrium * answer[..., 1])[..., None]
-
-    steps = np.cumsum(v.normal(len(NORMAL_WAVES), 3) * np.sqrt(people.gap)[..., None, None], axis=1)
-    vector += passing.wave_drift * np.linalg.norm(vector, axis=-1, keepdims=True) * np.clip(steps, -3.0, 3.0)
-    t_turn = heart.t_lie[:, None] + passing.t_turn_deg * v.normal(3)
-    t_turn += np.array(low.t_turn_deg) * np.minimum(answer[..., 2:3], 2.5)
-    vector[:, :, T] = np.einsum("bvij,bvkj->bvki", rotation(t_turn), vector[:, :, T])
-
-    gain = np.exp(passing.gain_log_sd * v.normal(1)[..., 0])
+    fail_and_drift(v, vector, heart, answer, people, effects)
     hidden = np.where(body.d.happens(sizes.rhythm.invisible_p), body.d.uniform(*sizes.rhythm.invisible_gain), 1.0)
-    p_gain = hidden[:, None] * np.exp(normal.p_gain_log_sd * d.normal(1) + passing.p_gain_log_sd * v.normal(1)[..., 0])
-    t_gain = np.exp(low.t_gain_log * answer[..., 2] + passing.t_gain_log_sd * v.normal(1)[..., 0])
-    own = ((P, p_gain), (QRS, heart.qrs_gain[:, None]), (REPOLARISATION, heart.t_gain[:, None] * t_gain))
-    for waves, factor in own:
-        vector[:, :, waves] *= (gain * factor)[..., None, None]
-    vector[:, :, ST] += passing.st_mv * v.normal(3)
+    gain = scale_waves(d, v, vector, heart, answer, effects, hidden[:, None])
 
     other_p = _other_focus(body, vector[:, :, P])
     delta = body.delta * gain[..., None]

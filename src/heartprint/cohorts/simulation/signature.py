@@ -12,6 +12,7 @@ from heartprint.cohorts.simulation.effects import (
     ECTOPIC_WAVES,
     REFERENCE_PR_S,
     REFERENCE_QRS_S,
+    Effects,
     Hospital,
 )
 from heartprint.cohorts.simulation.effects.sizes import FindingShapes
@@ -62,25 +63,11 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
     answer = np.exp(low.response_log_sd * d.normal(4))[:, None] * people.severity[..., None]
 
     vector = np.repeat(heart.vector[:, None], MAX_VISITS, axis=1)  # (B, V, K, 3)
-    vector[:, :, APEX] *= np.clip(1.0 - low.apex_loss * answer[..., 0], -0.3, 1.0)[..., None]
-    vector[:, :, BACK, Z] *= (1.0 + low.back_gain * answer[..., 0])[..., None]
-    vector[:, :, QRS, :Z] *= np.clip(1.0 - low.limb_loss * answer[..., 1], 0.4, 1.0)[..., None, None]
-    vector[:, :, LEFT_ATRIUM] *= (1.0 + low.left_atrium * answer[..., 1])[..., None]
-
-    steps = np.cumsum(v.normal(N_WAVES, 3) * np.sqrt(people.gap)[..., None, None], axis=1)
-    vector += passing.wave_drift * np.linalg.norm(vector, axis=-1, keepdims=True) * np.clip(steps, -3.0, 3.0)
-    t_turn = heart.t_lie[:, None] + passing.t_turn_deg * v.normal(3)
-    t_turn += np.array(low.t_turn_deg) * np.minimum(answer[..., 2:3], 2.5)
-    vector[:, :, T] = np.einsum("bvij,bvkj->bvki", rotation(t_turn), vector[:, :, T])
+    fail_and_drift(v, vector, heart, answer, people, effects)
     position = heart.lie[:, None] + np.array(passing.position_deg) * v.normal(3)
     vector = np.einsum("bvij,bvkj->bvki", rotation(position), vector)
 
-    gain = np.exp(passing.gain_log_sd * v.normal(1)[..., 0])
-    p_gain = np.exp(normal.p_gain_log_sd * d.normal(1) + passing.p_gain_log_sd * v.normal(1)[..., 0])
-    t_gain = np.exp(low.t_gain_log * answer[..., 2] + passing.t_gain_log_sd * v.normal(1)[..., 0])
-    for waves, own in ((P, p_gain), (QRS, heart.qrs_gain[:, None]), (REPOLARISATION, heart.t_gain[:, None] * t_gain)):
-        vector[:, :, waves] *= (gain * own)[..., None, None]
-    vector[:, :, ST] += passing.st_mv * v.normal(3)
+    gain = scale_waves(d, v, vector, heart, answer, effects)
 
     leads = lead_field(d, v, hospital)
     amplitude = np.einsum("bvlj,bvkj->bvkl", leads, vector)
@@ -112,6 +99,57 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
         qtc=np.clip(qtc, 0.350, 0.520),
         leads=leads,
     )
+
+
+def fail_and_drift(v: Draws, vector: Floats, heart: Heart, answer: Floats, people: People, effects: Effects) -> None:
+    """Let low LVEF and time change the waves ``(BLOCK, MAX_VISITS, waves, 3)``, in place, and turn T.
+
+    Args:
+        v: The visits' streams.
+        vector: mV, before the heart is turned in the chest.
+        heart: The stable hearts.
+        answer: ``(BLOCK, MAX_VISITS, 4)`` how strongly apex, limb leads, T and the QRS duration answer to low LVEF.
+        people: For the time between visits.
+        effects: Effect sizes.
+    """
+    low, passing = effects.lvef, effects.passing
+    vector[:, :, APEX] *= np.clip(1.0 - low.apex_loss * answer[..., 0], -0.3, 1.0)[..., None]
+    vector[:, :, BACK, Z] *= (1.0 + low.back_gain * answer[..., 0])[..., None]
+    vector[:, :, QRS, :Z] *= np.clip(1.0 - low.limb_loss * answer[..., 1], 0.4, 1.0)[..., None, None]
+    vector[:, :, LEFT_ATRIUM] *= (1.0 + low.left_atrium * answer[..., 1])[..., None]
+
+    steps = np.cumsum(v.normal(N_WAVES, 3) * np.sqrt(people.gap)[..., None, None], axis=1)
+    vector += passing.wave_drift * np.linalg.norm(vector, axis=-1, keepdims=True) * np.clip(steps, -3.0, 3.0)
+    t_turn = heart.t_lie[:, None] + passing.t_turn_deg * v.normal(3)
+    t_turn += np.array(low.t_turn_deg) * np.minimum(answer[..., 2:3], 2.5)
+    vector[:, :, T] = np.einsum("bvij,bvkj->bvki", rotation(t_turn), vector[:, :, T])
+
+
+def scale_waves(
+    d: Draws, v: Draws, vector: Floats, heart: Heart, answer: Floats, effects: Effects, p_seen: Floats | float = 1.0
+) -> Floats:
+    """Scale P, QRS and repolarisation in place, each patient's and visit's own way, and let ST differ.
+
+    Args:
+        d: The patients' streams.
+        v: The visits' streams.
+        vector: ``(BLOCK, MAX_VISITS, waves, 3)`` mV.
+        heart: The stable hearts.
+        answer: As in `fail_and_drift`.
+        effects: Effect sizes.
+        p_seen: A further factor on P, ``(BLOCK, 1)`` or one for all.
+
+    Returns:
+        ``(BLOCK, MAX_VISITS)`` the factor that all waves of a visit share.
+    """
+    normal, low, passing = effects.normal, effects.lvef, effects.passing
+    gain: Floats = np.exp(passing.gain_log_sd * v.normal(1)[..., 0])
+    p_gain = p_seen * np.exp(normal.p_gain_log_sd * d.normal(1) + passing.p_gain_log_sd * v.normal(1)[..., 0])
+    t_gain = np.exp(low.t_gain_log * answer[..., 2] + passing.t_gain_log_sd * v.normal(1)[..., 0])
+    for waves, own in ((P, p_gain), (QRS, heart.qrs_gain[:, None]), (REPOLARISATION, heart.t_gain[:, None] * t_gain)):
+        vector[:, :, waves] *= (gain * own)[..., None, None]
+    vector[:, :, ST] += passing.st_mv * v.normal(3)
+    return gain
 
 
 def smooth_chest(values: Floats) -> Floats:

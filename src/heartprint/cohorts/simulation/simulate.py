@@ -13,7 +13,7 @@ import numpy.typing as npt
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.simulation.draws import BLOCK, open_more_streams, open_streams
 from heartprint.cohorts.simulation.effects import HOSPITALS, Hospital, Machine
-from heartprint.cohorts.simulation.events import MORE_NORMALS, MORE_UNIFORMS, synthesise_lifelike
+from heartprint.cohorts.simulation.events import MORE_NORMALS, MORE_UNIFORMS, beat_lifelike
 from heartprint.cohorts.simulation.heart import draw_heart
 from heartprint.cohorts.simulation.lifelike import draw_life
 from heartprint.cohorts.simulation.people import People, draw_people
@@ -26,8 +26,10 @@ from heartprint.cohorts.simulation.synthesis import (
     N_NORMALS,
     N_UNIFORMS,
     RUN_IN_S,
+    beat,
+    electrode_noise,
     low_pass_coefficients,
-    synthesise,
+    record,
 )
 from heartprint.cohorts.writer import write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -37,15 +39,8 @@ from heartprint.foundation.randomness import generator
 DURATION_S = 10.0
 RATES = (100, 500)
 
-
-EXTRA_LABELS = {
-    "paced": "paced",
-    "lbbb": "lbbb",
-    "rbbb": "rbbb",
-    "infarct": "infarct",
-    "pre_excitation": "pre_excitation",
-}
-"""Labels that lifelike ECGs have beside AF and LVEF, and the condition of each."""
+EXTRA_LABELS = ("paced", "lbbb", "rbbb", "infarct", "pre_excitation")
+"""Conditions that are labels of lifelike ECGs, beside AF and LVEF."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +115,16 @@ def samples_of(
     normals, uniforms = stream.standard_normal(n_normals), stream.random(n_uniforms)
     knots = stream.standard_normal((9, N_KNOTS))
     white = stream.standard_normal((9, total), dtype=np.float32)
-    out = np.empty((8, round(DURATION_S * rate)), dtype=np.int16)
+    ecgs, fs = block.ecgs[patient], float(rate)
+    signal = np.zeros((total, 8))
+    (beat_lifelike if lifelike else beat)(ecgs, visit, normals, uniforms, fs, signal)
     mains = machine.mains_hz if machine.mains_hz < 0.45 * rate else 0.0
-    make = synthesise_lifelike if lifelike else synthesise
-    clipped = make(
-        block.ecgs[patient], visit, normals, uniforms, white, knots, float(rate), _low_pass(machine.low_pass_hz, rate),
-        machine.high_pass_hz, mains, machine.uv_per_bit, out,
-    )  # fmt: skip
+    electrode_noise(ecgs, visit, white, knots, mains, fs, signal)
+    if lifelike and ecgs["flat_lead"][visit] >= 0:
+        signal[:, ecgs["flat_lead"][visit]] = 0.0
+    out = np.empty((8, round(DURATION_S * rate)), dtype=np.int16)
+    low_pass = _low_pass(machine.low_pass_hz, rate)
+    clipped = record(signal, fs, low_pass, machine.high_pass_hz, machine.uv_per_bit, out)
     return out, clipped
 
 
@@ -144,13 +142,15 @@ def simulate(
     A patient's heart is a set of Gaussian waves on dipoles (McSharry 2003, Sameni 2007) in an own torso (after Dower
     1980); visits differ in rate, position, electrodes, repolarisation, noise and rhythm. Sex, age and LVEF act on the
     waves by the effects of `effects`, which cites them. Every ECG has 10 s and eight leads. Columns: sex, age,
-    recorded_at, site, device, ``label_af`` (1 = AF or flutter in this ECG) and ``label_lvef`` (per cent).
+    recorded_at, site, device, ``label_af`` (1 = AF or flutter in this ECG) and ``label_lvef`` (per cent); lifelike ECGs
+    also have `EXTRA_LABELS`.
 
     Args:
         out: The cohort's folder.
         n_patients: How many patients; each has 1-6 ECGs. More patients leave the first ones as they are.
         seed: Equal seeds give equal cohorts.
-        hospital: ``internal`` or ``external`` (another machine, noise, anatomy and case mix).
+        hospital: A name in ``HOSPITALS``: ``internal`` and ``external`` teach, ``lifelike`` and ``cardiology`` are as
+            in life, in ``passing-lvef`` and ``passing-state`` low LVEF (and AF) come and go.
         rate: Sampling rate, 100 or 500 Hz.
         progress: Show progress on standard error.
 
@@ -171,7 +171,7 @@ def simulate(
             "unsupported-rate", f"ECGs are simulated at 100 or 500 Hz, not {rate}. Give --rate 100 or --rate 500."
         )
     place = HOSPITALS[hospital]
-    extra = EXTRA_LABELS if place.effects.conditions is not None else {}
+    extra = EXTRA_LABELS if place.effects.conditions is not None else ()
     settings = {"patients": n_patients, "seed": seed, "rate": rate, "hospital": asdict(place)}
     source = f"Simulated patients of a simulated {hospital} hospital (seed {seed}); no real ECG went into them"
     with (
@@ -203,7 +203,7 @@ def simulate(
                         labels={
                             "af": float(block.ecgs["rhythm"][i, k] in (FIBRILLATION, FLUTTER)),
                             "lvef": float(people.lvef_echo[i, k]),
-                            **{name: float(block.found[what][i, k]) for name, what in extra.items()},
+                            **{name: float(block.found[name][i, k]) for name in extra},
                         },
                         n_clipped=clipped,
                     )

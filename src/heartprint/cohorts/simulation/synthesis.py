@@ -283,28 +283,15 @@ def record(signal: Any, fs: float, low_pass: Any, high_pass_hz: float, uv_per_bi
 
 
 @numba.njit(cache=True)
-def synthesise(
-    ecgs: Any,
-    i: int,
-    normals: Any,
-    uniforms: Any,
-    white: Any,
-    knots: Any,
-    fs: float,
-    low_pass: Any,
-    high_pass_hz: float,
-    mains_hz: float,
-    uv_per_bit: float,
-    out: Any,
-) -> int:
-    """Make the samples of ECG ``i``; see `rhythm`, `heart`, `electrode_noise` and `record` for the arguments."""
-    signal = np.zeros((white.shape[1], 8))
+def beat(ecgs: Any, i: int, normals: Any, uniforms: Any, fs: float, out: Any) -> None:
+    """Let the heart of ECG ``i`` beat: add rhythm, waves and f-waves to ``out`` ``(n, 8)``, mV.
+
+    See `rhythm` and `heart` for the arguments.
+    """
     onset, slow_rr, rr_before = np.empty(_MAX_BEATS), np.empty(_MAX_BEATS), np.empty(_MAX_BEATS)
     kind = np.empty(_MAX_BEATS, dtype=np.int64)
-    n_beats = rhythm(ecgs, i, normals, uniforms, signal.shape[0] / fs, onset, kind, slow_rr, rr_before)
-    heart(ecgs, i, normals, n_beats, onset, kind, slow_rr, fs, signal)
-    electrode_noise(ecgs, i, white, knots, mains_hz, fs, signal)
-    return record(signal, fs, low_pass, high_pass_hz, uv_per_bit, out)
+    n_beats = rhythm(ecgs, i, normals, uniforms, out.shape[0] / fs, onset, kind, slow_rr, rr_before)
+    heart(ecgs, i, normals, n_beats, onset, kind, slow_rr, fs, out)
 
 
 def low_pass_coefficients(corner_hz: float, fs: float) -> npt.NDArray[np.float64]:
