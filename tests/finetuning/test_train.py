@@ -10,7 +10,7 @@ import torch
 from heartprint.cohorts import Cohort, get_task
 from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
 from heartprint.encoders.memory import memory_explained
-from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe
+from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe, train_to_rank
 from heartprint.finetuning.full import _Best, _rate
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.views import draw_views, drawn_ahead
@@ -117,6 +117,9 @@ def test_few_labels_are_all_trained_on_and_calibrated_out_of_fold(
     assert settings["steps_kept"] == settings["steps"] == FAST.min_steps
     assert settings["n_validation"] == len(rows) == model.config.finetuning.n_labels
     assert 0 < model.threshold < 1
+    _, weights, bias = train_to_rank(encoder, part, labels[rows], config=FAST, progress=False)
+    np.testing.assert_array_equal(weights.astype(model.weights.dtype), model.weights)
+    assert bias == pytest.approx(model.bias)
 
 
 def test_the_smallest_batch_still_trains(cohort: Cohort, encoder: LoadedEncoder) -> None:

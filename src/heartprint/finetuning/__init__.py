@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heartprint.finetuning.config import FinetuneConfig
-    from heartprint.finetuning.full import train_full
+    from heartprint.finetuning.full import train_full, train_to_rank
     from heartprint.finetuning.probe import train_probe
     from heartprint.finetuning.run import finetune, parse_budget
     from heartprint.finetuning.scoring import score_cohort
@@ -22,9 +22,18 @@ _HOME = {
     "score_cohort": "scoring",
     "train_full": "full",
     "train_probe": "probe",
+    "train_to_rank": "full",
 }
 
-__all__ = ["FinetuneConfig", "finetune", "parse_budget", "score_cohort", "train_full", "train_probe"]
+__all__ = [
+    "FinetuneConfig",
+    "finetune",
+    "parse_budget",
+    "score_cohort",
+    "train_full",
+    "train_probe",
+    "train_to_rank",
+]
 
 
 def __getattr__(name: str) -> Any:

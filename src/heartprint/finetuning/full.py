@@ -63,19 +63,14 @@ def train_full(
     Raises:
         HeartprintError: ``one-class-only``, ``too-few-patients``, ``not-finite``, ``out-of-memory``.
     """
-    config = (config or FinetuneConfig()).model_copy(update={"mode": "full"})
-    positive = np.asarray(labels) == 1
-    trainer = _Trainer(loaded, cohort, positive, config, progress)
-    held_out = validation_part(cohort.patient_codes, positive, config)
+    trainer = _Trainer(loaded, cohort, labels, config or FinetuneConfig(), progress)
+    positive, config = trainer.positive, trainer.config
     with memory_explained(config.batch_size):
-        if held_out is not None:
-            fitted = trainer.train(np.flatnonzero(~held_out), np.flatnonzero(held_out))
-            validation, scores = np.flatnonzero(held_out), fitted.validation_scores
-            calibrated_on = "validation patients"
+        fitted, validation = trainer.train_whole()
+        if validation is not None:
+            scores, calibrated_on = fitted.validation_scores, "validation patients"
         else:
-            everyone = np.arange(len(cohort))
-            fitted = trainer.train(everyone, None)
-            validation, scores, calibrated_on = everyone, *trainer.cross_fitted(fitted)
+            validation, (scores, calibrated_on) = np.arange(len(cohort)), trainer.cross_fitted(fitted)
     return assemble(
         fitted.encoder,
         fitted.weights,
@@ -89,6 +84,35 @@ def train_full(
         notes={"calibrated_on": calibrated_on, "steps": fitted.steps, "steps_kept": fitted.steps_kept},
         seen=loaded.seen | Seen.of(cohort),
     )
+
+
+def train_to_rank(
+    loaded: LoadedEncoder,
+    cohort: Cohort,
+    labels: npt.NDArray[np.floating],
+    *,
+    config: FinetuneConfig | None = None,
+    progress: bool = True,
+) -> tuple[LoadedEncoder, Floats, float]:
+    """Train as `train_full` does, without the trainings that only calibration needs: for AUROC, which asks for ranks.
+
+    Args:
+        loaded: As in `train_full`.
+        cohort: As in `train_full`.
+        labels: As in `train_full`.
+        config: As in `train_full`.
+        progress: As in `train_full`.
+
+    Returns:
+        The encoder, ``(d,)`` weights and the bias of the linear rule on its embeddings.
+
+    Raises:
+        HeartprintError: As in `train_full`.
+    """
+    trainer = _Trainer(loaded, cohort, labels, config or FinetuneConfig(), progress)
+    with memory_explained(trainer.config.batch_size):
+        fitted, _ = trainer.train_whole()
+    return fitted.encoder, fitted.weights, fitted.bias
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -118,16 +142,24 @@ class _Trainer:
         self,
         loaded: LoadedEncoder,
         cohort: Cohort,
-        positive: npt.NDArray[np.bool_],
+        labels: npt.NDArray[np.floating],
         config: FinetuneConfig,
         progress: bool,
     ) -> None:
         self.loaded = loaded
         self.cohort = cohort
-        self.positive = positive
-        self.config = config
+        self.positive: npt.NDArray[np.bool_] = np.asarray(labels) == 1
+        self.config = config.model_copy(update={"mode": "full"})
         self.progress = progress
         self.device = next(loaded.encoder.parameters()).device
+
+    def train_whole(self) -> tuple[_Fitted, Rows | None]:
+        """Train on the budget: what came of it, and its ECGs that chose the step (None: too few to spare any)."""
+        held_out = validation_part(self.cohort.patient_codes, self.positive, self.config)
+        if held_out is None:
+            return self.train(np.arange(len(self.cohort)), None), None
+        validation = np.flatnonzero(held_out)
+        return self.train(np.flatnonzero(~held_out), validation), validation
 
     def train(self, rows: Rows, validation: Rows | None, *, part: int = 0) -> _Fitted:
         """Train on some rows and choose the step by others.

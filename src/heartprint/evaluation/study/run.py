@@ -374,21 +374,22 @@ def _full_config(config: StudyConfig, draw: int) -> Any:
 def _full_scores(
     plan: Plan, encoders: Encoders, entry: EncoderEntry, cell: Cell, fold: int, progress: bool
 ) -> list[Floats]:
-    from heartprint.finetuning import score_cohort, train_full
+    from heartprint.encoders import embed_cohort
+    from heartprint.finetuning import train_to_rank
 
     view = plan.views[plan.config.home]
-    model = train_full(
+    encoder, weights, bias = train_to_rank(
         encoders.load(entry, fold),
         view.take(cell.train),
         plan.labels[cell.task][cell.train],
-        task=plan.tasks[cell.task],
         config=_full_config(plan.config, cell.draw),
         progress=progress,
     )
     out: list[Floats] = []
     for test in plan.tests[cell.task, cell.fold]:
         tested = plan.views[test.cohort].take(test.rows)
-        out.append(score_cohort(model, tested, layout=plan.config.layout, progress=progress)[0])
+        embedding = embed_cohort(encoder, tested, layout=plan.config.layout, progress=progress)
+        out.append(embedding.astype(np.float64) @ weights + bias)
     return out
 
 
