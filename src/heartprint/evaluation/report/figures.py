@@ -6,7 +6,6 @@ import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import matplotlib
 import numpy as np
@@ -80,22 +79,20 @@ def curves(
     shown = [e for e in statistics.estimates if e.encoder in rows and _main(e.encoder, e.mode, config)]
     panels = _panels(config, shown)
     looks = styles(config)
-    figure, axes = _grid(panels, 4.9, 3.35)
-    for r, task in enumerate(panels.tasks):
-        row_values = [v for e in shown if e.task == task for v in (e.auroc.low, e.auroc.high) if not np.isnan(v)]
-        bottom = min([0.45, *(np.floor(v * 20) / 20 for v in row_values)])
-        for c, cohort in enumerate(panels.cohorts):
-            ax = axes[r][c]
-            here = [e for e in shown if e.task == task and e.cohort == cohort]
-            _panel_title(ax, titles[task], config.cohort_title(cohort), cohort in simulated)
-            if not here:
-                _empty(ax, "no labels for this task here")
-                continue
-            _curve_panel(ax, config, here, rows, looks, bottom)
-            if c == 0:
-                ax.set_ylabel("AUROC", color=INK)
-            if r == len(panels.tasks) - 1:
-                ax.set_xlabel("labelled ECGs to learn from (share of all labels)", color=INK)
+    figure, grid = _grid(panels, 4.9, 3.35)
+    for place in grid:
+        values = [v for e in shown if e.task == place.task for v in (e.auroc.low, e.auroc.high) if not np.isnan(v)]
+        bottom = min([0.45, *(np.floor(v * 20) / 20 for v in values)])
+        here = [e for e in shown if e.task == place.task and e.cohort == place.cohort]
+        _panel_title(place.ax, titles[place.task], config.cohort_title(place.cohort), place.cohort in simulated)
+        if not here:
+            _empty(place.ax, "no labels for this task here")
+            continue
+        _curve_panel(place.ax, config, here, rows, looks, bottom)
+        if place.leftmost:
+            place.ax.set_ylabel("AUROC", color=INK)
+        if place.lowest:
+            place.ax.set_xlabel("labelled ECGs to learn from (share of all labels)", color=INK)
     return _laid_out(figure)
 
 
@@ -108,21 +105,22 @@ def differences(
     others = [r for r in rows if r != config.reference and any(d.other == r for d in shown)]
     budgets = [b for b in map(budget_name, config.budgets) if any(d.budget == b for d in shown)]
     height = 0.75 + 0.21 * len(budgets) * (len(others) + 0.9)
-    figure, axes = _grid(panels, 4.9, height)
+    figure, grid = _grid(panels, 4.9, height)
     looks = styles(config)
     ends = [v for d in shown for v in (d.auroc.low, d.auroc.high) if not np.isnan(v)]
-    reach = max([0.1, *(abs(v) for v in ends)]) * 1.05
-    for r, task in enumerate(panels.tasks):
-        for c, cohort in enumerate(panels.cohorts):
-            ax = axes[r][c]
-            _panel_title(ax, titles[task], config.cohort_title(cohort), cohort in simulated)
-            here = [d for d in shown if d.task == task and d.cohort == cohort]
-            if not here:
-                _empty(ax, "no labels for this task here")
-                continue
-            _difference_panel(ax, config, here, others, budgets, looks, reach, c == 0)
-            if r == len(panels.tasks) - 1:
-                ax.set_xlabel(f"AUROC of {config.title_of(config.reference)} minus AUROC of the other", color=INK)
+    reach = 1.05 * max([0.1, *(abs(v) for v in ends)])
+    # Both sides of nought are seen, but not more of the empty one than it takes.
+    span = 1.05 * min([-0.2 * reach, *ends]), 1.05 * max([0.2 * reach, *ends])
+    for place in grid:
+        _panel_title(place.ax, titles[place.task], config.cohort_title(place.cohort), place.cohort in simulated)
+        here = [d for d in shown if d.task == place.task and d.cohort == place.cohort]
+        if not here:
+            _empty(place.ax, "no labels for this task here")
+            continue
+        _difference_panel(place.ax, config, here, others, budgets, looks, span, place.leftmost)
+        if place.lowest:
+            title = config.title_of(config.reference)
+            place.ax.set_xlabel(f"AUROC of {title}\nminus AUROC of the other", color=INK)
     return _laid_out(figure)
 
 
@@ -172,6 +170,17 @@ class _Panels:
     cohorts: list[str]
 
 
+@dataclass(frozen=True)
+class _Place:
+    """A panel and where it stands."""
+
+    task: str
+    cohort: str
+    ax: Axes
+    leftmost: bool
+    lowest: bool
+
+
 def _panels(config: StudyConfig, shown: Sequence[Estimate | Difference]) -> _Panels:
     return _Panels(
         [t for t in config.tasks if any(e.task == t for e in shown)],
@@ -179,10 +188,19 @@ def _panels(config: StudyConfig, shown: Sequence[Estimate | Difference]) -> _Pan
     )
 
 
-def _grid(panels: _Panels, width: float, height: float) -> tuple[Figure, Any]:
-    n_rows, n_columns = max(1, len(panels.tasks)), max(1, len(panels.cohorts))
+def _grid(panels: _Panels, width: float, height: float) -> tuple[Figure, list[_Place]]:
+    """A row for each task and a column for each cohort; with one cohort the tasks stand side by side."""
+    names = [[(t, c) for c in panels.cohorts] for t in panels.tasks]
+    if len(panels.cohorts) == 1:
+        names = [[name for row in names for name in row]]
+    n_rows, n_columns = max(1, len(names)), max([1, *map(len, names)])
     figure = Figure(figsize=(width * n_columns, height * n_rows), layout="constrained")
-    return figure, figure.subplots(n_rows, n_columns, squeeze=False)
+    axes = figure.subplots(n_rows, n_columns, squeeze=False)
+    return figure, [
+        _Place(task, cohort, axes[r][c], leftmost=c == 0, lowest=r == n_rows - 1)
+        for r, row in enumerate(names)
+        for c, (task, cohort) in enumerate(row)
+    ]
 
 
 def _laid_out(figure: Figure) -> Figure:
@@ -199,7 +217,9 @@ def _main(encoder: str, mode: str, config: StudyConfig) -> bool:
 def _panel_title(ax: Axes, task: str, cohort: str, simulated: bool) -> None:
     ax.set_title(task, loc="left", fontsize=11, fontweight="bold", color=INK, pad=18)
     text = f"{cohort} (SIMULATED)" if simulated and "simulated" not in cohort.lower() else cohort
-    ax.text(0, 1.025, text, transform=ax.transAxes, fontsize=9, color=MUTED, va="bottom")
+    ax.annotate(
+        text, (0, 1), xycoords="axes fraction", xytext=(0, 5), textcoords="offset points", fontsize=9, color=MUTED
+    )
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -305,7 +325,7 @@ def _difference_panel(
     others: Sequence[str],
     budgets: Sequence[str],
     looks: dict[str, Style],
-    reach: float,
+    span: tuple[float, float],
     names: bool,
 ) -> None:
     ax.axvline(0, color=INK, linewidth=0.9)
@@ -332,7 +352,7 @@ def _difference_panel(
             texts.append(f"vs {config.title_of(other)}")
             y -= 1
         text = "all labels" if budget == "all" else f"{budget_title(budget)}"
-        ax.text(reach, top + 0.72, text, ha="right", va="center", fontsize=8.5, color=MUTED, fontweight="bold")
+        ax.text(span[1], top + 0.72, text, ha="right", va="center", fontsize=8.5, color=MUTED, fontweight="bold")
         y -= 0.9
     ax.set_yticks(ticks)
     ax.set_yticklabels(texts if names else [])
@@ -340,7 +360,7 @@ def _difference_panel(
         label.set_color(looks[other].color)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(y + 1.2, 1.4)
-    ax.set_xlim(-reach, reach)
+    ax.set_xlim(*span)
 
 
 def budget_title(budget: str) -> str:
