@@ -10,6 +10,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.estimate import StepCost, _blank, estimate, estimate_for, measure_step
 from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.world import World
 
 Make = Callable[..., PretrainConfig]
 COST = StepCost(device="cpu", n_parameters=1_000_000, s_per_image=0.01, s_per_step=0.1, activation_bytes=1e6)
@@ -30,12 +31,12 @@ def test_measured_step_counts_what_backward_keeps(config: Make) -> None:
     """Normalisation keeps what each convolution gives, so that much is kept at least; not many times as much."""
     chosen = config(image_size=64)
     found = measure_step(chosen)
-    learner = Learner(chosen, 1, torch.device("cpu"))
+    learner = Learner(chosen, 1, World())
     maps: list[int] = []
     for module in learner.encoder.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(lambda _, __, output: maps.append(4 * output[0].numel()))
-    learner.loss(_blank(chosen, 2))
+    learner.backward(_blank(chosen, 2))
     assert sum(maps) < found.activation_bytes < 4 * sum(maps)
     assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.heads) for p in m.parameters())
     assert found.s_per_image > 0 and found.s_per_step >= 0

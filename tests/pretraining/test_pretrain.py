@@ -23,6 +23,7 @@ from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.checkpoint import load_latest
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.targets import Targets
+from heartprint.pretraining.world import World
 from tests.pretraining.conftest import ECGS_PER_PATIENT, build
 
 Make = Callable[..., PretrainConfig]
@@ -274,14 +275,14 @@ def test_other_methods_run(method: str, cohort: Cohort, config: Make, tmp_path: 
 
 
 def test_the_same_initial_weights_for_every_method(config: Make) -> None:
-    one, two = (Learner(config(method=m), 10, torch.device("cpu")).state() for m in ("bcl", "simclr"))
+    one, two = (Learner(config(method=m), 10, World()).state() for m in ("bcl", "simclr"))
     assert all(torch.equal(one[name], two[name]) for name in one)
-    other = Learner(config(seed=1), 10, torch.device("cpu")).state()
+    other = Learner(config(seed=1), 10, World()).state()
     assert not torch.equal(one["heads.views.0.weight"], other["heads.views.0.weight"])
 
 
 def test_learning_rate_rises_and_falls(config: Make) -> None:
-    learner = Learner(config(learning_rate=0.1, warmup_share=0.2), 50, torch.device("cpu"))
+    learner = Learner(config(learning_rate=0.1, warmup_share=0.2), 50, World())
     rates = [learner.learning_rate(step) for step in range(50)]
     assert rates[:10] == pytest.approx([0.01 * (k + 1) for k in range(10)])
     assert max(rates) == pytest.approx(0.1) and rates[30] == pytest.approx(0.05) and 0 < rates[49] < 1e-3
@@ -289,7 +290,7 @@ def test_learning_rate_rises_and_falls(config: Make) -> None:
 
 
 def test_weight_decay_spares_biases_and_normalisation(config: Make) -> None:
-    learner = Learner(config(weight_decay=0.1), 10, torch.device("cpu"))
+    learner = Learner(config(weight_decay=0.1), 10, World())
     learner.learn_to_read(Targets(("one",), np.zeros((3, 1), dtype=np.float32), (1,)))
     groups = learner.optimizer.param_groups
     assert [(g["weight_decay"], {p.ndim > 1 for p in g["params"]}) for g in groups] == [

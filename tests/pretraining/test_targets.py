@@ -24,6 +24,7 @@ from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
 from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
+from heartprint.pretraining.world import World
 
 Make = Callable[..., PretrainConfig]
 
@@ -143,14 +144,14 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
     from heartprint.pretraining.methods import get_method
 
     values = np.arange(len(patients), dtype=np.float32)[:, None]
-    learner = Learner(config(method="bcl_measured"), 1, torch.device("cpu"))
+    learner = Learner(config(method="bcl_measured"), 1, World())
     learner.learn_to_read(Targets(("row",), values, (1,)))
     method = get_method("bcl_measured")(patients, config(method="bcl_measured"))
     batch = draw_batch(method, BatchKey(0, 0, np.array([3, 7])))
     asked: list[torch.Tensor] = []
     assert learner.readout is not None
     learner.readout.error = lambda embedding, aims: (asked.append(aims), (embedding.sum(), embedding.sum()))[1]  # type: ignore[method-assign, func-returns-value]
-    learner.loss(batch)
+    learner.backward(batch)
     expected = [view.row for place in (0, 1) for view in [method.draw(0, item)[place] for item in (3, 7)]]
     assert asked[0][:, 0].tolist() == expected
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -58,4 +59,5 @@ def pretrain(
     except KeyboardInterrupt as stop:
         print(f"{stop} Go on with: heartprint pretrain {cohort} --out {out} --resume", file=sys.stderr)
         raise typer.Exit(130) from stop
-    print(f"{out / 'encoder'}: encoder pretrained by {chosen.method} on '{ecgs.info.name}'{simulated}")
+    if os.environ.get("RANK", "0") == "0":  # One of the processes that torchrun started speaks for all.
+        print(f"{out / 'encoder'}: encoder pretrained by {chosen.method} on '{ecgs.info.name}'{simulated}")

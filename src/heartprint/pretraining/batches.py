@@ -24,7 +24,7 @@ class BatchKey:
     Attributes:
         epoch: Number of the pass over the items.
         step: Number of the step in the run.
-        items: ``(B,)`` items.
+        items: ``(b,)`` items of this process.
     """
 
     epoch: int
@@ -38,9 +38,9 @@ class Batch:
 
     Attributes:
         key: What it was made of.
-        pages: ``(V, B, S, S)`` uint8, first views, second views...
-        groups: ``(B,)`` int64; views of equal group are never each other's negatives.
-        rows: ``(V, B)`` int64, the row of the ECG that each page shows.
+        pages: ``(V, b, S, S)`` uint8, first views, second views...
+        groups: ``(b,)`` int64; views of equal group are never each other's negatives.
+        rows: ``(V, b)`` int64, the row of the ECG that each page shows.
     """
 
     key: BatchKey
@@ -53,33 +53,46 @@ class Schedule:
     """The batches of a run, as a pure function of the step.
 
     Every epoch is a fresh permutation of the items, cut into whole batches; what is left over sits out that epoch.
+    Several processes share each batch: the same items stand in it, however many they are.
 
     Args:
         n_items: Number of items.
         config: ``batch_size``, ``epochs``, ``steps``, ``seed``.
         item: What an item is, for the message.
+        rank: Number of this process.
+        size: Number of processes.
 
     Attributes:
         steps_per_epoch: Batches in an epoch.
         total_steps: Steps of the run.
 
     Raises:
-        HeartprintError: ``more-pairs-than-exist`` if a batch is larger than the number of items.
+        HeartprintError: ``more-pairs-than-exist`` if a batch is larger than the number of items;
+            ``batch-not-divisible`` if the processes cannot share it equally.
     """
 
-    def __init__(self, n_items: int, config: PretrainConfig, *, item: str = "items") -> None:
-        size = config.batch_size
-        if size > n_items:
+    def __init__(
+        self, n_items: int, config: PretrainConfig, *, item: str = "items", rank: int = 0, size: int = 1
+    ) -> None:
+        batch = config.batch_size
+        if batch % size:
+            raise HeartprintError(
+                "batch-not-divisible",
+                f"A batch of {batch:,} pairs cannot be shared equally by {size} processes. Take a multiple of {size} "
+                f"(-o batch_size={-(-batch // size) * size}).",
+            )
+        if batch > n_items:
             remedy = f"Lower it (-o batch_size={n_items}) or add ECGs." if n_items >= 2 else "Add ECGs."
             raise HeartprintError(
                 "more-pairs-than-exist",
-                f"A batch of {size:,} pairs was asked for (batch_size), but there are only {n_items:,} {item}, and "
+                f"A batch of {batch:,} pairs was asked for (batch_size), but there are only {n_items:,} {item}, and "
                 f"each gives one pair. {remedy}",
             )
         self.n_items = n_items
-        self.batch_size = size
+        self.batch_size = batch
+        self._own = slice(rank * batch // size, (rank + 1) * batch // size)
         self.seed = config.seed
-        self.steps_per_epoch = n_items // size
+        self.steps_per_epoch = n_items // batch
         self.total_steps = config.steps or config.epochs * self.steps_per_epoch
         self._epoch = -1
         self._order: Ints = np.empty(0, dtype=np.int64)
@@ -90,7 +103,7 @@ class Schedule:
             self._order = generator(self.seed, "order", epoch).permutation(self.n_items)
             self._epoch = epoch
         items = self._order[place * self.batch_size : (place + 1) * self.batch_size]
-        return BatchKey(epoch, step, items)
+        return BatchKey(epoch, step, items[self._own])
 
 
 class _Steps(Sampler[BatchKey]):

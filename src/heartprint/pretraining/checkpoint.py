@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ NOTE_FILE = "checkpoint.json"
 KEPT = 2
 _VERSION = 1
 _PREFIX = "step-"
+_HEAD = "<qd"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,18 @@ class Checkpoint:
     step: int
     tensors: dict[str, Tensor]
     seconds: float
+
+    def to_bytes(self) -> bytes:
+        """The checkpoint for a process that does not see its folder."""
+        return struct.pack(_HEAD, self.step, self.seconds) + safetensors.torch.save(self.tensors)
+
+    @classmethod
+    def told(cls, data: bytes) -> Checkpoint | None:
+        """What `to_bytes` said; None of no bytes."""
+        if not data:
+            return None
+        step, seconds = struct.unpack_from(_HEAD, data)
+        return cls(step, safetensors.torch.load(data[struct.calcsize(_HEAD) :]), seconds)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

@@ -73,7 +73,11 @@ class PretrainConfig(BaseModel):
         target_weight: Of the error of the measurements in the loss, for the methods that learn them.
         head_hidden: Width of the projection head's hidden layer.
         head_dim: Width of the projection head's output.
-        batch_size: Items in a batch: patients or ECGs, each with one to three sheets (see the method).
+        batch_size: Items in a batch: patients or ECGs, each with one to three sheets (see the method). With several
+            processes it is the batch of all together.
+        chunk_size: Items whose activations are held at a time, in each process; 0 = all. A batch of any size then
+            fits: of the rest only the embeddings are kept, and the encoder computes everything twice. The gradient is
+            that of the whole batch; batch normalisation in the encoder sees a chunk at a time, which is not the same.
         epochs: Passes over the items (patients or ECGs, see the method).
         steps: Number of optimiser steps; 0 means that ``epochs`` decides.
         learning_rate: Peak learning rate of AdamW.
@@ -105,6 +109,7 @@ class PretrainConfig(BaseModel):
     head_hidden: Annotated[int, Field(ge=1)] = 512
     head_dim: Annotated[int, Field(ge=2)] = 128
     batch_size: Annotated[int, Field(ge=2)] = 256
+    chunk_size: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] = 20
     steps: Annotated[int, Field(ge=0)] = 0
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3

@@ -17,6 +17,7 @@ from heartprint.pretraining.learner import Learner, reproducible
 from heartprint.pretraining.loop import select
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.world import World
 
 _SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
 _ADAM_BYTES_PER_WEIGHT = 16  # weight, gradient and two moments, float32
@@ -25,6 +26,8 @@ _CHECKPOINTS_AT_ONCE = 3
 _RECORD_SECONDS = 10.0
 _SAMPLE_BYTES = 2
 _TIMED_VIEWS = 16
+_CHUNKED = 4 / 3
+"""A way back costs two ways forward; gradient caching adds one."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,9 @@ def estimate(
     cost = cost or measure_step(config)
     images_per_step = get_method(config.method).n_views * config.batch_size
     compute = cost.s_per_step + images_per_step * cost.s_per_image
+    held = min(config.chunk_size or config.batch_size, config.batch_size)
+    if held < config.batch_size:
+        compute *= _CHUNKED
     drawing = images_per_step * (draw_s or 0.0)
     # Workers draw while the network computes.
     s_per_step = max(compute, drawing / config.workers) if config.workers else compute + drawing
@@ -136,7 +142,7 @@ def estimate(
         seconds=steps * s_per_step,
         images_per_s=images_per_step / s_per_step,
         memory_bytes=_ADAM_BYTES_PER_WEIGHT * cost.n_parameters
-        + images_per_step * cost.activation_bytes
+        + get_method(config.method).n_views * held * cost.activation_bytes
         + similarities,
         waveform_bytes=n_ecgs * n_leads * _RECORD_SECONDS * sampling_rate * _SAMPLE_BYTES,
         run_bytes=_CHECKPOINTS_AT_ONCE * _CHECKPOINT_BYTES_PER_WEIGHT * cost.n_parameters,
@@ -175,7 +181,7 @@ def measure_step(config: PretrainConfig) -> StepCost:
     device = choose_device(config.device)
     few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
     with step_memory_explained(config), reproducible(device):
-        learner = Learner(config, total_steps=100, device=device)
+        learner = Learner(config.model_copy(update={"chunk_size": 0}), 100, World(device=device))
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
     views = get_method(config.method).n_views
@@ -207,8 +213,7 @@ def _kept_bytes(learner: Learner, batch: Batch) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        result = learner.loss(batch)
-    del result
+        learner.backward(batch)
     return sum(pieces.values())
 
 

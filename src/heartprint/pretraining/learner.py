@@ -19,6 +19,7 @@ from heartprint.pretraining.losses import contrastive_logits, partner_found
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.readout import Readout
 from heartprint.pretraining.targets import Targets
+from heartprint.pretraining.world import World
 
 FRESH: tuple[Weights, ...] = ("random", "imagenet")
 """Initial weights that are not those of another pretraining."""
@@ -57,23 +58,32 @@ class ProjectionHead(nn.Sequential):
 class Learner:
     """Encoder, heads, readout and optimiser of a run; its whole state is a dictionary of tensors.
 
+    Several processes may learn together. Each embeds its own sheets; then each computes the whole loss from everyone's
+    embeddings, so that the negatives, the masking of patients and the batch statistics of the heads are those of
+    the whole batch, and the gradient is that of one process with all of it. Their states stay the same to the bit.
+
     Args:
         config: The run's configuration.
         total_steps: Steps of the run, for the learning rate.
-        device: Where it computes.
+        world: The processes that learn together, and the device of this one.
 
     Raises:
         HeartprintError: What `initial_encoder` raises.
     """
 
-    def __init__(self, config: PretrainConfig, total_steps: int, device: torch.device) -> None:
+    def __init__(self, config: PretrainConfig, total_steps: int, world: World) -> None:
         self.config = config
-        self.device = device
+        self.world = world
+        self.device = device = world.device
         self.total_steps = total_steps
         self.contrasts = get_method(config.method).contrasts
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and device.type == "cuda")
         self.page_to_tensor = EncoderConfig.new(config.backbone, image_size=config.image_size).page_to_tensor
         self.encoder = initial_encoder(config).to(device)
+        if world.size > 1 and device.type == "cuda":
+            from timm.layers.norm_act import convert_sync_batchnorm
+
+            self.encoder = convert_sync_batchnorm(self.encoder)  # type: ignore[no-untyped-call]
         width = self.encoder.embedding_dim
         self.heads = nn.ModuleDict()
         for name in dict.fromkeys(contrast.head for contrast in self.contrasts):
@@ -122,40 +132,110 @@ class Learner:
         done = (step - warmup) / max(1, self.total_steps - warmup)
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
-    def loss(self, batch: Batch) -> StepResult:
-        """The loss of a batch: the mean NT-Xent of the method's contrasts, and the error of the readout."""
-        pages = batch.pages.flatten(0, 1).numpy()
-        x = self.page_to_tensor(pages, device=self.device)
+    def loss(self, embedding: Tensor, groups: Tensor, rows: Tensor) -> StepResult:
+        """The mean NT-Xent of the method's contrasts, and the error of the readout.
+
+        Args:
+            embedding: ``(V, B, D)`` embeddings of the whole batch, all processes' items.
+            groups: ``(B,)`` groups of the items.
+            rows: ``(V, B)`` rows of the ECGs.
+        """
         losses, found = [], []
         error = torch.tensor(math.nan, device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            embedding = self.encoder(x)
-            views = embedding.chunk(len(batch.pages))
             for head, first, second in ((self.heads[c.head], c.first, c.second) for c in self.contrasts):
-                z1, z2 = head(torch.cat([views[first], views[second]])).chunk(2)
-                logits, partners = contrastive_logits(z1, z2, batch.groups, self.config.temperature)
+                z1, z2 = head(torch.cat([embedding[first], embedding[second]])).chunk(2)
+                logits, partners = contrastive_logits(z1, z2, groups, self.config.temperature)
                 losses.append(nn.functional.cross_entropy(logits, partners))
                 found.append(partner_found(logits.detach(), partners))
         loss = torch.zeros((), device=self.device)
         if losses:
             loss = self.config.contrast_weight * torch.stack(losses).mean()
         if self.readout is not None and self._targets is not None:
-            off, error = self.readout.error(embedding, self._targets[batch.rows.flatten()].to(self.device))
+            targets = self._targets[rows.flatten().cpu()].to(self.device)
+            off, error = self.readout.error(embedding.flatten(0, 1), targets)
             loss = loss + self.config.target_weight * off
         share = torch.stack(found).mean() if found else torch.tensor(math.nan, device=self.device)
         return StepResult(loss, share, error)
 
+    def backward(self, batch: Batch) -> StepResult:
+        """Compute the loss of a batch and the gradients of all weights.
+
+        With ``chunk_size`` the encoder holds the activations of a chunk of items at a time (gradient caching, Gao et
+        al. 2021): all are embedded without gradients, the loss gives the gradient of each embedding, and every
+        chunk is embedded once more, drawing what it drew before, to carry its part of it back.
+
+        Args:
+            batch: The items of this process.
+        """
+        n = batch.pages.shape[1]
+        size = self.config.chunk_size or n
+        chunks = [batch.pages[:, k : k + size] for k in range(0, n, size)]
+        step = batch.key.step
+        if len(chunks) == 1:
+            own = self._embed(chunks[0], step, 0)
+        else:
+            with torch.no_grad(), _statistics_kept(self.encoder):
+                own = torch.cat([self._embed(pages, step, k) for k, pages in enumerate(chunks)], dim=1)
+            own.requires_grad_()
+        result = self.loss(self._of_all(own), *self._of_all_items(batch))
+        torch.autograd.backward(result.loss)
+        if len(chunks) > 1:
+            assert own.grad is not None
+            for k, (pages, slope) in enumerate(zip(chunks, torch.split(own.grad, size, dim=1), strict=True)):
+                torch.autograd.backward(self._embed(pages, step, k), slope)
+        self._join_gradients()
+        return result._replace(loss=result.loss.detach())
+
     def step(self, batch: Batch) -> StepResult:
         """Learn from a batch."""
-        # What a network draws (dropout...) depends on the step alone, so that a resumed run draws the same.
-        torch.manual_seed(_torch_seed(self.config.seed, "network", batch.key.step))
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.key.step)
-        result = self.loss(batch)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(result.loss)
+        result = self.backward(batch)
         self.optimizer.step()
-        return result._replace(loss=result.loss.detach())
+        return result
+
+    def _embed(self, pages: Tensor, step: int, chunk: int) -> Tensor:
+        """``(V, b, S, S)`` uint8 -> ``(V, b, D)``."""
+        # What a network draws (dropout...) depends on its place alone, so that a resumed run and a chunk that is
+        # embedded twice draw the same.
+        torch.manual_seed(_torch_seed(self.config.seed, "network", step, self.world.rank, chunk))
+        x = self.page_to_tensor(pages.flatten(0, 1).numpy(), device=self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            embedding: Tensor = self.encoder(x)
+        return embedding.reshape(*pages.shape[:2], -1)
+
+    def _of_all(self, own: Tensor) -> Tensor:
+        """``(V, b, ...)`` of each process -> ``(V, B, ...)`` of all; items in order of rank."""
+        return self.world.gather(own).transpose(0, 1).flatten(1, 2)
+
+    def _of_all_items(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """``(B,)`` groups and ``(V, B)`` rows of the whole batch."""
+        both = torch.cat([batch.groups[None], batch.rows]).to(self.device)
+        whole = self._of_all(both)
+        return whole[0], whole[1:]
+
+    def _join_gradients(self) -> None:
+        """Give every process the gradients of all, and the mean of their batch statistics.
+
+        The encoder's gradients come from each process's own sheets: they are summed. Heads and readout have seen all
+        embeddings everywhere: theirs are equal already, but for what different machines make of the last digits.
+        """
+        if self.world.size == 1:
+            return
+        shared: list[Tensor] = []
+        for name, parameter in self._named():
+            if parameter.grad is not None:
+                shared.append(parameter.grad)
+                if not name.startswith("encoder."):
+                    parameter.grad /= self.world.size
+        for module in self._modules.values():
+            for buffer in module.buffers():
+                if buffer.is_floating_point():
+                    shared.append(buffer)
+                    buffer /= self.world.size
+        self.world.add(shared)
 
     def state(self) -> dict[str, Tensor]:
         """All that a checkpoint needs: weights, statistics and the optimiser's memory, on the CPU."""
@@ -186,6 +266,22 @@ class Learner:
             }
             if memory:
                 self.optimizer.state[parameter] = memory
+
+
+@contextlib.contextmanager
+def _statistics_kept(encoder: nn.Module) -> Iterator[None]:
+    """Let batch normalisation use the statistics of its batch without adding them to the running ones."""
+    norms = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    was = [(m.momentum, None if m.num_batches_tracked is None else m.num_batches_tracked.clone()) for m in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, was, strict=True):
+            norm.momentum = momentum
+            if norm.num_batches_tracked is not None and count is not None:
+                norm.num_batches_tracked.copy_(count)
 
 
 @contextlib.contextmanager

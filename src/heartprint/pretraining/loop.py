@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import signal
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import cast
+from typing import Any, cast
 
 import torch
 
@@ -37,6 +38,7 @@ from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.readout import READOUT_FILE
 from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, LogRow, RunFolder, surroundings
 from heartprint.pretraining.targets import Targets, measure_targets
+from heartprint.pretraining.world import World, joined
 
 ENCODER = "encoder"
 _LOG_EVERY = 10
@@ -54,7 +56,8 @@ def pretrain(
     """Pretrain an encoder.
 
     The result depends on the configuration and the cohort alone, for a given machine kind, torch version and number
-    of threads: not on the number of workers, nor on interruptions.
+    of threads and processes: not on the number of workers, nor on interruptions. Started by ``torchrun``, all its
+    processes train one encoder, and the first of them writes.
 
     Args:
         cohort: ECGs to learn from; ``config.since`` and ``config.until`` narrow it.
@@ -69,19 +72,19 @@ def pretrain(
         ``out``. When the run is finished it holds the encoder folder ``encoder/``.
 
     Raises:
-        HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``no-such-device``, ``output-exists``,
-            ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``,
-            ``not-simulated``, ``not-finite``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the
-            encoder to start from raises.
-        KeyboardInterrupt: On Ctrl-C, after the step is finished and a checkpoint is saved.
+        HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``batch-not-divisible``,
+            ``no-such-device``, ``not-joined``, ``output-exists``, ``not-a-run``, ``config-changed``,
+            ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``, ``not-simulated``, ``not-finite``,
+            ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from raises.
+        KeyboardInterrupt: On Ctrl-C or SIGTERM, after the step is finished and a checkpoint is saved.
     """
-    run = _Run(cohort, config, Path(out))
-    run.folder.check(resume=resume)
-    if not run.folder.finished:
-        device = choose_device(config.device)
-        with step_memory_explained(config), reproducible(device):
-            run.go(device, stop_after_steps, progress)
-    return run.folder.path
+    with joined(lambda: choose_device(config.device)) as world:
+        run = world.agree(lambda: _Run(cohort, config, Path(out), world))
+        world.agree(lambda: run.folder.check(resume=resume) if world.writes else None)
+        if not world.any(run.folder.finished):
+            with step_memory_explained(config), reproducible(world.device):
+                run.go(stop_after_steps, progress and world.writes)
+    return Path(out)
 
 
 def select(cohort: Cohort, config: PretrainConfig) -> Cohort:
@@ -103,43 +106,34 @@ def select(cohort: Cohort, config: PretrainConfig) -> Cohort:
 
 
 class _Run:
-    def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path) -> None:
+    def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path, world: World) -> None:
         self.config = config
+        self.world = world
         chosen = select(cohort, config)
         self.method: Method = get_method(config.method)(chosen, config)
-        self.schedule = Schedule(self.method.n_items, config, item=self.method.item)
+        self.schedule = Schedule(self.method.n_items, config, item=self.method.item, rank=world.rank, size=world.size)
         # Those who can never be drawn were not seen.
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
         self.folder = RunFolder(out, config, self.used)
         self.before: LoadedEncoder | None = None
 
-    def go(self, device: torch.device, stop_after_steps: int | None, progress: bool) -> None:
-        total = self.schedule.total_steps
+    def go(self, stop_after_steps: int | None, progress: bool) -> None:
+        total, world = self.schedule.total_steps, self.world
         # Before anything is written: it may not be possible.
-        learner = Learner(self.config, total, device)
-        self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init)
-        self.folder.start(self.before.config.weights_sha256 if self.before else None)
+        learner = world.agree(lambda: Learner(self.config, total, world))
+        world.agree(self._start)
         if self.method.measured:
             learner.learn_to_read(self._targets(progress))
-        found = load_latest(self.folder.path / CHECKPOINTS)
+        found = self._latest()
         if found is not None:
             learner.load(found.tensors)
         first = found.step if found else 0
         last = total if stop_after_steps is None else min(total, first + stop_after_steps)
         clock = _Clock(found.seconds if found else 0.0)
-        self.folder.save(
-            items=self.method.item,
-            n_items=self.method.n_items,
-            steps=total,
-            parameters=learner.n_parameters,
-            precision="bfloat16" if learner.bfloat16 else "float32",
-            **surroundings(device),
-        )
-        log = Log(self.folder.path, first)
-        interrupted = False
+        log = self._open_log(learner, first) if world.writes else None
         with _stop_asked() as asked:
-            step = first
+            step, interrupted = first, False
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
             with closing(batches), _shown(self.config.method, total, first, progress) as bar:
                 pending: list[tuple[int, StepResult]] = []
@@ -147,33 +141,67 @@ class _Run:
                     result = learner.step(batch)
                     step = batch.key.step + 1
                     pending.append((step, result))
-                    # Reading a number off a GPU waits for it, so numbers are read a few steps at a time.
-                    interrupted = asked.is_set()
-                    pause = step == last or interrupted or step % self.config.checkpoint_every == 0
-                    if pause or step % _LOG_EVERY == 0 or device.type == "cpu":
-                        rows = self._rows(pending, clock, learner)
-                        pending.clear()
+                    # Reading a number off a GPU waits for it, and so does asking the others whether to stop: both are
+                    # done a few steps at a time.
+                    due = step == last or step % self.config.checkpoint_every == 0
+                    if not due and step % _LOG_EVERY and (world.device.type != "cpu" or world.size > 1):
+                        continue
+                    interrupted = world.any(asked.is_set())
+                    rows = self._rows(pending, clock, learner)
+                    pending.clear()
+                    if log:
                         log.add(rows)
-                        if bar:
-                            bar.advance(len(rows), _in_words(rows[-1]))
-                    if pause:
-                        save_checkpoint(
-                            self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds)
-                        )
+                    if bar:
+                        bar.advance(len(rows), _in_words(rows[-1]))
+                    if due or interrupted:
+                        world.agree(lambda step=step: self._save_checkpoint(learner, step, clock))  # type: ignore[misc]
                     if interrupted:
                         break
-            self._close(learner, log, step, clock)
+            # Nobody leaves while the first one writes.
+            world.agree(lambda: self._close(learner, log, step, clock) if log else None)
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
+
+    def _start(self) -> None:
+        self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init)
+        if self.world.writes:
+            self.folder.start(self.before.config.weights_sha256 if self.before else None)
+
+    def _open_log(self, learner: Learner, first: int) -> Log:
+        self.folder.save(
+            items=self.method.item,
+            n_items=self.method.n_items,
+            steps=self.schedule.total_steps,
+            parameters=learner.n_parameters,
+            precision="bfloat16" if learner.bfloat16 else "float32",
+            processes=self.world.size,
+            **surroundings(self.world.device),
+        )
+        return Log(self.folder.path, first)
+
+    def _latest(self) -> Checkpoint | None:
+        """The latest checkpoint, read by the process that wrote it; the others may see another disk."""
+        found = self.world.agree(lambda: load_latest(self.folder.path / CHECKPOINTS) if self.world.writes else None)
+        return Checkpoint.told(self.world.tell(found.to_bytes() if found else b"")) if self.world.size > 1 else found
+
+    def _save_checkpoint(self, learner: Learner, step: int, clock: _Clock) -> None:
+        if self.world.writes:
+            save_checkpoint(self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds))
 
     def _targets(self, progress: bool) -> Targets:
         """Measured once and kept: a resumed run must learn the very same numbers."""
         path = self.folder.path / TARGETS_FILE
-        if path.is_file():
+
+        def measured() -> Targets | None:
+            if not self.world.writes:
+                return None
+            if not path.is_file():
+                measure_targets(self.chosen, labels=self.method.labelled, progress=progress).save(path)
             return Targets.load(path)
-        targets = measure_targets(self.chosen, labels=self.method.labelled, progress=progress)
-        targets.save(path)
-        return targets
+
+        targets = self.world.agree(measured)
+        told = self.world.tell(path.read_bytes() if self.world.writes else b"")
+        return targets or Targets.load(io.BytesIO(told))
 
     def _rows(self, pending: list[tuple[int, StepResult]], clock: _Clock, learner: Learner) -> list[LogRow]:
         values = torch.stack([torch.stack([part.float() for part in result]) for _, result in pending]).tolist()
@@ -288,7 +316,7 @@ def _shown(method: str, total: int, first: int, progress: bool) -> Iterator[Prog
 
 @contextmanager
 def _stop_asked() -> Iterator[threading.Event]:
-    """Let the first Ctrl-C ask for a clean stop; the second one stops at once."""
+    """Let the first Ctrl-C, or the SIGTERM of a cluster, ask for a clean stop; the second one stops at once."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked  # Python gives signals to the main thread only.
@@ -296,10 +324,13 @@ def _stop_asked() -> Iterator[threading.Event]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before[number])
 
-    before = signal.signal(signal.SIGINT, ask)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, ask)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

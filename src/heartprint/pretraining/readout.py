@@ -53,7 +53,7 @@ class Readout(nn.Module):
             squared error of all numbers, about 1 for who guesses the mean.
         """
         with torch.autocast(embedding.device.type, enabled=False):
-            read = self(embedding.float())
+            read = self(embedding.to(torch.promote_types(embedding.dtype, torch.float32)))
         known = ~torch.isnan(targets)
         aim = torch.nan_to_num(targets)
         off = nn.functional.smooth_l1_loss(read, aim, reduction="none") * known

@@ -12,6 +12,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,7 @@ class Targets:
             np.savez(handle, about=np.array(json.dumps([self.names, self.parts])), values=self.values)
 
     @classmethod
-    def load(cls, path: Path) -> Targets:
+    def load(cls, path: Path | BinaryIO) -> Targets:
         """Read what `save` wrote.
 
         Raises:
