@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from heartprint.cohorts import PairPolicy
 from heartprint.sheets import PAPER_LAYOUTS
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
@@ -64,10 +65,13 @@ class PretrainConfig(BaseModel):
             or model folder, whose backbone must be the same.
         image_size: Side of the images in px; 0 stands for the backbone's own.
         layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
-        stretch_layouts: Layouts that ``segments`` and ``bcl_state`` draw half an ECG in; 5 s must suffice them.
+        stretch_layouts: Layouts that half an ECG is drawn in, by ``segments``, by ``bcl_state`` and for patients who by
+            ``pairs.single`` give stretches; 5 s must suffice them.
         max_rotation_deg: Largest turn of a page, degrees.
         baseline: What is done about baseline wander before drawing.
         augment: Augmentations of ``simclr``; the other methods do not look at them.
+        pairs: Which two ECGs of a patient make a pair, for ``bcl``, ``bcl_measured`` and ``bcl_state``; the other
+            methods do not look at it.
         temperature: Of NT-Xent.
         contrast_weight: Of the mean NT-Xent of a method's contrasts in the loss.
         target_weight: Of the error of the measurements in the loss, for the methods that learn them.
@@ -99,6 +103,7 @@ class PretrainConfig(BaseModel):
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"
     augment: AugmentConfig = AugmentConfig()
+    pairs: PairPolicy = PairPolicy()
     temperature: Annotated[float, Field(gt=0)] = 0.1
     contrast_weight: Annotated[float, Field(ge=0)] = 1.0
     target_weight: Annotated[float, Field(ge=0)] = 1.0

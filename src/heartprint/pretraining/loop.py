@@ -131,6 +131,7 @@ class _Run:
         self.folder.save(
             items=self.method.item,
             n_items=self.method.n_items,
+            **self.method.facts(),
             steps=total,
             parameters=learner.n_parameters,
             precision="bfloat16" if learner.bfloat16 else "float32",
