@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable
 
@@ -99,7 +100,8 @@ def test_bcl_pairs_are_two_ecgs_of_one_patient(cohort: Cohort, config: Make) -> 
 
 def test_bcl_draws_every_ordered_pair_equally_often(cohort: Cohort, config: Make) -> None:
     method = Bcl(cohort, config())
-    item = next(i for i in range(method.n_items) if method._counts[i] == 4)
+    of_four = cohort.patient_codes[cohort.patient_ids == f"p{ECGS_PER_PATIENT.index(4)}"][0]
+    item = next(i for i, patient in enumerate(method.groups(np.arange(method.n_items))) if patient == of_four)
     counts = Counter(method.pair(epoch, item) for epoch in range(2400))
     assert len(counts) == 12
     # Chi-square with 11 degrees of freedom: 31.3 is its 99.9 % point. The draws are fixed by the seed.
@@ -140,6 +142,69 @@ def test_bcl_without_pairs(single_ecgs: Cohort, config: Make) -> None:
     with pytest.raises(HeartprintError) as caught:
         Bcl(single_ecgs, config())
     assert caught.value.code == "no-pairs" and "--method layouts" in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_state"])
+def test_bcl_obeys_the_pair_policy(name: str, cohort: Cohort, config: Make) -> None:
+    """A patient's ECGs are a year apart, so two years leave those with three or more, and of them the outer ones."""
+    method = get_method(name)(cohort, config(method=name, pairs={"min_gap_days": 730}))
+    many = [f"p{i}" for i, n in enumerate(ECGS_PER_PATIENT) if n >= 3]
+    assert isinstance(method, Bcl) and method.n_items == len(many)
+    outer = [e for e in cohort.ecg_ids if e.partition("v")[0] in many and e not in ("p0v1", "p9v1")]
+    assert cohort.ecg_ids[method.rows].tolist() == outer
+    for item, epoch in itertools.product(range(method.n_items), range(10)):
+        one, other = (cohort.records["recorded_at"][row] for row in method.pair(epoch, item))
+        assert abs((one - other).days) >= 730
+    assert np.array_equal(method.groups(np.arange(3)), np.unique(cohort.patient_codes[method.rows]))
+    flow = [tuple(row.values()) for row in method.facts()["pair_flow"]]
+    assert flow[1] == ("min_gap_days", 1 + 3 + 1, len(many), len(outer))
+    assert "policy" in method.item
+
+
+def test_a_policy_that_leaves_no_pair(cohort: Cohort, config: Make) -> None:
+    with pytest.raises(HeartprintError, match=r"pairs\.device=other\. Lift it \(-o pairs\.device=any\)") as caught:
+        Bcl(cohort, config(pairs={"device": "other"}))
+    assert caught.value.code == "no-pairs"
+
+
+@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_state"])
+def test_patients_without_a_pair_may_give_stretches(name: str, cohort: Cohort, config: Make) -> None:
+    pairs = {"min_gap_days": 730, "single": "stretches"}
+    method = get_method(name)(cohort, config(method=name, pairs=pairs))
+    assert isinstance(method, Bcl) and method.item == "patients"
+    assert method.n_items == len(ECGS_PER_PATIENT)
+    patients = np.unique(cohort.patient_ids)
+    for item, patient in enumerate(patients):
+        views = method.draw(1, item)
+        if ECGS_PER_PATIENT[int(patient[1:])] >= 3:
+            assert len({view.row for view in views}) == 2
+            continue
+        (row,) = {view.row for view in views}
+        assert cohort.patient_ids[row] == patient
+        for number, view in enumerate(views):
+            assert np.array_equal(view.page, method.views.half(row, 1, number))
+    two = int(np.flatnonzero(patients == "p2")[0])
+    assert {cohort.ecg_ids[method.pair(epoch, two)[0]] for epoch in range(20)} == {"p2v0", "p2v1"}
+
+
+def test_a_third_stretch_is_the_second_half_again(
+    cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first view shares no sample with the others, which differ in pose."""
+    drawn: list[tuple[np.ndarray, object]] = []
+
+    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+        drawn.append((leads, pose))
+        return np.zeros((size, size), np.uint8)
+
+    monkeypatch.setattr("heartprint.pretraining.views.render", note)
+    method = BclState(cohort, config(method="bcl_state", pairs={"single": "stretches"}))
+    alone = int(np.flatnonzero(np.unique(cohort.patient_ids) == "p1")[0])
+    for epoch in range(10):
+        drawn.clear()
+        method.draw(epoch, alone)
+        (first, _), (second, pose), (third, other_pose) = drawn
+        assert np.array_equal(second, third) and not np.array_equal(first, second) and pose != other_pose
 
 
 def test_methods_without_patients_take_every_ecg(single_ecgs: Cohort, config: Make) -> None:

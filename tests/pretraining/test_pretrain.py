@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from heartprint.cohorts import Cohort
 from heartprint.encoders import Seen, load_encoder
@@ -135,6 +136,30 @@ def test_resuming_after_a_kill_goes_back_to_the_checkpoint(
     pretrain(cohort, chosen, run, resume=True, progress=False)
     assert weights(run) == weights(whole_run)
     assert [int(row["step"]) for row in log(run)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_run_from_before_pair_policies_goes_on(whole_run: Path, cohort: Cohort, config: Make, tmp_path: Path) -> None:
+    run = pretrain(cohort, config(), tmp_path / "run", stop_after_steps=3, progress=False)
+    for file, key in (("config.yaml", "pairs"), ("run.json", "pair_flow")):
+        settings = yaml.safe_load((run / file).read_text())
+        del settings[key]
+        (run / file).write_text(json.dumps(settings))
+    pretrain(cohort, config(), run, resume=True, progress=False)
+    assert weights(run) == weights(whole_run)
+    with pytest.raises(HeartprintError, match="pairs was"):
+        pretrain(cohort, config(pairs={"min_gap_days": 1}), run, resume=True, progress=False)
+
+
+def test_a_pair_policy_decides_who_is_seen(cohort: Cohort, config: Make, tmp_path: Path) -> None:
+    chosen = config(pairs={"min_gap_days": 730}, batch_size=3, steps=1)
+    run = pretrain(cohort, chosen, tmp_path / "run", progress=False)
+    assert [tuple(row.values()) for row in note(run)["pair_flow"]] == [  # type: ignore[attr-defined]
+        ("all", 19, 10, 24), ("min_gap_days", 5, 3, 8)
+    ]  # fmt: skip
+    loaded = load_encoder(run / "encoder")
+    assert set(cohort.patient_ids[loaded.seen.overlap(cohort)]) == {"p0", "p4", "p9"}
+    assert loaded.config.pretraining is not None
+    assert loaded.config.pretraining.settings["pairs"] == chosen.pairs.model_dump()
 
 
 def test_resuming_a_finished_run_does_nothing(whole_run: Path, cohort: Cohort, config: Make) -> None:

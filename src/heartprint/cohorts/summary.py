@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from heartprint.cohorts.cohort import REFUSED_FILE, Cohort
+from heartprint.cohorts.pairs import ALL_PAIRS, PairPolicy, policy_flow
 from heartprint.cohorts.tasks import TASKS, Task, get_task
 from heartprint.foundation.errors import HeartprintError
 
@@ -26,20 +27,23 @@ UNKNOWN_GAP = "unknown"
 SIMULATED_WARNING = "SIMULATED ECGs: made by a computer model, of no real patient."
 
 
-def summarise(cohort: Cohort) -> dict[str, Any]:
+def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any]:
     """Count what a cohort holds.
 
     Args:
         cohort: Any cohort, or part of one; refused records are those of the whole folder.
+        policy: Which pairs pretraining would be allowed to draw.
 
     Returns:
         Plain values, ready for JSON: ``ecgs``, ``patients``, ``patients_with_pairs`` (two or more ECGs), ``pairs``
-        (any two ECGs of one patient), ``gaps`` (consecutive ECGs of a patient by `GAPS`, ``unknown`` where a date is
+        (any two ECGs of one patient), ``pair_policy`` and ``pair_flow`` (what each of its rules leaves of these; see
+        `policy_flow`), ``gaps`` (consecutive ECGs of a patient by `GAPS`, ``unknown`` where a date is
         missing) and their median in days, ``tasks`` (positive, negative, missing; ECGs and patients), ``labels``
         (per column: known, missing, lowest, median, highest), ``sexes``, ``ages``, ``sampling_rates``, ``refused``
         by reason, ``simulated``.
     """
     records = cohort.records
+    policy = policy or PairPolicy()
     counts = records.group_by("patient_id").len()["len"].cast(pl.Int64)
     info = cohort.info
     return {
@@ -54,6 +58,8 @@ def summarise(cohort: Cohort) -> dict[str, Any]:
         "patients_with_pairs": int((counts >= 2).sum()),
         "ecgs_of_patients_with_pairs": int(counts.filter(counts >= 2).sum()),
         "pairs": int((counts * (counts - 1) // 2).sum()),
+        "pair_policy": policy.model_dump(mode="json"),
+        "pair_flow": [row.to_json() for row in policy_flow(cohort, policy)],
         "dates": _dates(records["recorded_at"]),
         "gaps": _gaps(records),
         "tasks": {task.name: _answers(task, records) for task in _tasks(records)},
@@ -223,7 +229,7 @@ def render_summary(summary: dict[str, Any]) -> Group:
     parts: list[Any] = [Text(f"{summary['name']} ({summary['source']})", style="bold")]
     if summary["simulated"]:
         parts.append(Text(SIMULATED_WARNING, style="bold yellow"))
-    parts += [facts, gap_table, task_table]
+    parts += [facts, *_pair_flow(summary), gap_table, task_table]
     numbers = {n: s for n, s in summary["labels"].items() if n not in summary["tasks"]}
     if numbers:
         label_table = _table("number", "known", "missing", "lowest", "median", "highest")
@@ -233,6 +239,18 @@ def render_summary(summary: dict[str, Any]) -> Group:
         parts.append(label_table)
     parts += [*_refusals(summary["refused"]), *(Text(f"Note: {note}") for note in summary["notes"])]
     return Group(*parts)
+
+
+def _pair_flow(summary: dict[str, Any]) -> list[Any]:
+    """What the rules of a pair policy leave; without rules the facts say it all."""
+    if len(summary["pair_flow"]) == 1:
+        return []
+    table = _table("pair policy", "pairs", "patients", "ECGs")
+    policy = PairPolicy(**summary["pair_policy"])
+    for row in summary["pair_flow"]:
+        rule = "any two ECGs of a patient" if row["rule"] == ALL_PAIRS else policy.written(row["rule"])
+        table.add_row(rule, f"{row['pairs']:,}", f"{row['patients']:,}", f"{row['ecgs']:,}")
+    return [table]
 
 
 def _refusals(refused: dict[str, Any]) -> list[Any]:

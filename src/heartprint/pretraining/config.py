@@ -7,11 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from heartprint.cohorts import PairPolicy
 from heartprint.sheets import PAPER_LAYOUTS
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
 """Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
+_LATER = ("pairs", "chunk_size")
+"""Settings that runs of earlier versions did not have, and that change nothing at their defaults."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -64,10 +67,13 @@ class PretrainConfig(BaseModel):
             or model folder, whose backbone must be the same.
         image_size: Side of the images in px; 0 stands for the backbone's own.
         layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
-        stretch_layouts: Layouts that ``segments`` and ``bcl_state`` draw half an ECG in; 5 s must suffice them.
+        stretch_layouts: Layouts that half an ECG is drawn in, by ``segments``, by ``bcl_state`` and for patients who by
+            ``pairs.single`` give stretches; 5 s must suffice them.
         max_rotation_deg: Largest turn of a page, degrees.
         baseline: What is done about baseline wander before drawing.
         augment: Augmentations of ``simclr``; the other methods do not look at them.
+        pairs: Which two ECGs of a patient make a pair, for ``bcl``, ``bcl_measured`` and ``bcl_state``; the other
+            methods do not look at it.
         temperature: Of NT-Xent.
         contrast_weight: Of the mean NT-Xent of a method's contrasts in the loss.
         target_weight: Of the error of the measurements in the loss, for the methods that learn them.
@@ -103,6 +109,7 @@ class PretrainConfig(BaseModel):
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"
     augment: AugmentConfig = AugmentConfig()
+    pairs: PairPolicy = PairPolicy()
     temperature: Annotated[float, Field(gt=0)] = 0.1
     contrast_weight: Annotated[float, Field(ge=0)] = 1.0
     target_weight: Annotated[float, Field(ge=0)] = 1.0
@@ -166,3 +173,9 @@ class PretrainConfig(BaseModel):
             short = [name for name, layout in LAYOUTS.items() if layout.needs_s <= PAGE_S / 2]
             raise ValueError(f"{', '.join(long)} needs more than half an ECG; these do not: {', '.join(short)}")
         return value
+
+    def recipe(self) -> str:
+        """All that decides what is computed, as JSON; the same text for a run of a version that had fewer settings."""
+        default = {name: type(self).model_fields[name].default for name in _LATER}
+        same = {name for name, value in default.items() if getattr(self, name) == value}
+        return self.model_dump_json(exclude={*CHANGEABLE, *same})

@@ -171,6 +171,7 @@ class _Run:
         self.folder.save(
             items=self.method.item,
             n_items=self.method.n_items,
+            **self.method.facts(),
             steps=self.schedule.total_steps,
             parameters=learner.n_parameters,
             precision="bfloat16" if learner.bfloat16 else "float32",

@@ -51,7 +51,7 @@ class Views:
         Args:
             row: Row of the ECG.
             epoch: Number of the pass; it decides by chance which half is view 0.
-            view: 0 or 1, the one half or the other.
+            view: Number of the view: 0 is the one half, any other number the other half.
 
         Returns:
             ``(S, S)`` uint8, white = 255.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +61,7 @@ class Method(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
-    item: ClassVar[str]
+    item: str
     n_views: ClassVar[int] = 2
     contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", 0, 1),)
     measured: ClassVar[bool] = False
@@ -74,6 +74,10 @@ class Method(ABC):
         self.cohort = cohort
         self.config = config
         self.views = Views(cohort, config)
+
+    def facts(self) -> dict[str, Any]:
+        """What the run's note is to say about the items; plain values."""
+        return {}
 
     @abstractmethod
     def groups(self, items: Ints) -> Ints:

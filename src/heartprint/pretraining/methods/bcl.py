@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from heartprint.cohorts import Cohort
-from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.randomness import generator, stable_hash
+from heartprint.cohorts import Cohort, Pairs
+from heartprint.foundation.randomness import generator
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods.base import Ints, Method, View
 
@@ -14,11 +13,15 @@ from heartprint.pretraining.methods.base import Ints, Method, View
 class Bcl(Method):
     """Two ECGs of one patient at different times, each in a layout and a pose of its own (Sangha et al. 2024).
 
-    Items are the patients with two or more ECGs. In every epoch each gives two of its ECGs, drawn at random; another
-    ecg_id is another time. No other ECG of the patient is ever a negative.
+    Items are the patients with two or more ECGs that the pair policy (``config.pairs``) allows to meet. In every epoch
+    each gives two of its ECGs, drawn at random; another ecg_id is another time. No other ECG of the patient is ever a
+    negative, whatever the policy says of it.
+
+    Where the policy says so (``pairs.single``), patients without such a pair are items too, and give the two halves of
+    one ECG, drawn at random in every epoch.
 
     Raises:
-        HeartprintError: ``no-pairs`` if no patient has two ECGs.
+        HeartprintError: ``no-pairs`` if no patient has two ECGs, or none that the policy allows.
     """
 
     name = "bcl"
@@ -27,40 +30,32 @@ class Bcl(Method):
 
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
         super().__init__(cohort, config)
-        codes = cohort.patient_codes
-        order = np.argsort(codes, kind="stable")
-        counts = np.bincount(codes)
-        starts = np.cumsum(counts) - counts
-        chosen = counts >= 2
-        if not chosen.any():
-            raise HeartprintError(
-                "no-pairs",
-                f"None of the {len(counts):,} patients of '{cohort.info.name}' has two ECGs (in the period asked for), "
-                "so there are no pairs. Use --method layouts or simclr, which need one ECG per patient, or add ECGs.",
-            )
-        # Patients in the order of their ids, and each patient's ECGs in the order of theirs, so that shuffling the
-        # cohort's rows changes no pair.
-        self._patients = np.flatnonzero(chosen)
-        self._starts, self._counts = starts[chosen], counts[chosen]
-        ids = cohort.ecg_ids
-        self._order = order[np.lexsort((ids[order], codes[order]))]
-        self._first = cohort.patient_ids[self._order[self._starts]]
-        self.rows = np.flatnonzero(chosen[codes])
-        self.n_items = len(self._patients)
+        self.pairs = Pairs(cohort, config.pairs)
+        self.pairs.require_any(cohort.info.name)
+        if config.pairs.single == "stretches":
+            self.item = "patients"
+        elif config.pairs.rules:
+            self.item = "patients with a pair that the policy allows"
+        self.rows = self.pairs.rows
+        self.n_items = len(self.pairs)
+
+    def facts(self) -> dict[str, Any]:
+        """What each rule of the pair policy leaves."""
+        return {"pair_flow": [row.to_json() for row in self.pairs.flow]}
 
     def groups(self, items: Ints) -> Ints:
         """The patient is the group."""
-        return self._patients[items]
+        return self.pairs.patients[items]
 
     def pair(self, epoch: int, item: int) -> tuple[int, int]:
-        """Rows of the two different ECGs that a patient gives in an epoch; each ordered pair is as likely."""
-        rng = generator(self.config.seed, "pair", epoch, stable_hash(str(self._first[item])))
-        n, start = int(self._counts[item]), int(self._starts[item])
-        one, other = int(rng.integers(n)), int(rng.integers(n - 1))
-        other += other >= one
-        return int(self._order[start + one]), int(self._order[start + other])
+        """Rows of the two ECGs that a patient gives in an epoch; each allowed ordered pair is as likely.
+
+        They are the same ECG if the patient has no pair and gives two stretches.
+        """
+        return self.pairs.draw(item, generator(self.config.seed, "pair", epoch, int(self.pairs.keys[item])))
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
-        """One sheet of each of the two ECGs."""
+        """One sheet of each of the two ECGs, or of each half of the one."""
         one, other = self.pair(epoch, item)
-        return View(self.views.sheet(one, epoch, 0), one), View(self.views.sheet(other, epoch, 1), other)
+        draw = self.views.half if one == other else self.views.sheet
+        return View(draw(one, epoch, 0), one), View(draw(other, epoch, 1), other)

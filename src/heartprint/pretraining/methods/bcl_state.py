@@ -12,6 +12,9 @@ class BclState(Bcl):
     An item gives three sheets: the two halves of one ECG, and another ECG of the patient. The halves find each other
     in the head ``state``, the first half and the other ECG in the head ``patient``. Identity need not be kept where
     state is compared, nor state where identity is; the encoder below both heads has to keep the two.
+
+    A patient who has no pair and gives two stretches (``pairs.single``) has no other ECG to show: the second half
+    stands in for it, in a layout and a pose of its own.
     """
 
     name = "bcl_state"
@@ -20,7 +23,8 @@ class BclState(Bcl):
     contrasts = (Contrast("patient", 0, 2), Contrast("state", 0, 1))
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
-        """Two halves of the one ECG, and a sheet of the other."""
+        """Two halves of the one ECG, and a sheet of the other (or of the second half again)."""
         one, other = self.pair(epoch, item)
         halves = (View(self.views.half(one, epoch, view), one) for view in (0, 1))
-        return *halves, View(self.views.sheet(other, epoch, 2), other)
+        draw = self.views.half if one == other else self.views.sheet
+        return *halves, View(draw(other, epoch, 2), other)
