@@ -52,13 +52,13 @@ def styles(config: StudyConfig) -> dict[str, Style]:
 
 
 def figure_groups(config: StudyConfig) -> list[tuple[str | None, list[str]]]:
-    """Divide the rows into figures: ``(group or None for all, rows)``."""
+    """Divide the rows into figures: ``(group or None for all, rows)``; the reference is in each."""
     rows = [e.name for e in config.encoders]
     if len(rows) + 1 <= MAX_ROWS_IN_ONE_FIGURE:
         return [(None, [*rows, FEATURES])]
     used = {e.group for e in config.encoders}
     return [
-        (group, [*(e.name for e in config.encoders if e.group == group), FEATURES])
+        (group, [*(e.name for e in config.encoders if e.group == group or e.name == config.reference), FEATURES])
         for group in config.groups
         if group in used
     ]

@@ -170,7 +170,6 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
 def _comparison(result: StudyResult) -> list[dict[str, Any]]:
     """Rows of the table of what was compared, group by group."""
     config = result.config
-    home_group = config.encoder(config.reference).group
     out = []
     for group in config.groups:
         members = []
@@ -210,7 +209,7 @@ def _comparison(result: StudyResult) -> list[dict[str, Any]]:
                     "title": _group_title(config, group),
                     "backbone": entry.backbone,
                     "image_size": entry.image_size,
-                    "other": group != home_group,
+                    "other": _other_than_reference(config, group),
                     "members": members,
                 }
             )
@@ -386,13 +385,22 @@ def _mark(result: StudyResult, row: str) -> str:
         return ""
     entry = config.encoder(row)
     marks = []
-    if entry.group != config.encoder(config.reference).group:
-        marks.append("other backbone")
+    if other := _other_than_reference(config, entry.group):
+        marks.append(other)
     if result.unequal.get(row):
         marks.append("unequal")
     if entry.transductive:
         marks.append("transductive")
     return ", ".join(marks)
+
+
+def _other_than_reference(config: StudyConfig, group: str) -> str:
+    """In what a group differs from that of the reference; empty if it is the same group."""
+    own = config.encoder(config.reference).group
+    if group == own:
+        return ""
+    one, other = config.groups[own], config.groups[group]
+    return "other group" if (one.backbone, one.image_size) == (other.backbone, other.image_size) else "other backbone"
 
 
 def _has(reader: Reader, task: str, cohort: str) -> bool:
