@@ -167,7 +167,7 @@ def test_too_few_patients_give_no_number() -> None:
     (found,) = verification(similarity, patients)
     for estimate in (*identification_rates(similarity, patients), found.equal_error_rate, *found.true_accept_rates):
         assert estimate.interval is None and np.isnan(estimate.value)
-        assert estimate.reason == "only 29 patients have two ECGs; 30 are needed"
+        assert estimate.reason == "patients with two ECGs: 29 of the 30 needed"
     # Patients with a single ECG do not make up for it.
     singles = np.concatenate([patients, 1000 + np.arange(50)])
     wide = cosine_similarity(np.random.default_rng(0).normal(size=(len(singles), 3)))

@@ -56,7 +56,7 @@ def summarise(cohort: Cohort) -> dict[str, Any]:
         "pairs": int((counts * (counts - 1) // 2).sum()),
         "dates": _dates(records["recorded_at"]),
         "gaps": _gaps(records),
-        "tasks": {task.name: _answers(task, records) for task in _tasks(records)},
+        "tasks": {task.name: _answers(task, records) for task in tasks_in(records)},
         "labels": {c.removeprefix("label_"): _spread(records[c]) for c in records.columns if c.startswith("label_")},
         "sexes": {
             "female": int((records["sex"] == "female").sum()),
@@ -74,7 +74,8 @@ def summarise(cohort: Cohort) -> dict[str, Any]:
     }
 
 
-def _tasks(records: pl.DataFrame) -> list[Task]:
+def tasks_in(records: pl.DataFrame) -> list[Task]:
+    """Tasks that a table can answer: the built-in ones whose column it has, and its columns of 0 and 1."""
     tasks = [task for task in TASKS.values() if task.column in records.columns]
     for column in records.columns:
         name = column.removeprefix("label_")

@@ -79,4 +79,4 @@ def sheet_figure(pages: Sequence[Sequence[tuple[npt.NDArray[np.uint8], str]]]) -
             page, caption = views[c]
             ax.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             ax.set_title(caption, fontsize=9, color=INK, loc="left", pad=5)
-    return laid_out(figure)
+    return figure

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from heartprint.sheets import PAPER_LAYOUTS
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
-CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
-"""Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
+CHANGEABLE = frozenset(
+    {"device", "workers", "checkpoint_every", "watch.every", "watch.stop_on_collapse", "watch.tensorboard"}
+)
+"""Settings, by dotted name, that may differ when a run is resumed: they say how it runs, not what it computes."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -54,6 +57,28 @@ class AugmentConfig(BaseModel):
         return self
 
 
+class WatchConfig(BaseModel):
+    """How a run is watched on patients that it does not learn from (see `heartprint.pretraining.watch`).
+
+    Attributes:
+        share: Share of the patients, by hash of their ids, that are held out to watch; 0 watches nobody.
+        max_patients: Most patients held out, those with two or more ECGs first; the others are learned from.
+        every: Steps between two looks; 0 looks only at the start and at the end.
+        tasks: Labels that are to be read off the embeddings; None = those that enough watched patients have.
+        stop_on_collapse: Whether a run ends when its embeddings have become alike.
+        tensorboard: Whether to write what is seen to ``tensorboard/`` in the run's folder too; needs the package.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    max_patients: Annotated[int, Field(ge=1)] = 500
+    every: Annotated[int, Field(ge=0)] = 200
+    tasks: tuple[str, ...] | None = None
+    stop_on_collapse: bool = True
+    tensorboard: bool = False
+
+
 class PretrainConfig(BaseModel):
     """How an encoder is pretrained.
 
@@ -86,6 +111,7 @@ class PretrainConfig(BaseModel):
         precision: ``auto`` is bfloat16 on a GPU and float32 elsewhere; the loss is always float32.
         workers: Processes that draw sheets; 0 draws them in between the steps.
         checkpoint_every: Steps from one checkpoint to the next.
+        watch: Patients that are watched and not learned from; nobody unless ``watch.share`` is set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -117,6 +143,7 @@ class PretrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 1
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
+    watch: WatchConfig = WatchConfig()
 
     @field_validator("method")
     @classmethod
@@ -161,3 +188,16 @@ class PretrainConfig(BaseModel):
             short = [name for name, layout in LAYOUTS.items() if layout.needs_s <= PAGE_S / 2]
             raise ValueError(f"{', '.join(long)} needs more than half an ECG; these do not: {', '.join(short)}")
         return value
+
+
+def decisive(config: PretrainConfig) -> dict[str, Any]:
+    """The settings that decide what a run computes, by dotted name, as plain values: all but `CHANGEABLE`."""
+    flat = _flat(config.model_dump(mode="json"))
+    return {name: value for name, value in flat.items() if name not in CHANGEABLE}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        out |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return out

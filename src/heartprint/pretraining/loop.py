@@ -37,6 +37,7 @@ from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.readout import READOUT_FILE
 from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, LogRow, RunFolder, surroundings
 from heartprint.pretraining.targets import Targets, measure_targets
+from heartprint.pretraining.watch import Watch, hold_out
 
 ENCODER = "encoder"
 _LOG_EVERY = 10
@@ -71,8 +72,8 @@ def pretrain(
     Raises:
         HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``no-such-device``, ``output-exists``,
             ``not-a-run``, ``config-changed``, ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``,
-            ``not-simulated``, ``not-finite``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the
-            encoder to start from raises.
+            ``not-simulated``, ``not-finite``, ``collapsed``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what
+            naming the encoder to start from, or a label to watch, raises.
         KeyboardInterrupt: On Ctrl-C, after the step is finished and a checkpoint is saved.
     """
     run = _Run(cohort, config, Path(out))
@@ -105,7 +106,8 @@ def select(cohort: Cohort, config: PretrainConfig) -> Cohort:
 class _Run:
     def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path) -> None:
         self.config = config
-        chosen = select(cohort, config)
+        chosen, watched = hold_out(select(cohort, config), config.watch)
+        self.watch = Watch(watched, config)
         self.method: Method = get_method(config.method)(chosen, config)
         self.schedule = Schedule(self.method.n_items, config, item=self.method.item)
         # Those who can never be drawn were not seen.
@@ -142,6 +144,10 @@ class _Run:
             step = first
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
             with closing(batches), _shown(self.config.method, total, first, progress) as bar:
+                self.watch.start(self.folder, log, first, total)
+                if self.watch.due(first):
+                    self.watch.look(first, learner.encoder, bar)
+                    clock.lap(0)
                 pending: list[tuple[int, StepResult]] = []
                 for batch in clock.timing(batches):
                     result = learner.step(batch)
@@ -150,7 +156,8 @@ class _Run:
                     # Reading a number off a GPU waits for it, so numbers are read a few steps at a time.
                     interrupted = asked.is_set()
                     pause = step == last or interrupted or step % self.config.checkpoint_every == 0
-                    if pause or step % _LOG_EVERY == 0 or device.type == "cpu":
+                    look = self.watch.due(step)
+                    if pause or look or step % _LOG_EVERY == 0 or device.type == "cpu":
                         rows = self._rows(pending, clock, learner)
                         pending.clear()
                         log.add(rows)
@@ -160,6 +167,9 @@ class _Run:
                         save_checkpoint(
                             self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds)
                         )
+                    if look:
+                        self.watch.look(step, learner.encoder, bar)
+                        clock.lap(0)  # a look is not time of learning
                     if interrupted:
                         break
             self._close(learner, log, step, clock)
@@ -206,6 +216,7 @@ class _Run:
             seconds=round(clock.seconds, 1),
             images_per_s=round(images / clock.seconds, 1) if clock.seconds else None,
         )
+        self.watch.close()
 
     def _save_encoder(self, learner: Learner) -> None:
         config = self.config

@@ -27,7 +27,7 @@ from heartprint.evaluation.report.notes import (
 )
 from heartprint.evaluation.study.config import FEATURES, EncoderEntry, StudyConfig
 from heartprint.foundation.files import atomic_path, write_json, write_text
-from heartprint.foundation.pages import fill_template, sheet_figure, to_svg
+from heartprint.foundation.pages import fill_template, laid_out, sheet_figure, to_svg
 from heartprint.foundation.randomness import generator
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
             shown[-1]["differences"] = f"differences{suffix}"
     example = example_pairs(result)
     if example is not None:
-        made["pairs"] = sheet_figure(example["pages"])
+        made["pairs"] = laid_out(sheet_figure(example["pages"]))
 
     context: dict[str, Any] = {
         "config": config,

@@ -122,11 +122,11 @@ class Encoders:
 
     def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
         from heartprint.pretraining import pretrain
-        from heartprint.pretraining.config import CHANGEABLE
+        from heartprint.pretraining.config import decisive
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
-        key = digest(config.model_dump_json(exclude=set(CHANGEABLE)), cohort_digest(cohort))
+        key = digest(decisive(config), cohort_digest(cohort))
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method}-{key}"
         if not (run / "encoder").is_dir():
