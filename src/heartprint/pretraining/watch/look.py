@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, tasks_in
@@ -136,6 +137,11 @@ class Subjects:
         """
         reader = self.reader(encoder)
         embeddings = [embed_cohort(reader, self.cohort, layout=name, progress=False) for name in self.layouts]
+        # The matrices are small: threads that also draw sheets wait for each other, and a look took fifty times longer.
+        with threadpool_limits(1, user_api="blas"):
+            return self._judge(embeddings, step)
+
+    def _judge(self, embeddings: list[npt.NDArray[np.float32]], step: int) -> Look:
         several = len(self.layouts) > 1
         similarity = cosine_similarity(embeddings[0], embeddings[1] if several else None)
         estimates, gap_pairs = self._recognition(similarity)

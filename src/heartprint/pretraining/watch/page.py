@@ -112,6 +112,7 @@ def _tables(look: Look, subjects: Subjects) -> dict[str, Any]:
         "recognition": [
             {"title": TITLES[name], "cells": [_cell(seen[prefix + name]) for _, prefix in sides]} for name in RATES
         ],
+        "several_layouts": len(subjects.layouts) > 1,
         "gaps": [
             {"title": title, "pairs": look.gap_pairs[gap], "cells": [_cell(seen[gap_name(r, gap)]) for r in GAP_RATES]}
             for gap, title in GAP_CLASSES.items()
