@@ -107,9 +107,9 @@ class _Run:
     def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path) -> None:
         self.config = config
         chosen, watched = hold_out(select(cohort, config), config.watch)
-        self.watch = Watch(watched, config)
         self.method: Method = get_method(config.method)(chosen, config)
         self.schedule = Schedule(self.method.n_items, config, item=self.method.item)
+        self.watch = Watch(watched, config, self.schedule.total_steps)
         # Those who can never be drawn were not seen.
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
@@ -144,7 +144,7 @@ class _Run:
             step = first
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
             with closing(batches), _shown(self.config.method, total, first, progress) as bar:
-                self.watch.start(self.folder, log, first, total)
+                self.watch.start(self.folder, log, first)
                 if self.watch.due(first):
                     self.watch.look(first, learner.encoder, bar)
                     clock.lap(0)

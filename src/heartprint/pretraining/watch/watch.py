@@ -35,13 +35,14 @@ class Watch:
     Args:
         cohort: The watched ECGs; with none there is nothing to look at, and ``run.html`` shows the curves alone.
         config: The run's configuration.
+        total: Steps of the whole run.
 
     Raises:
         HeartprintError: ``tensorboard-missing``; ``unknown-task`` or ``label-missing``.
     """
 
-    def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
-        self.config = config
+    def __init__(self, cohort: Cohort, config: PretrainConfig, total: int) -> None:
+        self.config, self.total = config, total
         self.subjects = Subjects(cohort, config)
         self._writer_of = _tensorboard() if config.watch.tensorboard else None
         self._writer: Any = None
@@ -49,19 +50,18 @@ class Watch:
         self._seen: Look | None = None
         self._drawn = time.monotonic()
 
-    def start(self, folder: RunFolder, log: Log, step: int, total: int) -> None:
+    def start(self, folder: RunFolder, log: Log, step: int) -> None:
         """Open the run's files.
 
         Args:
             folder: The run's folder.
             log: Its log.
             step: Steps done.
-            total: Steps of the whole run.
 
         Raises:
             HeartprintError: ``collapsed`` if the run that is resumed was stopped for it, and is to be stopped for it.
         """
-        self.folder, self.log, self.total = folder, log, total
+        self.folder, self.log = folder, log
         self.table = WatchTable(folder.path, self.subjects.names, step) if len(self.subjects.cohort) else None
         if self._writer_of is not None:
             # What a killed run wrote after its checkpoint is hidden.
@@ -70,15 +70,16 @@ class Watch:
         self._check_spread()
 
     def due(self, step: int) -> bool:
-        """Whether a look belongs to this step and was not taken: at the start, every so many steps and at the end."""
+        """Whether a look belongs to this step: at the start, every so many steps and at the end.
+
+        It follows from the settings alone, so that every process of a run says the same.
+        """
         every = self.config.watch.every
-        if self.table is None:
-            return self._writer is not None and every > 0 and step % every == 0 and step > 0
-        taken = any(row["step"] == step for row in self.table.rows)
-        return not taken and (step in (0, self.total) or (every > 0 and step % every == 0))
+        now = step in (0, self.total) or (every > 0 and step % every == 0)
+        return now and (len(self.subjects.cohort) > 0 or self.config.watch.tensorboard)
 
     def look(self, step: int, encoder: Encoder, bar: Progress | None = None) -> None:
-        """Look at the encoder, write down what is seen, and now and then draw ``run.html``.
+        """Look at the encoder, write down what is seen, and now and then draw ``run.html``; once at each step.
 
         The encoder is as it was afterwards, its mode and statistics included, and so are torch's generators.
 
@@ -92,6 +93,8 @@ class Watch:
                 ``not-finite``.
         """
         if self.table is not None:
+            if any(row["step"] == step for row in self.table.rows):
+                return
             self._seen = self.subjects.look(encoder, step)
             self.table.add(self._seen)
             if bar is not None:
