@@ -46,5 +46,6 @@ def test_every_reason_code_is_in_the_reference() -> None:
     page = (root / "docs" / "reference" / "reason-codes.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page))
     assert len(raised) > 90
-    assert raised - listed == set(), "raised, but not in the reference"
+    words = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", page))  # a code of one word looks like any other word
+    assert raised - words == set(), "raised, but not in the reference"
     assert listed - raised == set(), "in the reference, but never raised"

@@ -59,7 +59,7 @@ def whole_run(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_all_it_should(whole_run: Path, cohort: Cohort, config: Make) -> None:
     assert {p.name for p in whole_run.iterdir()} == {
-        "config.yaml", "run.json", "log.csv", "curves.png", "checkpoints", "encoder"
+        "config.yaml", "run.json", "log.csv", "curves.png", "run.html", "checkpoints", "encoder"
     }  # fmt: skip
     assert load_config(whole_run / "config.yaml", [], PretrainConfig) == config()
     facts = note(whole_run)

@@ -62,7 +62,7 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         "pair_flow": [row.to_json() for row in policy_flow(cohort, policy)],
         "dates": _dates(records["recorded_at"]),
         "gaps": _gaps(records),
-        "tasks": {task.name: _answers(task, records) for task in _tasks(records)},
+        "tasks": {task.name: _answers(task, records) for task in tasks_in(records)},
         "labels": {c.removeprefix("label_"): _spread(records[c]) for c in records.columns if c.startswith("label_")},
         "sexes": {
             "female": int((records["sex"] == "female").sum()),
@@ -80,7 +80,8 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
     }
 
 
-def _tasks(records: pl.DataFrame) -> list[Task]:
+def tasks_in(records: pl.DataFrame) -> list[Task]:
+    """Tasks that a table can answer: the built-in ones whose column it has, and its columns of 0 and 1."""
     tasks = [task for task in TASKS.values() if task.column in records.columns]
     for column in records.columns:
         name = column.removeprefix("label_")

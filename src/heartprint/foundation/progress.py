@@ -65,6 +65,13 @@ class Progress:
             self._last_line = time.monotonic()
             self._print()
 
+    def say(self, line: str) -> None:
+        """Print a line that stays."""
+        if self._tty:
+            self._bar.console.print(line, markup=False, highlight=False)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
     def __exit__(self, *_: object) -> None:
         if self._tty:
             self._bar.stop()

@@ -1,9 +1,10 @@
-"""Pure numpy: AUROC, DeLong, bootstrap, calibration, ridge and logistic probes."""
+"""Pure numpy: AUROC, DeLong, bootstrap, calibration, retrieval, ridge and logistic probes."""
 
 from heartprint.metrics.auroc import Interval, auroc, average_precision, delong_interval, delong_paired
 from heartprint.metrics.bootstrap import (
     Resamples,
     cluster_bootstrap,
+    patient_weights,
     study_difference,
     study_interval,
     study_resamples,
@@ -22,31 +23,54 @@ from heartprint.metrics.calibration import (
     wilson_interval,
 )
 from heartprint.metrics.probe import LinearProbe, fit_logistic, fit_probe, grouped_folds
+from heartprint.metrics.retrieval import (
+    Estimate,
+    Verification,
+    cosine_similarity,
+    effective_rank,
+    identification_ranks,
+    identification_rates,
+    knn_scores,
+    mean_cosine,
+    readable,
+    verification,
+)
 
 __all__ = [
     "Confusion",
+    "Estimate",
     "Interval",
     "LinearProbe",
     "PlattScaling",
     "ReliabilityBin",
     "Resamples",
+    "Verification",
     "auroc",
     "average_precision",
     "brier_score",
     "calibration_line",
     "cluster_bootstrap",
     "confusion",
+    "cosine_similarity",
     "delong_interval",
     "delong_paired",
+    "effective_rank",
     "expected_calibration_error",
     "fit_logistic",
     "fit_probe",
     "grouped_folds",
+    "identification_ranks",
+    "identification_rates",
+    "knn_scores",
+    "mean_cosine",
+    "patient_weights",
+    "readable",
     "reliability_bins",
     "study_difference",
     "study_interval",
     "study_resamples",
     "study_values",
     "threshold_at_sensitivity",
+    "verification",
     "wilson_interval",
 ]

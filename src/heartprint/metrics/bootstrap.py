@@ -198,6 +198,11 @@ def _weights(seed: int, first: int, stop: int, n_patients: int, n_draws: int) ->
     return draws, patients
 
 
+def patient_weights(n_patients: int, n: int = 1000, *, seed: int = 0) -> Floats:
+    """``(n, n_patients)`` how often each patient is drawn in each resample, for metrics of one's own."""
+    return _weights(seed, 0, n, n_patients, 1)[1]
+
+
 def _bootstrap(prepared: Sequence[_Sorted], n_patients: int, n: int, seed: int) -> tuple[Floats, Floats]:
     """Estimates ``(methods,)`` and resampled values ``(methods, n)``; the same resamples for every method."""
     estimates = np.array([p.values(n_patients).mean() for p in prepared])

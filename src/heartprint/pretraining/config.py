@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -11,9 +12,11 @@ from heartprint.cohorts import PairPolicy
 from heartprint.sheets import PAPER_LAYOUTS
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
-CHANGEABLE = frozenset({"device", "workers", "checkpoint_every"})
-"""Settings that may differ when a run is resumed: they say how it runs, not what it computes."""
-_LATER = ("pairs", "chunk_size")
+CHANGEABLE = frozenset(
+    {"device", "workers", "checkpoint_every", "watch.every", "watch.stop_on_collapse", "watch.tensorboard"}
+)
+"""Settings, by dotted name, that may differ when a run is resumed: they say how it runs, not what it computes."""
+_LATER = ("pairs", "chunk_size", "watch")
 """Settings that runs of earlier versions did not have, and that change nothing at their defaults."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -57,6 +60,28 @@ class AugmentConfig(BaseModel):
         return self
 
 
+class WatchConfig(BaseModel):
+    """How a run is watched on patients that it does not learn from (see `heartprint.pretraining.watch`).
+
+    Attributes:
+        share: Share of the patients, by hash of their ids, that are held out to watch; 0 watches nobody.
+        max_patients: Most patients held out, those with two or more ECGs first; the others are learned from.
+        every: Steps between two looks; 0 looks only at the start and at the end.
+        tasks: Labels that are to be read off the embeddings; None = those that enough watched patients have.
+        stop_on_collapse: Whether a run ends when its embeddings have become alike.
+        tensorboard: Whether to write what is seen to ``tensorboard/`` in the run's folder too; needs the package.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: Annotated[float, Field(ge=0, le=0.5)] = 0.0
+    max_patients: Annotated[int, Field(ge=1)] = 500
+    every: Annotated[int, Field(ge=0)] = 200
+    tasks: tuple[str, ...] | None = None
+    stop_on_collapse: bool = True
+    tensorboard: bool = False
+
+
 class PretrainConfig(BaseModel):
     """How an encoder is pretrained.
 
@@ -96,6 +121,7 @@ class PretrainConfig(BaseModel):
         precision: ``auto`` is bfloat16 on a GPU and float32 elsewhere; the loss is always float32.
         workers: Processes that draw sheets; 0 draws them in between the steps.
         checkpoint_every: Steps from one checkpoint to the next.
+        watch: Patients that are watched and not learned from; nobody unless ``watch.share`` is set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -129,6 +155,7 @@ class PretrainConfig(BaseModel):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     workers: Annotated[int, Field(ge=0)] = 1
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
+    watch: WatchConfig = WatchConfig()
 
     @field_validator("method")
     @classmethod
@@ -178,4 +205,24 @@ class PretrainConfig(BaseModel):
         """All that decides what is computed, as JSON; the same text for a run of a version that had fewer settings."""
         default = {name: type(self).model_fields[name].default for name in _LATER}
         same = {name for name, value in default.items() if getattr(self, name) == value}
-        return self.model_dump_json(exclude={*CHANGEABLE, *same})
+        left_out: dict[str, Any] = {}
+        for name in CHANGEABLE - same:
+            group, _, setting = name.partition(".")
+            if setting:
+                left_out.setdefault(group, {})[setting] = True
+            else:
+                left_out[group] = True
+        return self.model_dump_json(exclude=left_out | dict.fromkeys(same, True))
+
+
+def decisive(config: PretrainConfig) -> dict[str, Any]:
+    """The settings that decide what a run computes, by dotted name, as plain values: all but `CHANGEABLE`."""
+    flat = _flat(config.model_dump(mode="json"))
+    return {name: value for name, value in flat.items() if name not in CHANGEABLE}
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        out |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return out

@@ -17,6 +17,7 @@ from heartprint.pretraining.learner import Learner, reproducible
 from heartprint.pretraining.loop import select
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.watch import hold_out
 from heartprint.pretraining.world import World
 
 _SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
@@ -154,7 +155,7 @@ def estimate(
 
 def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
     """Estimate a run on a cohort; its own sheets are drawn to see how long that takes."""
-    chosen = select(cohort, config)
+    chosen, _ = hold_out(select(cohort, config), config.watch)
     method = get_method(config.method)(chosen, config)
     Schedule(method.n_items, config, item=method.item)
     key = BatchKey(0, 0, np.arange(min(_TIMED_VIEWS // 2, method.n_items)))

@@ -38,6 +38,7 @@ from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.readout import READOUT_FILE
 from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, LogRow, RunFolder, surroundings
 from heartprint.pretraining.targets import Targets, measure_targets
+from heartprint.pretraining.watch import Watch, hold_out
 from heartprint.pretraining.world import World, joined
 
 ENCODER = "encoder"
@@ -75,7 +76,8 @@ def pretrain(
         HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``batch-not-divisible``,
             ``no-such-device``, ``not-joined``, ``output-exists``, ``not-a-run``, ``config-changed``,
             ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``, ``not-simulated``, ``not-finite``,
-            ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from raises.
+            ``collapsed``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from,
+            or a label to watch, raises.
         KeyboardInterrupt: On Ctrl-C or SIGTERM, after the step is finished and a checkpoint is saved.
     """
     with joined(lambda: choose_device(config.device)) as world:
@@ -109,9 +111,10 @@ class _Run:
     def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path, world: World) -> None:
         self.config = config
         self.world = world
-        chosen = select(cohort, config)
+        chosen, watched = hold_out(select(cohort, config), config.watch)
         self.method: Method = get_method(config.method)(chosen, config)
         self.schedule = Schedule(self.method.n_items, config, item=self.method.item, rank=world.rank, size=world.size)
+        self.watch = Watch(watched, config, self.schedule.total_steps)
         # Those who can never be drawn were not seen.
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
@@ -136,6 +139,10 @@ class _Run:
             step, interrupted = first, False
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
             with closing(batches), _shown(self.config.method, total, first, progress) as bar:
+                if log:
+                    self.watch.start(self.folder, log, first)
+                if self.watch.due(first):
+                    self._look(first, learner, clock, bar)
                 pending: list[tuple[int, StepResult]] = []
                 for batch in clock.timing(batches):
                     result = learner.step(batch)
@@ -144,7 +151,8 @@ class _Run:
                     # Reading a number off a GPU waits for it, and so does asking the others whether to stop: both are
                     # done a few steps at a time.
                     due = step == last or step % self.config.checkpoint_every == 0
-                    if not due and step % _LOG_EVERY and (world.device.type != "cpu" or world.size > 1):
+                    look = self.watch.due(step)
+                    if not (due or look) and step % _LOG_EVERY and (world.device.type != "cpu" or world.size > 1):
                         continue
                     interrupted = world.any(asked.is_set())
                     rows = self._rows(pending, clock, learner)
@@ -155,12 +163,19 @@ class _Run:
                         bar.advance(len(rows), _in_words(rows[-1]))
                     if due or interrupted:
                         world.agree(lambda step=step: self._save_checkpoint(learner, step, clock))  # type: ignore[misc]
+                    if look:
+                        self._look(step, learner, clock, bar)
                     if interrupted:
                         break
             # Nobody leaves while the first one writes.
             world.agree(lambda: self._close(learner, log, step, clock) if log else None)
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
+
+    def _look(self, step: int, learner: Learner, clock: _Clock, bar: Progress | None) -> None:
+        """Look at the held-out patients, in one process while the others wait; it is not time of learning."""
+        self.world.agree(lambda: self.watch.look(step, learner.encoder, bar) if self.world.writes else None)
+        clock.lap(0)
 
     def _start(self) -> None:
         self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init)
@@ -235,6 +250,7 @@ class _Run:
             seconds=round(clock.seconds, 1),
             images_per_s=round(images / clock.seconds, 1) if clock.seconds else None,
         )
+        self.watch.close()
 
     def _save_encoder(self, learner: Learner) -> None:
         config = self.config

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import platform
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +16,8 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, write_json
-from heartprint.pretraining.config import CHANGEABLE, PretrainConfig
+from heartprint.pretraining.config import PretrainConfig, decisive
+from heartprint.pretraining.curves import curves
 
 CONFIG_FILE = "config.yaml"
 NOTE_FILE = "run.json"
@@ -120,11 +120,9 @@ class RunFolder:
         write_json(self.path / NOTE_FILE, self.note)
 
     def _check_config(self) -> None:
-        old = load_config(self.path / CONFIG_FILE, [], PretrainConfig).model_dump(mode="json")
-        new = self.config.model_dump(mode="json")
-        changed = [
-            f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key] and key not in CHANGEABLE
-        ]
+        old = decisive(load_config(self.path / CONFIG_FILE, [], PretrainConfig))
+        new = decisive(self.config)
+        changed = [f"{key} was {old[key]}, is {new[key]}" for key in new if old[key] != new[key]]
         if changed:
             raise HeartprintError(
                 "config-changed",
@@ -200,29 +198,9 @@ class Log:
             csv.writer(handle).writerows(rows)
 
     def draw_curves(self, title: str) -> None:
-        """Draw loss, partner found, error of the measurements and learning rate over the steps."""
-        from matplotlib.figure import Figure
-
-        curves = {
-            "loss": "loss",
-            "partner_found": "partner found",
-            "target_error": "error of measurements",
-            "learning_rate": "learning rate",
-        }
-        drawn = [field for field in curves if any(math.isfinite(getattr(row, field)) for row in self.rows)]
-        figure = Figure(figsize=(7, 1 + 2 * max(1, len(drawn))), layout="constrained")
-        axes = figure.subplots(max(1, len(drawn)), 1, sharex=True, squeeze=False)[:, 0]
-        steps = [row.step for row in self.rows]
-        for axis, field in zip(axes, drawn, strict=False):
-            axis.plot(steps, [getattr(row, field) for row in self.rows], linewidth=1)
-            axis.set_ylabel(curves[field])
-            axis.grid(alpha=0.3)
-            if field == "partner_found":
-                axis.set_ylim(0, 1)
-        axes[-1].set_xlabel("step")
-        axes[0].set_title(title)
+        """Draw `curves` into ``curves.png``."""
         with atomic_path(self.folder / CURVES_FILE) as new:
-            figure.savefig(new, format="png", dpi=120)
+            curves(self.rows, title).savefig(new, format="png", dpi=120)
 
 
 def _read_log(path: Path) -> list[LogRow]:

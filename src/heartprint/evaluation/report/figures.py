@@ -1,23 +1,19 @@
-"""Figures of the report: label-efficiency curves, paired differences, example pairs."""
+"""Figures of the report: label-efficiency curves and paired differences."""
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
-import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from heartprint.evaluation.study.config import FEATURES, StudyConfig, budget_name
 from heartprint.evaluation.study.statistics import Difference, Estimate, Statistics
+from heartprint.foundation.pages import INK, MUTED, laid_out
 
-INK = "#1f2933"
-MUTED = "#66717d"
 _GRID = "#e6e9ed"
 _REFERENCE = "#0072B2"
 _OTHERS = ("#D55E00", "#CC79A7", "#56B4E9", "#E69F00", "#882255", "#44AA99", "#332288", "#999933", "#AA4499")
@@ -93,7 +89,7 @@ def curves(
             place.ax.set_ylabel("AUROC", color=INK)
         if place.lowest:
             place.ax.set_xlabel("labelled ECGs to learn from (share of all labels)", color=INK)
-    return _laid_out(figure)
+    return laid_out(figure)
 
 
 def differences(
@@ -121,40 +117,7 @@ def differences(
         if place.lowest:
             title = config.title_of(config.reference)
             place.ax.set_xlabel(f"AUROC of {title}\nminus AUROC of the other", color=INK)
-    return _laid_out(figure)
-
-
-def pairs(pages: Sequence[Sequence[tuple[npt.NDArray[np.uint8], str]]]) -> Figure:
-    """Example pairs as the network sees them.
-
-    Args:
-        pages: For each patient, the views as ``(S, S)`` uint8 page and caption.
-    """
-    n_rows, n_columns = len(pages), max(len(p) for p in pages)
-    figure = Figure(figsize=(3.1 * n_columns, 3.35 * n_rows), layout="constrained")
-    axes = figure.subplots(n_rows, n_columns, squeeze=False)
-    for r, views in enumerate(pages):
-        for c in range(n_columns):
-            ax = axes[r][c]
-            ax.set_xticks([])
-            ax.set_yticks([])
-            for spine in ax.spines.values():
-                spine.set_color("#c5cbd3")
-            if c >= len(views):
-                ax.set_visible(False)
-                continue
-            page, caption = views[c]
-            ax.imshow(page, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            ax.set_title(caption, fontsize=9, color=INK, loc="left", pad=5)
-    return _laid_out(figure)
-
-
-def to_svg(figure: Figure) -> str:
-    """Data address of a figure as SVG, letters as outlines, so that it looks the same everywhere."""
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "heartprint"}):
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return laid_out(figure)
 
 
 def to_png(figure: Figure, dpi: int = 160) -> bytes:
@@ -201,13 +164,6 @@ def _grid(panels: _Panels, width: float, height: float) -> tuple[Figure, list[_P
         for r, row in enumerate(names)
         for c, (task, cohort) in enumerate(row)
     ]
-
-
-def _laid_out(figure: Figure) -> Figure:
-    """Find the places once: a figure is written twice, and finding them takes longer than drawing."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    return figure
 
 
 def _main(encoder: str, mode: str, config: StudyConfig) -> bool:

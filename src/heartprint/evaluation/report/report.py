@@ -27,6 +27,7 @@ from heartprint.evaluation.report.notes import (
 )
 from heartprint.evaluation.study.config import FEATURES, EncoderEntry, StudyConfig
 from heartprint.foundation.files import atomic_path, write_json, write_text
+from heartprint.foundation.pages import fill_template, laid_out, sheet_figure, to_svg
 from heartprint.foundation.randomness import generator
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ SIMULATION_SENTENCE = (
     "Simulated patients show a mechanism, in patients whose make-up is known because it was made up. "
     "They prove nothing about hospitals."
 )
+_PACKAGE = "heartprint.evaluation.report"
 _EXAMPLE_PATIENTS = 3
 _LIBRARIES = ("numpy", "torch", "timm", "polars", "scikit-learn", "numba")
 
@@ -75,7 +77,7 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
             shown[-1]["differences"] = f"differences{suffix}"
     example = example_pairs(result)
     if example is not None:
-        made["pairs"] = draw.pairs(example["pages"])
+        made["pairs"] = laid_out(sheet_figure(example["pages"]))
 
     context: dict[str, Any] = {
         "config": config,
@@ -102,15 +104,15 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
         "notes": result.notes,
         "reproduce": _reproduce(result, command),
         "level": f"{config.level * 100:g} %",
-        "images": {name: draw.to_svg(figure) for name, figure in made.items()},
+        "images": {name: to_svg(figure) for name, figure in made.items()},
         "number": number,
     }
     for name, figure in made.items():
         with atomic_path(result.folder / "figures" / f"{name}.png") as path:
             path.write_bytes(draw.to_png(figure))
     page = result.folder / REPORT_FILE
-    write_text(page, _render("template.html.j2", context))
-    write_text(result.folder / TABLES_FILE, _render("template.md.j2", context))
+    write_text(page, fill_template(_PACKAGE, "template.html.j2", context))
+    write_text(result.folder / TABLES_FILE, fill_template(_PACKAGE, "template.md.j2", context))
     write_json(result.folder / JSON_FILE, _as_json(result, context))
     return page
 
@@ -481,17 +483,3 @@ def _as_json(result: StudyResult, context: dict[str, Any]) -> dict[str, Any]:
 def _public(summary: dict[str, Any]) -> dict[str, Any]:
     keep = ("simulated", "content_hash", "ecgs", "patients", "patients_with_pairs", "pairs", "gaps", "sexes", "ages")
     return {k: summary[k] for k in keep}
-
-
-def _render(template: str, context: dict[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("heartprint.evaluation.report", "."),
-        autoescape=template.endswith(".html.j2"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template(template).render(context)

@@ -1,0 +1,76 @@
+"""The curves of a run: how loss, partner found, error of the measurements and learning rate went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from heartprint.pretraining.run_folder import LogRow
+
+Floats = npt.NDArray[np.float64]
+
+CURVES = {
+    "loss": "loss",
+    "partner_found": "partner found",
+    "target_error": "error of\nmeasurements",
+    "learning_rate": "learning rate",
+}
+"""Columns of ``log.csv`` that are drawn, with their titles."""
+COLOUR = "#0072B2"
+_NOISY = ("loss", "partner_found", "target_error")
+_WINDOW_SHARE = 0.04
+_MIN_WINDOW = 9
+_MAX_POINTS = 1500
+
+
+def curves(rows: Sequence[LogRow], title: str) -> Figure:
+    """Draw the curves over the steps; noisy ones thin, with a running mean over 4 % of the steps on top.
+
+    Args:
+        rows: Lines of ``log.csv``; of many, every so many are drawn.
+        title: Stands above.
+    """
+    from matplotlib.figure import Figure
+
+    drawn = [field for field in CURVES if any(math.isfinite(getattr(row, field)) for row in rows)]
+    figure = Figure(figsize=(7, 1 + 2 * max(1, len(drawn))), layout="constrained")
+    axes = figure.subplots(max(1, len(drawn)), 1, sharex=True, squeeze=False)[:, 0]
+    some = slice(None, None, max(1, len(rows) // _MAX_POINTS))
+    steps = np.array([row.step for row in rows])
+    for axis, field in zip(axes, drawn, strict=False):
+        values = np.array([getattr(row, field) for row in rows], dtype=np.float64)
+        smooth = running_mean(values) if field in _NOISY else None
+        if smooth is None:
+            axis.plot(steps[some], values[some], linewidth=1.2, color=COLOUR)
+        else:
+            axis.plot(steps[some], values[some], linewidth=0.6, color=COLOUR, alpha=0.45)
+            axis.plot(steps[some], smooth[some], linewidth=1.6, color=COLOUR)
+        axis.set_ylabel(CURVES[field])
+        axis.grid(alpha=0.3)
+        if field == "partner_found":
+            axis.set_ylim(0, 1)
+    figure.align_ylabels(list(axes))
+    axes[-1].set_xlabel("step")
+    axes[0].set_title(title, fontsize=11)
+    return figure
+
+
+def running_mean(values: Floats) -> Floats | None:
+    """Centred running mean of ``(n,)`` values, the window cut off at the ends; None where it would hide the curve."""
+    half = max(_MIN_WINDOW, round(_WINDOW_SHARE * len(values))) // 2
+    if len(values) < 4 * half:
+        return None
+    known = np.isfinite(values)
+    totals = np.concatenate([[0.0], np.cumsum(np.where(known, values, 0.0))])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    low = np.maximum(np.arange(len(values)) - half, 0)
+    high = np.minimum(np.arange(len(values)) + half + 1, len(values))
+    n = counts[high] - counts[low]
+    return np.asarray(np.where(n > 0, (totals[high] - totals[low]) / np.maximum(n, 1), np.nan))
