@@ -146,7 +146,7 @@ def test_a_run_from_before_pair_policies_goes_on(whole_run: Path, cohort: Cohort
         (run / file).write_text(json.dumps(settings))
     pretrain(cohort, config(), run, resume=True, progress=False)
     assert weights(run) == weights(whole_run)
-    with pytest.raises(HeartprintError, match="pairs.min_gap_days was"):
+    with pytest.raises(HeartprintError, match=r"pairs\.min_gap_days was"):
         pretrain(cohort, config(pairs={"min_gap_days": 1}), run, resume=True, progress=False)
 
 
