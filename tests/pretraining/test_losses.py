@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heartprint.pretraining.losses import contrastive_logits, nt_xent, partner_found
+from heartprint.pretraining.losses import contrastive_logits, nt_xent, partner_found, several_positives
 
 
 def literal_nt_xent(z1: np.ndarray, z2: np.ndarray, patients: list[int], temperature: float) -> float:
@@ -116,3 +116,49 @@ def test_partner_found() -> None:
     z = torch.eye(4)
     assert float(partner_found(*contrastive_logits(z, z, torch.arange(4), 0.1))) == 1.0
     assert float(partner_found(*contrastive_logits(z, z.roll(1, 0), torch.arange(4), 0.1))) == 0.0
+
+
+def literal_several(views: np.ndarray, patients: list[int], temperature: float) -> float:
+    """Equation 2 of Khosla et al. 2020 (L_out), written out; views of the patient's other items are skipped."""
+    n_views, n, _ = views.shape
+    flat = [(v, i) for v in range(n_views) for i in range(n)]
+
+    def similarity(a: tuple[int, int], b: tuple[int, int]) -> float:
+        x, y = views[a], views[b]
+        return float(np.dot(x, y) / math.sqrt(np.dot(x, x)) / math.sqrt(np.dot(y, y))) / temperature
+
+    total = 0.0
+    for anchor in flat:
+        positives = [b for b in flat if b[1] == anchor[1] and b != anchor]
+        others = [b for b in flat if patients[b[1]] != patients[anchor[1]]]
+        denominator = sum(math.exp(similarity(anchor, b)) for b in positives + others)
+        losses = [-math.log(math.exp(similarity(anchor, p)) / denominator) for p in positives]
+        total += sum(losses) / len(losses)
+    return total / len(flat)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(2, 5), n_views=st.integers(2, 4), seed=st.integers(0, 10_000), data=st.data())
+def test_several_positives_equal_the_literal_twin(n: int, n_views: int, seed: int, data: st.DataObject) -> None:
+    patients = data.draw(st.lists(st.integers(0, 3), min_size=n, max_size=n))
+    views = np.random.default_rng(seed).normal(size=(n_views, n, 3))
+    loss, found = several_positives(tuple(torch.tensor(views)), torch.tensor(patients), 0.3)
+    assert float(loss) == pytest.approx(literal_several(views, patients, 0.3), abs=1e-10)
+    assert 0 <= float(found) <= 1
+    if n_views == 2:
+        pair = (*torch.tensor(views), torch.tensor(patients), 0.3)
+        assert float(loss) == pytest.approx(float(nt_xent(*pair)), abs=1e-12)
+        assert float(found) == float(partner_found(*contrastive_logits(*pair)))
+
+
+def test_several_positives_equal_pytorch_metric_learning() -> None:
+    from pytorch_metric_learning.losses import SupConLoss
+
+    torch.manual_seed(0)
+    views = torch.randn(4, 6, 5, dtype=torch.float64).requires_grad_()
+    ids = torch.arange(6)
+    ours, _ = several_positives(tuple(views), ids, 0.2)
+    theirs = SupConLoss(temperature=0.2)(views.flatten(0, 1), ids.repeat(4))
+    mine, reference = (torch.autograd.grad(loss, views, retain_graph=True)[0] for loss in (ours, theirs))
+    assert ours.item() == pytest.approx(theirs.item(), abs=1e-10)
+    torch.testing.assert_close(mine, reference, rtol=0, atol=1e-10)

@@ -36,7 +36,7 @@ def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
     assert method.n_views == 1 or not np.array_equal(batch.pages[0], batch.pages[1])
     assert batch.rows.shape == (method.n_views, 3) and np.isin(batch.rows.numpy(), method.rows).all()
     views = range(method.n_views)
-    assert all(c.first in views and c.second in views and c.first != c.second for c in method.contrasts)
+    assert all({*c.views} <= {*views} and len({*c.views}) == len(c.views) >= 2 for c in method.contrasts)
     assert method.contrasts or method.measured, "something must be learned"
     for other in (config(method=name, seed=1), None):
         changed = draw_batch(
@@ -144,7 +144,7 @@ def test_bcl_without_pairs(single_ecgs: Cohort, config: Make) -> None:
     assert caught.value.code == "no-pairs" and "--method layouts" in caught.value.message
 
 
-@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_state"])
+@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_several", "bcl_state"])
 def test_bcl_obeys_the_pair_policy(name: str, cohort: Cohort, config: Make) -> None:
     """A patient's ECGs are a year apart, so two years leave those with three or more, and of them the outer ones."""
     method = get_method(name)(cohort, config(method=name, pairs={"min_gap_days": 730}))
@@ -167,7 +167,7 @@ def test_a_policy_that_leaves_no_pair(cohort: Cohort, config: Make) -> None:
     assert caught.value.code == "no-pairs"
 
 
-@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_state"])
+@pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_several", "bcl_state"])
 def test_patients_without_a_pair_may_give_stretches(name: str, cohort: Cohort, config: Make) -> None:
     pairs = {"min_gap_days": 730, "single": "stretches"}
     method = get_method(name)(cohort, config(method=name, pairs=pairs))
@@ -316,3 +316,19 @@ def test_batch_larger_than_the_items(config: Make) -> None:
 def test_unknown_method_names_the_nearest() -> None:
     with pytest.raises(HeartprintError, match="Did you mean 'simclr'"):
         get_method("simcrl")
+
+
+def test_bcl_several_shows_two_pairs(cohort: Cohort, config: Make) -> None:
+    method = get_method("bcl_several")(cohort, config(method="bcl_several"))
+    plain = get_method("bcl")(cohort, config())
+    shown = set()
+    for epoch in range(6):
+        for item in range(method.n_items):
+            views, pair = method.draw(epoch, item), plain.draw(epoch, item)
+            for one, other in zip(views, pair, strict=False):
+                assert one.row == other.row and np.array_equal(one.page, other.page)
+            assert len({cohort.patient_ids[view.row] for view in views}) == 1
+            assert views[2].row != views[3].row
+            assert not any(np.array_equal(a.page, b.page) for a, b in itertools.combinations(views, 2))
+            shown.add(len({view.row for view in views}))
+    assert shown == {2, 3, 4}

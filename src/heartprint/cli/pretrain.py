@@ -16,7 +16,7 @@ def pretrain(
     method: Annotated[
         str | None,
         typer.Option(
-            help="bcl (the default), bcl_measured, bcl_state, segments, measured, simclr, layouts or "
+            help="bcl (the default), bcl_several, bcl_measured, bcl_state, segments, measured, simclr, layouts or "
             "simulation_supervised."
         ),
     ] = None,

@@ -15,7 +15,7 @@ from heartprint.encoders.encoder import Encoder, Weights
 from heartprint.foundation.randomness import generator
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.losses import contrastive_logits, partner_found
+from heartprint.pretraining.losses import contrastive_logits, partner_found, several_positives
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.readout import Readout
 from heartprint.pretraining.targets import Targets
@@ -143,11 +143,11 @@ class Learner:
         losses, found = [], []
         error = torch.tensor(math.nan, device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            for head, first, second in ((self.heads[c.head], c.first, c.second) for c in self.contrasts):
-                z1, z2 = head(torch.cat([embedding[first], embedding[second]])).chunk(2)
-                logits, partners = contrastive_logits(z1, z2, groups, self.config.temperature)
-                losses.append(nn.functional.cross_entropy(logits, partners))
-                found.append(partner_found(logits.detach(), partners))
+            for contrast in self.contrasts:
+                views = self.heads[contrast.head](torch.cat([embedding[k] for k in contrast.views]))
+                one, share = _contrasted(views.chunk(len(contrast.views)), groups, self.config.temperature)
+                losses.append(one)
+                found.append(share)
         loss = torch.zeros((), device=self.device)
         if losses:
             loss = self.config.contrast_weight * torch.stack(losses).mean()
@@ -266,6 +266,14 @@ class Learner:
             }
             if memory:
                 self.optimizer.state[parameter] = memory
+
+
+def _contrasted(views: tuple[Tensor, ...], groups: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """NT-Xent of the views of items, and the share of the views that found their like."""
+    if len(views) > 2:
+        return several_positives(views, groups, temperature)
+    logits, partners = contrastive_logits(views[0], views[1], groups, temperature)
+    return nn.functional.cross_entropy(logits, partners), partner_found(logits.detach(), partners)
 
 
 @contextlib.contextmanager

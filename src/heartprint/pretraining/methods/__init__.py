@@ -6,6 +6,7 @@ from heartprint.foundation.errors import unknown_name
 from heartprint.pretraining.methods.base import Method
 from heartprint.pretraining.methods.bcl import Bcl
 from heartprint.pretraining.methods.bcl_measured import BclMeasured
+from heartprint.pretraining.methods.bcl_several import BclSeveral
 from heartprint.pretraining.methods.bcl_state import BclState
 from heartprint.pretraining.methods.layouts import Layouts
 from heartprint.pretraining.methods.measured import Measured
@@ -15,7 +16,7 @@ from heartprint.pretraining.methods.simulation_supervised import SimulationSuper
 
 METHODS: dict[str, type[Method]] = {
     method.name: method
-    for method in (Bcl, SimClr, Layouts, Segments, BclState, Measured, BclMeasured, SimulationSupervised)
+    for method in (Bcl, BclSeveral, BclState, BclMeasured, Segments, Measured, SimClr, Layouts, SimulationSupervised)
 }
 """Every pretraining method by name."""
 

@@ -25,18 +25,16 @@ class View(NamedTuple):
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two views of an item that are to find each other among the views of a batch.
+    """Views of an item that are to find each other among the views of a batch.
 
     Attributes:
         head: Name of the projection head in which they are compared. What one head is taught to overlook, another one
             may keep.
-        first: Number of the one view.
-        second: Number of the other.
+        views: Numbers of two or more views.
     """
 
     head: str
-    first: int
-    second: int
+    views: tuple[int, ...]
 
 
 class Method(ABC):
@@ -63,7 +61,7 @@ class Method(ABC):
     description: ClassVar[str]
     item: str
     n_views: ClassVar[int] = 2
-    contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", 0, 1),)
+    contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", (0, 1)),)
     measured: ClassVar[bool] = False
     labelled: ClassVar[bool] = False
 
