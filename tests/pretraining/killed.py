@@ -17,7 +17,10 @@ import torch
 
 from heartprint.cohorts import Cohort
 from heartprint.pretraining import PretrainConfig, checkpoint, pretrain, run_folder
+from heartprint.pretraining.config import WatchConfig
 from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.watch.look import Subjects
+from heartprint.pretraining.watch.table import WatchTable
 
 STEPS = 60
 
@@ -25,7 +28,7 @@ STEPS = 60
 def settings(workers: int) -> PretrainConfig:
     return PretrainConfig(
         image_size=32, batch_size=4, steps=STEPS, head_hidden=16, head_dim=8, workers=workers, device="cpu",
-        checkpoint_every=2,
+        checkpoint_every=2, watch=WatchConfig(share=0.3, every=3),
     )  # fmt: skip
 
 
@@ -84,6 +87,8 @@ def main(cohort: str, out: str, workers: str, moment: str, count: str) -> None:
     killer.inside("half a state file", checkpoint.safetensors.torch, "save_file", half)
     killer.inside("before the note", checkpoint, "write_json")
     killer.inside("before the old one goes", checkpoint, "_folders")
+    killer.inside("in a look", Subjects, "_judge")
+    killer.inside("between look and table", WatchTable, "add")
     killer.inside("half a log line", run_folder.Log, "add", half_a_line)
     pretrain(Cohort.open(cohort), settings(int(workers)), out, resume=True, progress=False)
 

@@ -17,11 +17,13 @@ MOMENTS = [
     ("in the gradient", 2),
     ("half a state file", 2),
     ("half a log line", 5),
+    ("in a look", 2),
     ("before the note", 3),
     ("between gradient and step", 6),
     ("before the old one goes", 4),
     ("half a state file", 3),
     ("in the gradient", 7),
+    ("between look and table", 2),
     ("half a log line", 3),
     ("before the old one goes", 5),
     ("between gradient and step", 4),
@@ -31,7 +33,7 @@ MOMENTS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
-def test_killed_twelve_times(workers: int, cohort: Cohort, tmp_path: Path) -> None:
+def test_killed_again_and_again(workers: int, cohort: Cohort, tmp_path: Path) -> None:
     whole = pretrain(cohort, settings(workers), tmp_path / "whole", progress=False)
     run = tmp_path / "killed" / "run"
     run.parent.mkdir()
@@ -55,4 +57,5 @@ def test_killed_twelve_times(workers: int, cohort: Cohort, tmp_path: Path) -> No
         return [row[:5] for row in rows]  # What follows is time.
 
     assert lines(run) == lines(whole)
+    assert (run / "watch.csv").read_text() == (whole / "watch.csv").read_text()
     assert not list((run / "checkpoints").glob(".*")), "half a checkpoint was left behind"
