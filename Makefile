@@ -47,6 +47,8 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/drawing.py
 	$(BIN)/python benchmarks/simulation.py
 	$(BIN)/python benchmarks/embedding.py
+	$(BIN)/python benchmarks/pretraining.py
+	$(BIN)/python benchmarks/large_cohort.py
 
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \

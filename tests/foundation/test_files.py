@@ -82,3 +82,17 @@ def test_json_and_checksum(tmp_path: Path) -> None:
     assert list(json.loads(text).items()) == list(value.items())
     assert "µV" in text
     assert sha256_file(tmp_path / "x.json") == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_what_is_written_may_be_read_by_colleagues(tmp_path: Path) -> None:
+    """Writers of tensors make files that are their owner's alone; the umask decides, as for any file."""
+    ordinary = tmp_path / "ordinary"
+    ordinary.touch()
+    with atomic_path(tmp_path / "file") as path:
+        path.unlink(missing_ok=True)
+        path.touch(0o600)
+    with atomic_folder(tmp_path / "folder") as folder:
+        (folder / "deep").mkdir()
+        (folder / "deep" / "file").touch(0o600)
+    for file in (tmp_path / "file", tmp_path / "folder" / "deep" / "file"):
+        assert file.stat().st_mode == ordinary.stat().st_mode

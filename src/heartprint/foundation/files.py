@@ -30,7 +30,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with disk_full_explained(target):
+            temporary.touch()
+            mode = temporary.stat().st_mode
             yield temporary
+            # Some writers make a file of their own that nobody else may read.
+            temporary.chmod(mode)
             with temporary.open("rb") as handle:
                 os.fsync(handle.fileno())
             temporary.replace(target)
@@ -51,7 +55,11 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     try:
         with disk_full_explained(target):
             temporary.mkdir()
+            mode = temporary.stat().st_mode & 0o666
             yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    file.chmod(mode)
             old = target.with_name(f".{target.name}.{os.getpid()}.old")
             if target.exists():
                 target.rename(old)
