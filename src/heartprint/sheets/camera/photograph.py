@@ -1,0 +1,211 @@
+"""Taking the picture: from an ECG, or from a sheet that is already drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.foundation.errors import HeartprintError
+from heartprint.sheets.background import background
+from heartprint.sheets.camera import geometry
+from heartprint.sheets.camera.effects import get_effect
+from heartprint.sheets.camera.recipes import Recipe, get_recipe
+from heartprint.sheets.camera.scene import Page, Scene, Surround
+from heartprint.sheets.layout import Layout, get_layout
+from heartprint.sheets.raster import LARGEST_PX, checked_size, render
+
+FINER = 2
+"""How much finer than the picture a sheet is drawn that will be resampled."""
+
+BLANK_CELL_MM = (100.0, 5.0)
+"""Left and upper edge of a 5 mm cell of the grid in which no name is printed: it is repeated where the grid runs on."""
+
+CELL_MM = 5.0
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture and how it came about.
+
+    Attributes:
+        picture: ``(H, W)`` or ``(H, W, 3)`` uint8, white = 255.
+        mapping: Where the points of the sheet lie in it.
+        effects: What happened, with severities, in order.
+    """
+
+    picture: Page
+    mapping: geometry.Mapping
+    effects: tuple[tuple[str, float], ...]
+
+
+def photograph(
+    leads: npt.NDArray[np.floating],
+    sampling_rate: float,
+    layout: str | Layout = "standard",
+    size: int | tuple[int, int] = 300,
+    *,
+    recipe: str | Recipe | Mapping[str, Any] = "phone",
+    rng: np.random.Generator,
+    baseline: Literal["none", "median"] = "none",
+) -> Page:
+    """Draw an ECG and take a picture of it.
+
+    Args:
+        leads: ``(8, n)`` or ``(12, n)`` in mV, see `heartprint.sheets.render`.
+        sampling_rate: Hz.
+        layout: Name of a layout, or a `Layout`.
+        size: Side of the picture in px, or ``(height, width)``.
+        recipe: Name of a recipe, a `Recipe`, or one as plain data.
+        rng: Decides everything (`heartprint.foundation.randomness.generator`): the same stream, the same bytes.
+        baseline: See `heartprint.sheets.render`.
+
+    Returns:
+        ``(height, width)`` uint8, white = 255.
+
+    Raises:
+        HeartprintError: ``unknown-recipe``, ``bad-recipe``, ``unknown-effect``, ``bad-severity``, or what `render`
+            raises.
+    """
+    return take_photo(leads, sampling_rate, layout, size, recipe=recipe, rng=rng, baseline=baseline).picture
+
+
+def take_photo(
+    leads: npt.NDArray[np.floating],
+    sampling_rate: float,
+    layout: str | Layout = "standard",
+    size: int | tuple[int, int] = 300,
+    *,
+    recipe: str | Recipe | Mapping[str, Any] = "phone",
+    rng: np.random.Generator,
+    baseline: Literal["none", "median"] = "none",
+) -> Photo:
+    """Do what `photograph` does, and tell where everything is and what happened."""
+    chosen, sheet = get_recipe(recipe), get_layout(layout)
+    height, width = checked_size(size)
+    runs_on = rng.random() < chosen.grid_runs_on
+    effects = chosen.draw(rng)
+    scene = _scene(sheet.width_mm / sheet.height_mm, effects, rng)
+    # What is not moved need not be resampled; what is drawn upon should be fine enough to be drawn upon.
+    finer = FINER if scene.moves or scene.marks else 1
+    drawn = min(height * finer, LARGEST_PX), min(width * finer, LARGEST_PX)
+    page = render(leads, sampling_rate, sheet, drawn, baseline=baseline)
+    surround = _grid_beyond(sheet, *drawn) if runs_on and scene.moves else None
+    picture = scene.take(page, (height, width), surround)
+    return Photo(picture, scene.mapping((height, width), (sheet.width_mm, sheet.height_mm)), effects)
+
+
+def photograph_sheet(
+    sheet: Page,
+    size: int | tuple[int, int] | None = None,
+    *,
+    recipe: str | Recipe | Mapping[str, Any] = "phone",
+    rng: np.random.Generator,
+    sheet_mm: tuple[float, float] | None = None,
+    surround: Surround | None = None,
+) -> Photo:
+    """Take a picture of a sheet that is already drawn, in grey or in colour.
+
+    Args:
+        sheet: ``(h, w)`` or ``(h, w, 3)`` uint8 (red, green, blue), white = 255; best about twice as large as the
+            picture.
+        size: Side of the picture in px, or ``(height, width)``; None = half the sheet's.
+        recipe: Name of a recipe, a `Recipe`, or one as plain data.
+        rng: Decides everything.
+        sheet_mm: Width and height of the sheet, mm; None = its pixels are square and `Photo.mapping` counts the
+            sheet's own pixels.
+        surround: What the paper shows beyond the sheet; None = nothing.
+
+    Raises:
+        HeartprintError: ``not-a-page``, ``bad-size``, or what `photograph` raises.
+    """
+    chosen = get_recipe(recipe)
+    pixels = _checked_page(sheet)
+    target = (max(pixels[0] // 2, 1), max(pixels[1] // 2, 1)) if size is None else size
+    runs_on = rng.random() < chosen.grid_runs_on
+    effects = chosen.draw(rng)
+    return _take(sheet, effects, rng, checked_size(target), sheet_mm, surround if runs_on else None)
+
+
+def apply_effects(
+    page: Page,
+    effects: Iterable[tuple[str, float]],
+    rng: np.random.Generator,
+    *,
+    sheet_mm: tuple[float, float] | None = None,
+) -> Photo:
+    """Let effects happen to a finished picture, whose size stays as it is.
+
+    Args:
+        page: ``(h, w)`` or ``(h, w, 3)`` uint8, white = 255.
+        effects: Names and severities, 1-5.
+        rng: Decides what severities leave open.
+        sheet_mm: Width and height of the page, mm: matters to a page that was stretched, when it is turned. None = its
+            pixels are square.
+
+    Raises:
+        HeartprintError: ``unknown-effect``, ``bad-severity`` or ``not-a-page``.
+    """
+    return _take(page, tuple(effects), rng, _checked_page(page), sheet_mm, None)
+
+
+def apply_effect(
+    page: Page,
+    name: str,
+    severity: float,
+    rng: np.random.Generator,
+    *,
+    sheet_mm: tuple[float, float] | None = None,
+) -> Page:
+    """Let one effect happen to a finished picture: see `apply_effects`.
+
+    Returns:
+        uint8 of the page's shape, a fresh array.
+    """
+    return apply_effects(page, [(name, severity)], rng, sheet_mm=sheet_mm).picture
+
+
+def _take(
+    sheet: Page,
+    effects: tuple[tuple[str, float], ...],
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    sheet_mm: tuple[float, float] | None,
+    surround: Surround | None,
+) -> Photo:
+    width, height = sheet_mm or (float(sheet.shape[1]), float(sheet.shape[0]))
+    scene = _scene(width / height, effects, rng)
+    return Photo(scene.take(sheet, size, surround), scene.mapping(size, (width, height)), effects)
+
+
+def _scene(aspect: float, effects: Iterable[tuple[str, float]], rng: np.random.Generator) -> Scene:
+    scene = Scene(aspect)
+    for name, severity in effects:
+        chosen = get_effect(name)
+        chosen.write(scene, chosen.level(severity), rng)
+    return scene
+
+
+def _grid_beyond(layout: Layout, height: int, width: int) -> Surround:
+    kx, ky = width / layout.width_mm, height / layout.height_mm
+    left, top = BLANK_CELL_MM
+    return Surround(background(layout, height, width).page, (left * kx, top * ky, CELL_MM * kx, CELL_MM * ky))
+
+
+def _checked_page(page: Page) -> tuple[int, int]:
+    """Height and width of a page.
+
+    Raises:
+        HeartprintError: ``not-a-page``.
+    """
+    array = np.asarray(page)
+    if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
+        raise HeartprintError(
+            "not-a-page",
+            f"A camera takes pages of shape (h, w) or (h, w, 3) and type uint8, not {array.dtype} {array.shape}. "
+            "Scale levels to 0-255, white = 255.",
+        )
+    return checked_size((int(array.shape[0]), int(array.shape[1])))
