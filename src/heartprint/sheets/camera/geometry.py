@@ -114,17 +114,22 @@ def frame_to_paper(
     Returns:
         ``(3, 3)``, from frame to paper.
     """
+    # Each step is undone in turn; written out, because small matrices cost more than what they hold.
     gx, gy = keystone
-    tilt = np.array([[1.0, 0, 0], [0, 1.0, 0], [gx, gy, 1.0]])
-    corners = np.array([[sx * aspect / 2, sy / 2, 1.0] for sx in (-1, 1) for sy in (-1, 1)]).T
-    seen = tilt @ corners
-    seen = seen[:2] / seen[2]
-    low, high = seen.min(axis=1), seen.max(axis=1)
-    fx, fy = aspect / (high[0] - low[0]), 1.0 / (high[1] - low[1])
-    cx, cy = (low + high) / 2
-    fit = np.array([[fx, 0, -fx * cx], [0, fy, -fy * cy], [0, 0, 1.0]])
-    angle = math.radians(rotation_deg)
-    c, s = math.cos(angle), math.sin(angle)
-    turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1.0]])
-    view = np.array([[zoom, 0, -zoom * shift[0] * aspect], [0, zoom, -zoom * shift[1]], [0, 0, 1.0]])
-    return np.asarray(np.linalg.inv(view @ turn @ fit @ tilt))
+    xs, ys = [], []
+    for x, y in ((-aspect / 2, -0.5), (aspect / 2, -0.5), (-aspect / 2, 0.5), (aspect / 2, 0.5)):
+        nearness = 1 + gx * x + gy * y
+        xs.append(x / nearness)
+        ys.append(y / nearness)
+    wide, high = (max(xs) - min(xs)) / aspect, max(ys) - min(ys)
+    middle_x, middle_y = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
+    c, s = math.cos(math.radians(rotation_deg)) / zoom, math.sin(math.radians(rotation_deg)) / zoom
+    ahead_x, ahead_y = shift[0] * aspect * zoom, shift[1] * zoom
+    # Frame -> unzoomed and turned back -> before the corners were fitted: x and y of the tilted paper.
+    tilted = (
+        (wide * c, -wide * s, wide * (c * ahead_x - s * ahead_y) + middle_x),
+        (high * s, high * c, high * (s * ahead_x + c * ahead_y) + middle_y),
+    )
+    nearness_row = [-gx * a - gy * b for a, b in zip(*tilted, strict=True)]
+    nearness_row[2] += 1.0
+    return np.array([tilted[0], tilted[1], nearness_row])

@@ -12,11 +12,12 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.sheets.camera.tiles import TILE
+from heartprint.sheets.camera.tiles import TILE, UNIT
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Page = npt.NDArray[np.uint8]
+Bytes = npt.NDArray[np.int8]
 
 STEP = 8
 """Px between nodes."""
@@ -26,6 +27,7 @@ EDGE_SHADOW = 0.03
 
 _MASK = TILE - 1
 _FAR = np.float32(1e9)
+_PER_UNIT = np.float32(1.0 / UNIT)
 _ONE, _HALF, _ZERO, _WHITE = np.float32(1.0), np.float32(0.5), np.float32(0.0), np.float32(255.0)
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -179,7 +181,7 @@ def expose(
     cell: Floats,
     desk: Page,
     pace: np.float32,
-    textures: Floats,
+    textures: Bytes,
     kinds: npt.NDArray[np.int64],
     strengths: Floats,
     starts: npt.NDArray[np.int64],
@@ -198,7 +200,7 @@ def expose(
         cell: Left, upper, width, height of the cell of ``blank`` that repeats in the margin, px.
         desk: ``(512, 512)``, or ``(0, 0)``: the paper has no end.
         pace: Px of the desk per px of the picture.
-        textures: ``(n, 512, 512)`` what the light does on papers.
+        textures: ``(n, 512, 512)`` what the light does on papers, standard deviation `UNIT`.
         kinds: ``(k,)`` which textures this paper has.
         strengths: ``(k,)`` how much of each.
         starts: ``(k, 2)`` where each texture is cropped: row, column.
@@ -216,7 +218,7 @@ def expose(
     us, vs = np.empty(padded, dtype=np.float32), np.empty(padded, dtype=np.float32)
     gains, lifts = np.empty(padded, dtype=np.float32), np.zeros(padded, dtype=np.float32)
     greys = np.empty(padded, dtype=np.float32)
-    glare = nodes[3].max() > _ZERO
+    glare, badly = nodes[3].max() > _ZERO, min(ink_x.min(), ink_y.min()) < _ONE
     left, top = max(edge[0], _ZERO) + _ONE, max(edge[1], _ZERO) + _ONE
     right = min(edge[2], np.float32(source_width)) - _ONE
     bottom = min(edge[3], np.float32(source_height)) - _ONE
@@ -245,7 +247,7 @@ def expose(
             # A run of safe cells has ended before this one.
             first, end = min(i * STEP, width), min(i * STEP + STEP, width)
             if begin < first:
-                _inside(flat, source_width, us, vs, ink_x, ink_y, begin, first, greys)
+                _inside(flat, source_width, us, vs, ink_x, ink_y, badly, begin, first, greys)
             _beyond(source, us, vs, first, end, ink_x, ink_y, edge, blank, cell, desk, desk_row, pace, greys)
             begin = first + STEP
         for k in range(len(strengths)):
@@ -253,7 +255,7 @@ def expose(
             x = 0
             while x < width:
                 run = min(width - x, TILE - start)
-                _vary(gains[x : x + run], grown[start : start + run], strengths[k])
+                _vary(gains[x : x + run], grown[start : start + run], strengths[k] * _PER_UNIT)
                 x, start = x + run, 0
         _brighten(greys, gains, lifts, tint, out[y])
 
@@ -276,7 +278,7 @@ def _between(node: Floats, out: Floats) -> None:
 
 @_compiled
 def _inside(
-    flat: Page, stride: int, us: Floats, vs: Floats, ink_x: Floats, ink_y: Floats, first: int, end: int, greys: Floats
+    flat: Page, stride: int, us: Floats, vs: Floats, ink_x: Floats, ink_y: Floats, badly: bool, first: int, end: int, greys: Floats
 ) -> None:
     """Interpolate between the four nearest pixels of the sheet, where all four are there."""
     # Unsigned, so that no thought is given to negative indices.
@@ -291,14 +293,14 @@ def _inside(
         high = a + (b - a) * fu
         a, b = np.float32(flat[below]), np.float32(flat[below + one])
         grey = high + (a + (b - a) * fu - high) * fv
-        greys[x] = _WHITE - (_WHITE - grey) * (ink_x[c] * ink_y[r])
+        greys[x] = _WHITE - (_WHITE - grey) * (ink_x[c] * ink_y[r]) if badly else grey
 
 
 @_compiled
-def _vary(gains: Floats, grown: Floats, strength: np.float32) -> None:
+def _vary(gains: Floats, grown: Bytes, strength: np.float32) -> None:
     """Multiply one row of a texture into the light."""
     for x in range(len(gains)):
-        gains[x] *= _ONE + strength * grown[x]
+        gains[x] *= _ONE + strength * np.float32(grown[x])
 
 
 @_compiled
@@ -313,7 +315,7 @@ def _brighten(greys: Floats, gains: Floats, lifts: Floats, tint: np.float32, out
 
 @_compiled
 def sense(
-    picture: Page, tone: Floats, noise: Floats, grain: Floats, start_row: int, start_column: int, out: Page
+    picture: Page, tone: Floats, noise: Floats, grain: Bytes, start_row: int, start_column: int, out: Page
 ) -> None:
     """Turn light into numbers: tone curve and noise.
 
@@ -321,26 +323,27 @@ def sense(
         picture: ``(H, W)``.
         tone: ``(256,)`` level of each level.
         noise: ``(256,)`` standard deviation of the noise at each level.
-        grain: ``(512, 512)`` noise of standard deviation 1.
+        grain: ``(512, 512)`` noise of standard deviation `UNIT`.
         start_row: Where the grain is cropped.
         start_column: Where the grain is cropped.
         out: ``(H, W)`` written; may be ``picture``.
     """
     width = picture.shape[1]
+    scaled = noise * _PER_UNIT
     for y in range(picture.shape[0]):
         row, start = grain[(y + start_row) & _MASK], start_column & _MASK
         x = 0
         while x < width:
             run = min(width - x, TILE - start)
-            _sense_run(picture[y, x : x + run], tone, noise, row[start : start + run], out[y, x : x + run])
+            _sense_run(picture[y, x : x + run], tone, scaled, row[start : start + run], out[y, x : x + run])
             x, start = x + run, 0
 
 
 @_compiled
-def _sense_run(picture: Page, tone: Floats, noise: Floats, grain: Floats, out: Page) -> None:
+def _sense_run(picture: Page, tone: Floats, noise: Floats, grain: Bytes, out: Page) -> None:
     for x in range(len(picture)):
         level = picture[x]
-        grey = tone[level] + noise[level] * grain[x]
+        grey = tone[level] + noise[level] * np.float32(grain[x])
         out[x] = np.uint8(np.int32(min(max(grey, _ZERO), _WHITE) + _HALF))
 
 

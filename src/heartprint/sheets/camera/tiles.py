@@ -14,9 +14,13 @@ import numpy.typing as npt
 from heartprint.foundation.randomness import generator
 
 Floats = npt.NDArray[np.float32]
+Bytes = npt.NDArray[np.int8]
 
 TILE = 512
 """Side of the tiles in px: a power of two, so that a kernel wraps with one `and`."""
+
+UNIT = 32.0
+"""Standard deviation of the tiles of noise: they are kept in bytes, so that a crop fits into the processor's cache."""
 
 STAIN = 192
 """Side of the stains in px before they are stretched to their size."""
@@ -36,8 +40,8 @@ def _smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Floats:
 
 
 @functools.cache
-def grain() -> Floats:
-    """``(512, 512)`` sensor noise: mostly white, a little blotched as demosaicking leaves it."""
+def grain() -> Bytes:
+    """``(512, 512)`` int8, sensor noise: mostly white, a little blotched as demosaicking leaves it."""
     return _standard(_smooth("grain", 0, 0.35, 0.35) + np.float32(0.5) * _smooth("grain", 1, 1.2, 1.2))
 
 
@@ -46,18 +50,18 @@ PAPER, CRUMPLE = 0, 1
 
 
 @functools.cache
-def textures() -> Floats:
-    """``(2, 512, 512)`` what the light does on paper: its texture, its crumples. Mean 0, standard deviation 1."""
+def textures() -> Bytes:
+    """``(2, 512, 512)`` int8, what the light does on paper: its texture, its crumples."""
     return np.stack([_paper(), _crumple()])
 
 
-def _paper() -> Floats:
+def _paper() -> Bytes:
     """Fibres and clouds."""
     fibres = _smooth("fibres", 0, 2.0, 0.5) + _smooth("fibres", 1, 0.5, 2.0)
     return _standard(fibres + np.float32(1.2) * _smooth("clouds", 0, 14, 14))
 
 
-def _crumple() -> Floats:
+def _crumple() -> Bytes:
     """Facets that meet in creases, lit from one side."""
     light = np.zeros((TILE, TILE), dtype=np.float32)
     for index, sigma in enumerate((46.0, 22.0, 11.0)):
@@ -119,5 +123,6 @@ def stains() -> Floats:
     return np.ascontiguousarray(made, dtype=np.float32)
 
 
-def _standard(field: npt.NDArray[np.floating]) -> Floats:
-    return np.ascontiguousarray((field - field.mean()) / field.std(), dtype=np.float32)
+def _standard(field: npt.NDArray[np.floating]) -> Bytes:
+    """Scale to a standard deviation of `UNIT`."""
+    return np.ascontiguousarray(np.clip(np.rint((field - field.mean()) / field.std() * UNIT), -127, 127), dtype=np.int8)

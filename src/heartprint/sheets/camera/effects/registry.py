@@ -42,7 +42,9 @@ class Effect:
         Raises:
             HeartprintError: ``bad-severity``.
         """
-        return float(np.interp(checked_severity(severity), SEVERITIES, self.levels))
+        above = checked_severity(severity) - SEVERITIES[0]
+        k = min(int(above), len(SEVERITIES) - 2)
+        return self.levels[k] + (above - k) * (self.levels[k + 1] - self.levels[k])
 
 
 EFFECTS: dict[str, Effect] = {}
