@@ -1,4 +1,4 @@
-"""What touches every pixel, compiled with numba and fused: mapping, paper, desk and light in one pass, sensor in another.
+"""What touches every pixel, compiled with numba: mapping, paper, desk and light in one pass, the sensor in another.
 
 The mapping and the light are smooth. They are computed at nodes some pixels apart and are linear between them, which
 makes the inner loop two additions and a fetch.
@@ -278,7 +278,16 @@ def _between(node: Floats, out: Floats) -> None:
 
 @_compiled
 def _inside(
-    flat: Page, stride: int, us: Floats, vs: Floats, ink_x: Floats, ink_y: Floats, badly: bool, first: int, end: int, greys: Floats
+    flat: Page,
+    stride: int,
+    us: Floats,
+    vs: Floats,
+    ink_x: Floats,
+    ink_y: Floats,
+    badly: bool,
+    first: int,
+    end: int,
+    greys: Floats,
 ) -> None:
     """Interpolate between the four nearest pixels of the sheet, where all four are there."""
     # Unsigned, so that no thought is given to negative indices.
@@ -370,7 +379,9 @@ def interfere(picture: Page, cos_x: Floats, sin_x: Floats, cos_y: Floats, sin_y:
 
 
 @_compiled
-def soak(page: Page, stain: Floats, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float) -> None:
+def soak(
+    page: Page, stain: Floats, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float
+) -> None:
     """Multiply a stain into a page, in place.
 
     Args:
@@ -422,7 +433,7 @@ def crease(page: Page, x0: float, y0: float, x1: float, y1: float, width: float,
     length = math.hypot(x1 - x0, y1 - y0)
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
     upright = abs(dy) > abs(dx)
-    reach = int(math.ceil(width * 1.5)) + 1
+    reach = math.ceil(width * 1.5) + 1
     for t in range(height if upright else across):
         middle = x0 + (t + 0.5 - y0) * dx / dy if upright else y0 + (t + 0.5 - x0) * dy / dx
         for s in range(max(int(middle) - reach, 0), min(int(middle) + reach + 1, across if upright else height)):

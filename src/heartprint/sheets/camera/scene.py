@@ -1,4 +1,4 @@
-"""The scene: all that effects have decided about one picture, and how it is then taken, each pixel touched few times."""
+"""The scene: all that effects have decided about one picture, and how it is then taken."""
 
 from __future__ import annotations
 
@@ -193,10 +193,14 @@ class Scene:
             _rows(self.blobs, 7),
             nodes,
         )
+        # Where the picture has fewer pixels than the sheet, what it cannot show is taken out first: fine grids would
+        # leave waves that no camera leaves.
+        coarser = math.sqrt(height * width / (size[0] * size[1])) / self.zoom
         blank, cell = _NOTHING, (0.0, 0.0, 1.0, 1.0)
         if surround is not None:
-            blank = surround.blank if surround.blank.ndim == 2 else surround.blank[..., channel or 0]
-            cell = surround.cell
+            blank, cell = _cut(surround, channel)
+            blank = _without_detail(blank, coarser)
+        plane = _without_detail(plane, coarser)
         endless = (math.inf,) * 4
         left, up, right, down = (m * height for m in (self.paper if self.desk is not None else endless))
         x_px = width / (self.aspect * height)
@@ -223,7 +227,8 @@ class Scene:
     def _desk(self, channel: int | None) -> Page:
         if self.desk is None:
             return _NOTHING
-        return tiles.desks_grey()[self.desk] if channel is None else tiles.desks()[channel, self.desk]
+        desks = tiles.desks_grey() if channel is None else tiles.desks()[channel]
+        return np.ascontiguousarray(desks[self.desk])
 
     def _record(self, picture: Page) -> None:
         """What the sensor does, in place."""
@@ -283,6 +288,25 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(before)
+
+
+def _without_detail(plane: Page, coarser: float) -> Page:
+    """Blur a plane that will be sampled every ``coarser`` px."""
+    if coarser < 1.15:
+        return plane
+    sigma = 0.4 * math.sqrt(coarser**2 - 1)
+    side = 3 if sigma < 0.8 else 5
+    return np.asarray(cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
+
+
+def _cut(surround: Surround, channel: int | None) -> tuple[Page, tuple[float, float, float, float]]:
+    """The cell that repeats, with a border of four px, and where it lies in there."""
+    left, top, wide, high = surround.cell
+    x, y = max(int(left) - 4, 0), max(int(top) - 4, 0)
+    patch = surround.blank[y : math.ceil(top + high) + 4, x : math.ceil(left + wide) + 4]
+    if patch.ndim == 3:
+        patch = patch[..., channel or 0]
+    return np.ascontiguousarray(patch), (left - x, top - y, wide, high)
 
 
 def _rows(rows: list[tuple[float, ...]], fields: int) -> Doubles:

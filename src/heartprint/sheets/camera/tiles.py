@@ -68,7 +68,8 @@ def _crumple() -> Bytes:
         # The absolute value of a smooth field has creases along its zero lines; its slope is the light.
         height = np.abs(_smooth("crumple", index, sigma, sigma)) * np.float32(sigma)
         light += np.roll(height, 1, 1) - np.roll(height, -1, 1) + np.roll(height, 1, 0) - np.roll(height, -1, 0)
-    return _standard(cv2.GaussianBlur(np.clip(light, -6, 6), (0, 0), 0.8, borderType=cv2.BORDER_REFLECT_101))
+    soft = cv2.GaussianBlur(np.clip(light, -6, 6), (0, 0), 0.8, borderType=cv2.BORDER_REFLECT_101)
+    return _standard(np.asarray(soft, dtype=np.float32))
 
 
 @functools.cache

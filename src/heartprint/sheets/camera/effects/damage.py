@@ -6,11 +6,13 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.sheets.camera import tiles
 from heartprint.sheets.camera.effects.registry import effect
 from heartprint.sheets.camera.kernels import soak
-from heartprint.sheets.camera.scene import Colour, Mark, Page, Scene, level as shade_of
+from heartprint.sheets.camera.scene import Colour, Mark, Page, Scene
+from heartprint.sheets.camera.scene import level as shade_of
 
 PENS: tuple[Colour, ...] = ((28, 38, 130), (30, 30, 34), (20, 20, 20), (180, 30, 40))
 HIGHLIGHTERS: tuple[Colour, ...] = ((1.0, 0.96, 0.35), (0.65, 0.96, 0.5), (1.0, 0.66, 0.8), (1.0, 0.78, 0.4))
@@ -67,7 +69,7 @@ def _handwriting(scene: Scene, level: float, rng: np.random.Generator) -> None:
         scene.marks.append((1, _scribble(scene.aspect, pen, s)))
 
 
-def _scribble(aspect: float, pen: Colour, s: np.ndarray) -> Mark:  # type: ignore[type-arg]
+def _scribble(aspect: float, pen: Colour, s: npt.NDArray[np.float64]) -> Mark:
     """One word, arrow, circle or underline; ``s`` holds eight numbers in 0-1 that decide."""
     tall = 0.03 + 0.035 * s[3]
     if s[0] < 0.62:

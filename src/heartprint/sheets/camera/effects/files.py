@@ -18,9 +18,7 @@ def _jpeg(scene: Scene, level: float, rng: np.random.Generator) -> None:
         # OpenCV takes colours as blue, green, red.
         given = np.ascontiguousarray(picture[..., ::-1]) if colours else picture
         _, coded = cv2.imencode(".jpg", given, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        read = np.asarray(
-            cv2.imdecode(coded, cv2.IMREAD_COLOR if colours else cv2.IMREAD_GRAYSCALE), dtype=np.uint8
-        )
+        read = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR if colours else cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
         return np.ascontiguousarray(read[..., ::-1]) if colours else read
 
     scene.file.append(save)

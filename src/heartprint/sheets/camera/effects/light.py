@@ -30,9 +30,11 @@ def _shadow(scene: Scene, level: float, rng: np.random.Generator) -> None:
         softness = 0.06 + 0.4 * r[2]
         scene.shadows.append((math.cos(angle), math.sin(angle), 0.3 * (r[3] - 0.3), softness, level))
         return
-    turn = math.pi * r[4]
-    side = (r[1] - 0.5, r[2] - 0.5)
-    scene.blobs.append((*side, 0.35 + 0.5 * r[5], 0.25 + 0.3 * r[6], math.cos(turn), math.sin(turn), -level))
+    # A soft shape that reaches in from one side.
+    turn, from_side = math.pi * r[4], 2 * math.pi * r[1]
+    far = 0.35 + 0.25 * r[2]
+    where = (far * math.cos(from_side), far * math.sin(from_side))
+    scene.blobs.append((*where, 0.7 + 0.6 * r[5], 0.4 + 0.4 * r[6], math.cos(turn), math.sin(turn), -level))
 
 
 @effect("cast", "the colour of the lamp, unbalanced", (0.15, 0.3, 0.5, 0.75, 1.0), "of the lamp's full colour")
@@ -41,7 +43,7 @@ def _cast(scene: Scene, level: float, rng: np.random.Generator) -> None:
     scene.tinted((1 - level * (1 - lamp[0]), 1 - level * (1 - lamp[1]), 1 - level * (1 - lamp[2])))
 
 
-@effect("glare", "a lamp or window mirrored in the paper or the screen", (0.3, 0.5, 0.7, 0.9, 1.0), "of the way to white")
+@effect("glare", "a lamp or window mirrored in paper or screen", (0.3, 0.5, 0.7, 0.9, 1.0), "of the way to white")
 def _glare(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random(5)
     turn = math.pi * r[0]
@@ -64,7 +66,7 @@ def _overexposure(scene: Scene, level: float, rng: np.random.Generator) -> None:
     scene.tones.append(lambda tone: 255 * (1 - np.maximum(1 - tone / 255, 0) ** np.float32(more)))
 
 
-@effect("fade", "contrast is lost: haze on the lens, faded paper", (0.12, 0.24, 0.37, 0.5, 0.64), "of the contrast lost")
+@effect("fade", "contrast is lost: a dirty lens, faded paper", (0.12, 0.24, 0.37, 0.5, 0.64), "of the contrast lost")
 def _fade(scene: Scene, level: float, rng: np.random.Generator) -> None:
     grey = 200 + 30 * rng.random()
     scene.tones.append(lambda tone: tone + (np.float32(grey) - tone) * np.float32(level))

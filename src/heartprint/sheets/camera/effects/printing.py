@@ -27,13 +27,13 @@ def _streaks(scene: Scene, level: float, rng: np.random.Generator) -> None:
         share = np.ones(height)
         for where, size in lines:
             share *= 1 - level * np.clip(1.5 - np.abs(at - where) / (0.0015 + 0.005 * size), 0, 1)
-        return share.astype(np.float32)
+        return np.asarray(share, dtype=np.float32)
 
     def columns(width: int) -> Floats:
         """Uneven feed: soft bands across it."""
         at = (np.arange(width) + 0.5) / width
         waves = sum(np.sin(2 * np.pi * ((3 + 14 * a) * at + b)) for a, b in bands) / len(bands)
-        return (1 - 0.6 * level * np.clip(waves + 0.2, 0, 1)).astype(np.float32)
+        return np.asarray(1 - 0.6 * level * np.clip(waves + 0.2, 0, 1), dtype=np.float32)
 
     scene.ink_y.append(rows)
     scene.ink_x.append(columns)
@@ -58,14 +58,22 @@ def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
     scene.marks.append((1, mark))
 
 
-@effect("bleed_through", "the back of the sheet, or the next one, shines through", (0.05, 0.1, 0.16, 0.23, 0.32), "")
+@effect(
+    "bleed_through",
+    "the back of the sheet, or the next one, shines through",
+    (0.05, 0.1, 0.16, 0.23, 0.32),
+    "of its ink",
+)
 def _bleed_through(scene: Scene, level: float, rng: np.random.Generator) -> None:
     strength = level * (0.95 + 0.05 * rng.random())
     scene.marks.append((0, lambda page, channel: shine_through(page, strength)))
 
 
-FAX_INK = 0.1
+FAX_INK = 0.14
 """Share of the sheet that a fax machine prints black, as far as there is that much to print."""
+
+SCREEN = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], dtype=np.int16) * 4 - 30
+"""Bayer's matrix, grey levels: light greys become dots."""
 
 
 @effect("fax", "black or white, coarse, with lines lost on the way", (1.0, 1.4, 1.9, 2.5, 3.2), "px of a 600 px sheet")
@@ -81,8 +89,9 @@ def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
         )
         some = small[::3, ::3]  # enough to know how much ink there is
         counts = np.cumsum(np.bincount(some.ravel(), minlength=256))
-        threshold = int(np.clip(np.searchsorted(counts, FAX_INK * some.size), 110, 215))
-        black = cv2.threshold(small, threshold, 255, cv2.THRESH_BINARY)[1]
+        threshold = int(np.clip(np.searchsorted(counts, FAX_INK * some.size), 140, 205))
+        dots = np.tile((SCREEN + threshold).astype(np.uint8), (-(-small.shape[0] // 4), -(-small.shape[1] // 4)))
+        black = cv2.compare(small, dots[: small.shape[0], : small.shape[1]], cv2.CMP_GT)
         for where, many in lost:
             # A line that is lost is printed as the line before it.
             first = 1 + int(where * (len(black) - 4))
@@ -97,5 +106,7 @@ def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _photocopy(scene: Scene, level: float, rng: np.random.Generator) -> None:
     middle = 150 + 40 * rng.random()
     # About a light grey, so that the grid mostly goes and the trace stays.
-    scene.tones.append(lambda tone: np.clip((tone - np.float32(middle)) * np.float32(level) + np.float32(middle), 0, 255))
+    scene.tones.append(
+        lambda tone: np.clip((tone - np.float32(middle)) * np.float32(level) + np.float32(middle), 0, 255)
+    )
     scene.grey = True
