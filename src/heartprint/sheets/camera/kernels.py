@@ -160,10 +160,10 @@ def _beyond(
                 gx = cell[0] + x - cell[2] * np.float32(math.floor(x / cell[2]))
                 gy = cell[1] + y - cell[3] * np.float32(math.floor(y / cell[3]))
                 grey = _fetch(blank, gx, gy)
-            c, r = min(max(int(x), 0), width - 1), min(max(int(y), 0), height - 1)
+            c, r = min(max(int(x - _HALF), 0), width - 1), min(max(int(y - _HALF), 0), height - 1)
             grey = _WHITE - (_WHITE - grey) * (ink_x[c] * ink_y[r])
         if inside < _ONE:
-            near = max(_ZERO, _ONE + inside / reach)
+            near = max(_ZERO, _ONE + min(inside, _ZERO) / reach)
             wood = np.float32(desk[desk_row, int(np.float32(k) * pace) & _MASK]) * (_ONE - _HALF * near * near)
             share = min(max(_HALF + _HALF * inside, _ZERO), _ONE)
             grey = wood + (grey - wood) * share

@@ -170,9 +170,9 @@ class Scene:
 
     def _light(self, plane: Page, size: tuple[int, int], surround: Surround | None, channel: int | None) -> Page:
         """From one plane of the sheet to one of the picture: marks, mapping, light."""
-        plane = np.ascontiguousarray(plane)
+        # Writable even where nothing is written: the kernels would be compiled again for pages that are not.
+        plane = plane.copy() if self.marks else np.require(plane, requirements=["C", "W"])
         if self.marks:
-            plane = plane.copy()
             for _, mark in sorted(self.marks, key=lambda ordered: ordered[0]):
                 mark(plane, channel)
         if not (self.moves or self.lit or plane.shape != size):
@@ -306,7 +306,7 @@ def _cut(surround: Surround, channel: int | None) -> tuple[Page, tuple[float, fl
     patch = surround.blank[y : math.ceil(top + high) + 4, x : math.ceil(left + wide) + 4]
     if patch.ndim == 3:
         patch = patch[..., channel or 0]
-    return np.ascontiguousarray(patch), (left - x, top - y, wide, high)
+    return patch.copy(), (left - x, top - y, wide, high)
 
 
 def _rows(rows: list[tuple[float, ...]], fields: int) -> Doubles:

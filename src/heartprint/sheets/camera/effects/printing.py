@@ -7,7 +7,7 @@ import numpy as np
 
 from heartprint.sheets.camera.effects.registry import effect
 from heartprint.sheets.camera.kernels import shine_through
-from heartprint.sheets.camera.scene import Floats, Page, Scene
+from heartprint.sheets.camera.scene import REFERENCE_PX, Floats, Page, Scene
 
 
 @effect("faint_print", "toner or ribbon runs out, thermal paper fades", (0.15, 0.3, 0.45, 0.58, 0.7), "of the ink lost")
@@ -60,7 +60,7 @@ def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
 
 @effect(
     "bleed_through",
-    "the back of the sheet, or the next one, shines through",
+    "the back of the sheet shines through",
     (0.05, 0.1, 0.16, 0.23, 0.32),
     "of its ink",
 )
@@ -76,20 +76,21 @@ SCREEN = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]
 """Bayer's matrix, grey levels: light greys become dots."""
 
 
-@effect("fax", "black or white, coarse, with lines lost on the way", (1.0, 1.4, 1.9, 2.5, 3.2), "px of a 600 px sheet")
+@effect("fax", "black or white, coarse, with lines lost on the way", (0.5, 0.8, 1.2, 1.7, 2.4), "px at 300 px")
 def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random((10, 2))
-    lost = r[: round(2 * level)]
+    lost = r[: round(4 * level)]
 
     def mark(page: Page, channel: int | None) -> None:
         height, width = page.shape
-        coarse = max(level * height / 600, 1.0)
+        coarse = max(level * height / REFERENCE_PX, 1.0)
         small = cv2.resize(
             page, (max(round(width / coarse), 8), max(round(height / coarse), 8)), interpolation=cv2.INTER_AREA
         )
         some = small[::3, ::3]  # enough to know how much ink there is
         counts = np.cumsum(np.bincount(some.ravel(), minlength=256))
-        threshold = int(np.clip(np.searchsorted(counts, FAX_INK * some.size), 140, 205))
+        # A bad line is set to print darker, until the grid's fine lines come out as dots too.
+        threshold = int(np.clip(np.searchsorted(counts, FAX_INK * some.size), 140, 195) + 12 * level)
         dots = np.tile((SCREEN + threshold).astype(np.uint8), (-(-small.shape[0] // 4), -(-small.shape[1] // 4)))
         black = cv2.compare(small, dots[: small.shape[0], : small.shape[1]], cv2.CMP_GT)
         for where, many in lost:

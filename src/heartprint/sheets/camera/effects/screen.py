@@ -32,7 +32,7 @@ def _pixel_grid(scene: Scene, level: float, rng: np.random.Generator) -> None:
     scene.stripes.append((0.6 * level, tilt, turns, 0.0, 2 * math.pi * r[3]))
 
 
-@effect("flicker", "bands: the light changes while rows are read", (0.02, 0.045, 0.08, 0.12, 0.18), "")
+@effect("flicker", "bands: the light changes while rows are read", (0.02, 0.045, 0.08, 0.12, 0.18), "of the light")
 def _flicker(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random(2)
     scene.stripes.append((level, 0.0, 2 * math.pi / (60 + 120 * r[0]), 0.0, 2 * math.pi * r[1]))
