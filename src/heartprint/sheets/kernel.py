@@ -62,8 +62,6 @@ def _intervals(
     leads: Floats,
     strip: Doubles,
     begin: int,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     heights: Floats,
     upper: Floats,
@@ -77,8 +75,6 @@ def _intervals(
         leads: ``(k, n)`` mV.
         strip: One row of the plan's table.
         begin: First sub-column, from the left edge of the sheet.
-        per_sub: Samples from one sub-column to the next.
-        px_per_mv: Height of 1 mV.
         pen: See `heartprint.sheets.raster.Plan`.
         heights: Working space for as many samples as the strip has, and two.
         upper: ``(m + 2 (h + 1),)`` working space.
@@ -90,6 +86,7 @@ def _intervals(
         Height of the first sample; `FAR` if it is missing.
     """
     m, half = len(top), len(pen) - 2
+    per_sub, px_per_mv = strip[9], strip[10]
     wide = half + 1
     first, count = int(strip[4]), int(strip[5]) - int(strip[4]) + 1
     one, offset = leads[int(strip[0])][first : first + count], np.float32(strip[7])
@@ -147,10 +144,10 @@ def _intervals(
 
 
 @_exact
-def _columns(strip: Doubles, per_sub: float, reach: float, width: int) -> tuple[int, int]:
+def _columns(strip: Doubles, reach: float, width: int) -> tuple[int, int]:
     """First column that a strip touches and the one after its last."""
     begin = strip[6] - reach / SUB_COLUMNS
-    end = strip[6] + ((strip[5] - strip[4]) / per_sub + reach) / SUB_COLUMNS
+    end = strip[6] + ((strip[5] - strip[4]) / strip[9] + reach) / SUB_COLUMNS
     return min(max(math.floor(begin), 0), width), min(max(math.ceil(end), 0), width)
 
 
@@ -159,8 +156,6 @@ def draw_upright(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -171,8 +166,6 @@ def draw_upright(
         out: ``(H, W)``, the background; drawn on.
         leads: ``(k, n)`` mV, NaN = missing.
         strips: See `heartprint.sheets.raster.Plan`, as are the arguments up to ``mark``.
-        per_sub: See there.
-        px_per_mv: See there.
         pen: See there.
         mark: See there.
         trace_grey: Grey level of full ink.
@@ -200,12 +193,10 @@ def draw_upright(
                     paper = np.float32(out[r, c])
                     out[r, c] = np.uint8(paper + ink * (grey - paper) + _HALF)
         before = _FAR
-        begin, end = _columns(strip, per_sub, pen[0], width)
+        begin, end = _columns(strip, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]
-        y_first = _intervals(
-            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
-        )
+        y_first = _intervals(leads, strip, begin * SUB_COLUMNS, pen, heights, upper, lower, ours, theirs)
         if y_first < _FAR:
             before = np.float32(y_first - strip[7])
         for column in range(begin, end):
@@ -258,8 +249,6 @@ def _turned_traces(
     ink: Floats,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     cos: float,
@@ -288,12 +277,10 @@ def _turned_traces(
                 y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
                 _deal_interval(ink, x, y0, y1, wide / cos, cos, sin)
         before = _FAR
-        begin, end = _columns(strip, per_sub, pen[0], width)
+        begin, end = _columns(strip, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]
-        y_first = _intervals(
-            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
-        )
+        y_first = _intervals(leads, strip, begin * SUB_COLUMNS, pen, heights, upper, lower, ours, theirs)
         if y_first < _FAR:
             before = np.float32(y_first - strip[7])
         for j in range(m):
@@ -308,8 +295,6 @@ def draw_turned(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -327,8 +312,6 @@ def draw_turned(
         out: ``(H, W)``, written.
         leads: As for `draw_upright`, as are all arguments up to ``trace_grey``.
         strips: See there.
-        per_sub: See there.
-        px_per_mv: See there.
         pen: See there.
         mark: See there.
         trace_grey: See there.
@@ -344,7 +327,7 @@ def draw_turned(
     cos, sin = math.cos(angle), math.sin(angle)
     ink = np.zeros((height, width + 2), dtype=np.float32)
     names = np.zeros((height + 2, width + 2), dtype=np.float32)
-    _turned_traces(ink, leads, strips, per_sub, px_per_mv, pen, mark, cos, sin)
+    _turned_traces(ink, leads, strips, pen, mark, cos, sin)
     for i in range(len(letters)):
         # A letter's point is dealt out to the pixels that a box of half a pixel about it touches.
         x, y = letters[i, 0] - 0.5 * width, letters[i, 1] - 0.5 * height

@@ -23,8 +23,6 @@ Page = npt.NDArray[np.uint8]
 def _traces(
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     height: int,
@@ -39,7 +37,7 @@ def _traces(
             before = math.nan
             continue
         if strip[8] and not math.isnan(before):
-            y = strip[7] - before * px_per_mv
+            y = strip[7] + before
             n = math.ceil(2 * mark[0] * SUB_COLUMNS)
             wide = 2 * mark[0] / n
             left = strip[6] - mark[0] + np.arange(n) * wide
@@ -47,7 +45,8 @@ def _traces(
         signal = strip[1] * leads[int(strip[0]), first : last + 1].astype(np.float64)
         if strip[3]:
             signal += strip[3] * leads[int(strip[2]), first : last + 1]
-        before = float(signal[0])
+        per_sub, px_per_mv = float(strip[9]), float(strip[10])
+        before = -px_per_mv * float(signal[0])
         begin = max(math.floor(strip[6] - reach / SUB_COLUMNS), 0) * SUB_COLUMNS
         end = min(math.ceil(strip[6] + ((last - first) / per_sub + reach) / SUB_COLUMNS), width) * SUB_COLUMNS
         half = len(pen) - 2
@@ -104,15 +103,13 @@ def draw_upright(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
 ) -> None:
     """Draw the traces of an upright sheet; see `heartprint.sheets.kernel.draw_upright`."""
     height, width = out.shape
-    for left, wide, top, bottom in _traces(leads, strips, per_sub, px_per_mv, pen, mark, height, width):
+    for left, wide, top, bottom in _traces(leads, strips, pen, mark, height, width):
         which, row, low, high = _crossings(top, bottom, height)
         ink = _splat((height, width), row, left[which], wide[which], high - low)
         out[:] = np.where(ink > 0, _blend(out.astype(np.float64), ink, trace_grey), out)
@@ -122,8 +119,6 @@ def draw_turned(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -140,7 +135,7 @@ def draw_turned(
     cos, sin = math.cos(angle), math.sin(angle)
     tan = sin / cos
     ink = np.zeros((height, width))
-    for left, wide, top, bottom in _traces(leads, strips, per_sub, px_per_mv, pen, mark, height, width):
+    for left, wide, top, bottom in _traces(leads, strips, pen, mark, height, width):
         x = left + wide / 2 - width / 2
         shift = 0.5 * height * (1 - cos) - x * sin
         low, high = np.clip(top, 0, height), np.clip(bottom, 0, height)

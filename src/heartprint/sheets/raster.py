@@ -25,7 +25,7 @@ Page = npt.NDArray[np.uint8]
 
 SMALLEST_PX, LARGEST_PX = 32, 8192
 
-PLAN_FIELDS = 9
+PLAN_FIELDS = 11
 BASELINES = ("none", "median")
 
 
@@ -66,17 +66,13 @@ def render(
     plan = plan_sheet(sheet, height, width, *signals.shape, float(sampling_rate), look.PEN_MM)
     if pose is None or pose.rotation_deg == 0:
         out = paper.page.copy()
-        compiled_or_numpy().draw_upright(
-            out, signals, plan.strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, look.TRACE_GREY
-        )
+        compiled_or_numpy().draw_upright(out, signals, plan.strips, plan.pen, plan.mark, look.TRACE_GREY)
         return out
     out = np.empty((height, width), dtype=np.uint8)
     compiled_or_numpy().draw_turned(
         out,
         signals,
         plan.strips,
-        plan.per_sub,
-        plan.px_per_mv,
         plan.pen,
         plan.mark,
         look.TRACE_GREY,
@@ -110,7 +106,7 @@ def draw_ink(leads: Floats, sampling_rate: float, layout: Layout, height: int, w
     strips = plan.strips.copy()
     strips[:, 8] = 0
     out = np.full((height, width), 255, dtype=np.uint8)
-    compiled_or_numpy().draw_upright(out, signals, strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, 0.0)
+    compiled_or_numpy().draw_upright(out, signals, strips, plan.pen, plan.mark, 0.0)
     return (255 - out).astype(np.float32) / np.float32(255)
 
 
@@ -119,18 +115,14 @@ class Plan:
     """What the kernel needs to know of a layout at a size, for ECGs of one length and sampling rate.
 
     Attributes:
-        strips: ``(s, 9)``: two rows of the leads and their weights, first and last sample, px of the strip's left end
-            and of its baseline, whether a mark stands before it.
-        per_sub: Samples from one sub-column to the next.
-        px_per_mv: Height of 1 mV.
+        strips: ``(s, 11)``: two rows of the leads and their weights, first and last sample, px of the strip's left end
+            and of its baseline, whether a mark stands before it, samples from one sub-column to the next, px per mV.
         pen: ``(h + 2,)``: half the pen's width in sub-columns, then half its height at 0..h sub-columns from its
             middle, px.
         mark: Half-width and half-height of the marks between columns, px.
     """
 
     strips: Doubles
-    per_sub: float
-    px_per_mv: float
     pen: Doubles
     mark: Doubles
 
@@ -154,16 +146,15 @@ def plan_sheet(
             (strip.left_mm + late_mm) * kx,
             strip.baseline_mm * ky,
             strip.divided,
+            sampling_rate / (PAPER_SPEED_MM_PER_S * kx * look.SUB_COLUMNS),
+            ky * GAIN_MM_PER_MV,
         )
-    per_sub = sampling_rate / (PAPER_SPEED_MM_PER_S * kx * look.SUB_COLUMNS)
     reach = 0.5 * pen_mm * kx * look.SUB_COLUMNS
     taps = np.arange(math.floor(reach) + 1)
     edge = 0.5 * pen_mm * ky * np.sqrt(1 - (taps / reach) ** 2)
     half_pen = 0.5 * pen_mm
     return Plan(
         strips,
-        per_sub,
-        ky * GAIN_MM_PER_MV,
         np.concatenate([[reach], edge]),
         np.array([half_pen * kx, (look.MARK_MM + half_pen) * ky]),
     )
