@@ -18,6 +18,9 @@ from heartprint.foundation.errors import HeartprintError
 SUB_COLUMNS = 16
 """Vertical lines per column of pixels whose ink is averaged."""
 
+GROUPS = 4
+"""Parts of a column of pixels that a turn moves each as a whole."""
+
 FAR = 1e9
 """Stands for a height where there is no trace, px."""
 
