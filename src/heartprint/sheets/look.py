@@ -83,12 +83,14 @@ def font(pixels: int, *, bold: bool = False) -> Any:
     return ImageFont.truetype(str(path), size=pixels)
 
 
-@lru_cache(maxsize=64)
-def letters(text: str) -> tuple[npt.NDArray[np.float32], float, float]:
-    """Render a name finely.
+@lru_cache(maxsize=256)
+def letters(text: str, size_mm: float = LETTER_MM, bold: bool = False) -> tuple[npt.NDArray[np.float32], float, float]:
+    """Render a short text finely.
 
     Args:
-        text: A short text.
+        text: The text.
+        size_mm: Size of the font.
+        bold: Whether to take the bold cut.
 
     Returns:
         Coverage ``(h, w)`` in 0-1 at `LETTER_FINENESS` px per mm, and where its left and upper edge lie from the
@@ -96,7 +98,7 @@ def letters(text: str) -> tuple[npt.NDArray[np.float32], float, float]:
     """
     from PIL import Image, ImageDraw
 
-    face = font(round(LETTER_MM * LETTER_FINENESS))
+    face = font(round(size_mm * LETTER_FINENESS), bold=bold)
     left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor="ls"))
     picture = Image.new("L", (right - left + 2, bottom - top + 2), 0)
     ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor="ls")
