@@ -49,6 +49,7 @@ def _register() -> None:
         finetune,
         info,
         ingest,
+        layouts,
         predict,
         pretrain,
         render,
@@ -61,6 +62,7 @@ def _register() -> None:
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
+    app.command("layouts", rich_help_panel=_COHORTS)(layouts.layouts)
     app.command("pretrain", rich_help_panel=_LEARN)(pretrain.pretrain)
     app.command("finetune", rich_help_panel=_LEARN)(finetune.finetune)
     app.command("study", rich_help_panel=_LEARN)(study.study)

@@ -45,9 +45,6 @@ LETTER_STEPS = 4
 TICK_MM, LINE_MM = look.MARK_MM, 11.0
 """Half the height of separators that do not follow a trace."""
 
-NO_EDGE = 1e9
-"""Stands for an edge wider than any sheet, px: the kernel then adds all three products at each pixel."""
-
 Picture = tuple[FloatArray, float, float]
 """Coverage at `look.LETTER_FINENESS` px per mm, and where its left and upper edge lie on the page, mm."""
 
@@ -116,12 +113,14 @@ class Background:
     def edge_px(self) -> float:
         """Pixels from the border within which more than the grid matters."""
         style = self.style
+        # At half the sheet there is no pixel left for which the grid alone matters.
+        most = 0.5 * min(self.height, self.width)
         if style.dots:
-            return NO_EDGE
+            return most
         kx, ky = self.width / self.layout.width_mm, self.height / self.layout.height_mm
         left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
         margin_px = max(left * kx, right * kx, top * ky, bottom * ky)
-        return margin_px + (style.frame_mm / 2 + look.FRAME_SHIFT_MM) * max(kx, ky) + 1.5
+        return min(margin_px + (style.frame_mm / 2 + look.FRAME_SHIFT_MM) * max(kx, ky) + 1.5, most)
 
     @functools.cached_property
     def trace_grey(self) -> float:

@@ -15,7 +15,7 @@ CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5",
 ORDERS = {"standard": EINTHOVEN, "cabrera": CABRERA}
 
 ABOVE = Names(x_mm=1.0, y_mm=-8.0, size_mm=3.0, bold=True)
-CLOSE = Names(x_mm=1.0, y_mm=-3.5, size_mm=2.6)
+CLOSE = Names(x_mm=1.0, y_mm=-4.5, size_mm=2.6)
 """For rows that lie close together."""
 
 

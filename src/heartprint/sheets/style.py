@@ -222,10 +222,11 @@ def _styles() -> tuple[Style, ...]:
         coloured(
             "photocopy",
             "grey everything, thick ink, as copied",
-            "dark grey",
+            "grey",
             "dark grey",
             frame=None,
-            paper=(0.94, 0.94, 0.94),
+            paper=(0.95, 0.95, 0.95),
+            minor_mm=thin,
             trace_mm=0.35,
             margin_mm=around,
             grid_everywhere=True,
@@ -238,7 +239,7 @@ def _styles() -> tuple[Style, ...]:
             paper=(1.0, 0.97, 0.88),
             margin_mm=around,
             grid_everywhere=True,
-            names=dataclasses.replace(CLOSE, form="AVR", bold=True),
+            names=dataclasses.replace(ABOVE, form="AVR"),
         ),
         coloured(
             "no_names",
