@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,6 +30,7 @@ def layouts(
             save_contact_sheet(out, [LAYOUTS["3x4_ii"]], list(STYLES.values()))
         else:
             save_contact_sheet(out, list(LAYOUTS.values()))
+    rows: list[dict[str, Any]]
     if styles:
         rows = [{"name": style.name, "description": style.description} for style in STYLES.values()]
     else:

@@ -28,6 +28,7 @@ from heartprint.sheets import look
 from heartprint.sheets.layout import PULSE_LEAD_MM, Layout, Pulse
 from heartprint.sheets.style import ECG_PLOT, Colour, Margin, Style
 from heartprint.sheets.texts import SIZE_MM, Line, footer_line, header_lines
+from heartprint.sheets.twins import compiled_or_numpy
 
 FloatArray = npt.NDArray[np.float32]
 DoubleArray = npt.NDArray[np.float64]
@@ -48,8 +49,8 @@ TICK_MM, LINE_MM = look.MARK_MM, 11.0
 Picture = tuple[FloatArray, float, float]
 """Coverage at `look.LETTER_FINENESS` px per mm, and where its left and upper edge lie on the page, mm."""
 
-Patch = tuple[slice, slice, DoubleArray]
-"""Rows and columns of the sheet, and the share of each pixel that stays free."""
+Pixels = tuple[npt.NDArray[np.int32], DoubleArray]
+"""Numbers of pixels, row after row, and the share of each that is covered."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ class Background:
     def page(self) -> npt.NDArray[np.uint8]:
         """``(h, w)`` uint8, the upright sheet."""
         x_table, y_table = self._tables(fine=False)
-        level = look.WHITE - np.einsum("kr,kc->rc", y_table, x_table)
-        for patches, dark in self._patches():
-            for rows, columns, free in patches:
-                level[rows, columns] *= free if dark == 1.0 else 1.0 - dark * (1.0 - free)
-        page: npt.NDArray[np.uint8] = np.clip(np.rint(level), 0, 255).astype(np.uint8)
+        kernel = compiled_or_numpy()
+        page = np.empty((self.height, self.width), dtype=np.uint8)
+        kernel.draw_paper(page, x_table, y_table)
+        for (places, covered), darkness in self._printed():
+            kernel.print_on(page, x_table, y_table, places, covered, darkness)
         page.setflags(write=False)
         return page
 
@@ -96,18 +97,17 @@ class Background:
     def letters(self) -> FloatArray:
         """``(k, 3)`` float32: points that stand for what is printed: x and y in px, darkness in px of black."""
         size, style = (self.height, self.width), self.style
+        text, ink = self._darkness(style.text), self._darkness(style.ink)
         parts = [
-            (_name_points(self.layout, *size), self._darkness(style.text)),
-            (_ink_points(self.layout, style.trace_mm, *size), self._darkness(style.ink)),
+            _darkened(_name_points(self.layout, *size), text),
+            _darkened(_ink_points(self.layout, style.trace_mm, *size), ink),
         ]
         if style.patient is not None:
             page = (self.layout.width_mm, self.layout.height_mm)
-            parts.append((_header_points(*page, style.margin_mm, style.patient, *size), self._darkness(style.text)))
+            parts.append(_darkened(_header_points(*page, style.margin_mm, style.patient, *size), text))
         if style.footer:
-            parts.append((_footer_points(self.layout, style.margin_mm, *size), self._darkness(style.text)))
-        out = np.concatenate([points for points, _ in parts])
-        out[:, 2] *= np.repeat([dark for _, dark in parts], [len(points) for points, _ in parts])
-        return out
+            parts.append(_darkened(_footer_points(self.layout, style.margin_mm, *size), text))
+        return np.concatenate(parts)
 
     @functools.cached_property
     def edge_px(self) -> float:
@@ -130,19 +130,19 @@ class Background:
     def _darkness(self, colour: Colour) -> float:
         return 1.0 - _level(colour, self.weights) / 255.0
 
-    def _patches(self) -> list[tuple[tuple[Patch, ...], float]]:
+    def _printed(self) -> list[tuple[Pixels, float]]:
         """What is printed, and how dark it is."""
         size, style = (self.height, self.width), self.style
         text = self._darkness(style.text)
         parts = [
-            (_name_patches(self.layout, *size), text),
-            (ink_patches(self.layout, style.trace_mm, *size), self._darkness(style.ink)),
+            (_name_pixels(self.layout, *size), text),
+            (_ink_pixels(self.layout, style.trace_mm, *size), self._darkness(style.ink)),
         ]
         if style.patient is not None:
             page = (self.layout.width_mm, self.layout.height_mm)
-            parts.append((_header_patches(*page, style.margin_mm, style.patient, *size), text))
+            parts.append((_header_pixels(*page, style.margin_mm, style.patient, *size), text))
         if style.footer:
-            parts.append((_footer_patches(self.layout, style.margin_mm, *size), text))
+            parts.append((_footer_pixels(self.layout, style.margin_mm, *size), text))
         return parts
 
     @functools.cached_property
@@ -155,27 +155,23 @@ class Background:
         left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
         axis = _fine_axis if fine else _axis
         pens = (style.major_mm, style.minor_mm, 0.0 if style.frame is None else style.frame_mm)
-        x = axis(layout.width_mm, left, layout.width_mm - right, self.width, *pens, across=False)
-        y = axis(layout.height_mm, top, layout.height_mm - bottom, self.height, *pens, across=True)
+        x = axis(False, layout.width_mm, left, layout.width_mm - right, self.width, *pens)
+        y = axis(True, layout.height_mm, top, layout.height_mm - bottom, self.height, *pens)
 
         def dark(colour: Colour | None) -> float:
-            return 0.0 if colour is None else look.WHITE - _level(colour, self.weights)
+            # A line that is not drawn is as dark as the paper.
+            return paper if colour is None else look.WHITE - _level(colour, self.weights)
 
-        paper, major, minor, frame = dark(style.paper), dark(style.major), dark(style.minor), dark(style.frame)
-        # A line that is not drawn is as dark as the paper.
-        major, minor = (paper if style.major is None else major), (paper if style.minor is None else minor)
+        paper = look.WHITE - _level(style.paper, self.weights)
+        major, minor, frame = dark(style.major), dark(style.minor), dark(style.frame)
+        # What inside, frame, thick and thin lines weigh in each of the three functions.
         if style.dots:
-            along = [(minor - paper) * x.minor, x.inside, major * x.major + paper * (x.inside - x.major)]
-            down = [y.minor, major * y.major, y.inside - y.major]
+            along = ((0.0, 0.0, 0.0, minor - paper), (1.0, 0.0, 0.0, 0.0), (paper, 0.0, major - paper, 0.0))
+            down = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, major, 0.0), (1.0, 0.0, -1.0, 0.0))
         else:
-            free = x.inside - x.frame
-            along = [frame * x.frame, free, major * x.major + minor * x.minor + paper * (free - x.major - x.minor)]
-            down = [
-                y.inside,
-                frame * y.frame + (major * y.major + minor * y.minor),
-                y.inside - y.frame - y.major - y.minor,
-            ]
-        return np.array(along, dtype=np.float32), np.array(down, dtype=np.float32)
+            along = ((0.0, frame, 0.0, 0.0), (1.0, -1.0, 0.0, 0.0), (paper, -paper, major - paper, minor - paper))
+            down = ((1.0, 0.0, 0.0, 0.0), (0.0, frame, major, minor), (1.0, -1.0, -1.0, -1.0))
+        return (np.array(along) @ x).astype(np.float32), (np.array(down) @ y).astype(np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -202,18 +198,9 @@ def _level(colour: Colour, weights: Weights) -> float:
 # --- grid ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Share of a box of one pixel about each position that lies inside, on the frame, on thick and on thin lines."""
-
-    inside: DoubleArray
-    frame: DoubleArray
-    major: DoubleArray
-    minor: DoubleArray
-
-
 def _measure(
     at: DoubleArray,
+    across: bool,
     length_mm: float,
     low_mm: float,
     high_mm: float,
@@ -221,9 +208,13 @@ def _measure(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-    across: bool,
-) -> _Axis:
-    """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``."""
+) -> DoubleArray:
+    """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``.
+
+    Returns:
+        ``(4, m)``: share of a box of one pixel about each position that lies inside, on the frame, on thick and on
+        thin lines.
+    """
     scale = pixels / length_mm
 
     def covered(starts: DoubleArray, ends: DoubleArray) -> DoubleArray:
@@ -247,11 +238,12 @@ def _measure(
         covered(low_mm + lines[which] - pen_mm / 2, low_mm + lines[which] + pen_mm / 2)
         for which, pen_mm in ((thick, major_mm), (~thick, minor_mm))
     )
-    return _Axis(inside, frame, major, minor)
+    return np.stack([inside, frame, major, minor])
 
 
 @lru_cache(maxsize=1024)
 def _axis(
+    across: bool,
     length_mm: float,
     low_mm: float,
     high_mm: float,
@@ -259,16 +251,15 @@ def _axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-    *,
-    across: bool,
-) -> _Axis:
+) -> DoubleArray:
     """An axis at the centres of its pixels."""
     at = np.arange(pixels, dtype=np.float64) + 0.5
-    return _measure(at, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm, across)
+    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
 
 
 @lru_cache(maxsize=128)
 def _fine_axis(
+    across: bool,
     length_mm: float,
     low_mm: float,
     high_mm: float,
@@ -276,12 +267,10 @@ def _fine_axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-    *,
-    across: bool,
-) -> _Axis:
+) -> DoubleArray:
     """An axis at `TABLE_STEPS` positions per pixel."""
     at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
-    return _measure(at, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm, across)
+    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
 
 
 # --- what is printed over the grid --------------------------------------------------------------------------------
@@ -344,15 +333,22 @@ def _line_picture(line: Line) -> Picture:
     return coverage, line.x_mm + left, line.y_mm + top
 
 
-def _patches(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> tuple[Patch, ...]:
+def _pixels(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> Pixels:
+    """Area-average pictures to a sheet; where they meet, each covers what the others leave free."""
     kx, ky = width / page_mm[0], height / page_mm[1]
-    found = []
+    found = [(np.empty(0, dtype=np.int32), np.empty(0))]
     for coverage, x_mm, y_mm in pictures:
         patch, r, c = _area_average(coverage, x_mm * kx, y_mm * ky, kx, ky, height, width)
-        if patch.size:
-            rows, columns = slice(r, r + patch.shape[0]), slice(c, c + patch.shape[1])
-            found.append((rows, columns, 1.0 - patch))
-    return tuple(found)
+        at = np.nonzero(patch)
+        found.append((((at[0] + r) * width + at[1] + c).astype(np.int32), patch[at]))
+    places, which = np.unique(np.concatenate([place for place, _ in found]), return_inverse=True)
+    free = np.ones(len(places))
+    np.multiply.at(free, which, 1.0 - np.concatenate([share for _, share in found]))
+    return places, 1.0 - free
+
+
+def _darkened(points: FloatArray, darkness: float) -> FloatArray:
+    return points if darkness == 1.0 else points * np.array([1.0, 1.0, darkness], dtype=np.float32)
 
 
 def _points(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> FloatArray:
@@ -367,9 +363,9 @@ def _points(pictures: list[Picture], page_mm: tuple[float, float], height: int, 
 
 
 @lru_cache(maxsize=1024)
-def _name_patches(layout: Layout, height: int, width: int) -> tuple[Patch, ...]:
+def _name_pixels(layout: Layout, height: int, width: int) -> Pixels:
     pictures = [picture for _, picture in name_pictures(layout)]
-    return _patches(pictures, (layout.width_mm, layout.height_mm), height, width)
+    return _pixels(pictures, (layout.width_mm, layout.height_mm), height, width)
 
 
 @lru_cache(maxsize=512)
@@ -379,10 +375,9 @@ def _name_points(layout: Layout, height: int, width: int) -> FloatArray:
 
 
 @lru_cache(maxsize=4096)
-def ink_patches(layout: Layout, pen_mm: float, height: int, width: int) -> tuple[Patch, ...]:
-    """Pulses, and separators that do not follow a trace, on a sheet of that many px."""
+def _ink_pixels(layout: Layout, pen_mm: float, height: int, width: int) -> Pixels:
     pictures = _ink_pictures(layout, pen_mm)
-    return _patches(pictures, (layout.width_mm, layout.height_mm), height, width)
+    return _pixels(pictures, (layout.width_mm, layout.height_mm), height, width)
 
 
 @lru_cache(maxsize=1024)
@@ -391,11 +386,9 @@ def _ink_points(layout: Layout, pen_mm: float, height: int, width: int) -> Float
 
 
 @lru_cache(maxsize=1024)
-def _header_patches(
-    width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int
-) -> tuple[Patch, ...]:
+def _header_pixels(width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int) -> Pixels:
     pictures = [_line_picture(line) for line in header_lines(width_mm, margin, patient)]
-    return _patches(pictures, (width_mm, height_mm), height, width)
+    return _pixels(pictures, (width_mm, height_mm), height, width)
 
 
 @lru_cache(maxsize=512)
@@ -407,15 +400,23 @@ def _header_points(
 
 
 @lru_cache(maxsize=512)
-def _footer_patches(layout: Layout, margin: Margin, height: int, width: int) -> tuple[Patch, ...]:
+def _footer_pixels(layout: Layout, margin: Margin, height: int, width: int) -> Pixels:
     picture = _line_picture(footer_line(layout, margin))
-    return _patches([picture], (layout.width_mm, layout.height_mm), height, width)
+    return _pixels([picture], (layout.width_mm, layout.height_mm), height, width)
 
 
 @lru_cache(maxsize=512)
 def _footer_points(layout: Layout, margin: Margin, height: int, width: int) -> FloatArray:
     picture = _line_picture(footer_line(layout, margin))
     return _points([picture], (layout.width_mm, layout.height_mm), height, width)
+
+
+def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
+    """``(height, width)``: share of each pixel that pulses and separators cover which do not follow a trace."""
+    places, covered = _ink_pixels(layout, pen_mm, height, width)
+    out = np.zeros(height * width, dtype=np.float32)
+    out[places] = covered
+    return out.reshape(height, width)
 
 
 def _area_average(

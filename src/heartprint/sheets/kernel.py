@@ -413,6 +413,43 @@ def _inside(start: float, step: float, low: float, high: float, first: int, last
 
 
 @_exact
+def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+    """Draw the grid of an upright sheet.
+
+    Args:
+        out: ``(H, W)``, written.
+        x_table: ``(3, W)``: see `heartprint.sheets.background`; at the middle of each column.
+        y_table: ``(3, H)``: the same along y.
+    """
+    for r in range(out.shape[0]):
+        a, b, c = y_table[0, r], y_table[1, r], y_table[2, r]
+        for k in range(out.shape[1]):
+            level = _WHITE - (a * x_table[0, k] + b * x_table[1, k] + c * x_table[2, k])
+            out[r, k] = np.uint8(np.rint(max(level, _ZERO)))
+
+
+@_exact
+def print_on(
+    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+) -> None:
+    """Print names or texts on a grid that `draw_paper` has drawn; where two meet, the darker one is seen.
+
+    Args:
+        out: ``(H, W)``, drawn on.
+        x_table: As for `draw_paper`.
+        y_table: The same.
+        places: ``(k,)`` pixels, counted row after row.
+        covered: ``(k,)`` share of each that is printed on.
+        darkness: Share of the light that is then lost.
+    """
+    for i in range(len(places)):
+        r, k = places[i] // out.shape[1], places[i] % out.shape[1]
+        level = _WHITE - (y_table[0, r] * x_table[0, k] + y_table[1, r] * x_table[1, k] + y_table[2, r] * x_table[2, k])
+        left = np.float32(max(level, _ZERO) * (1.0 - darkness * covered[i]))
+        out[r, k] = min(np.uint8(np.rint(left)), out[r, k])
+
+
+@_exact
 def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:
     """Subtract running medians; see `heartprint.sheets.baseline.subtract_median`.
 

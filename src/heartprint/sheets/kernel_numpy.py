@@ -172,6 +172,22 @@ def draw_turned(
     out[:] = _blend(paper, ink, trace_grey)
 
 
+def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+    """Draw the grid of an upright sheet; see `heartprint.sheets.kernel.draw_paper`."""
+    level = 255 - (y_table[:, :, None] * x_table[:, None, :]).sum(axis=0)
+    out[:] = np.rint(np.maximum(level, 0)).astype(np.uint8)
+
+
+def print_on(
+    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+) -> None:
+    """Print names or texts on a grid; see `heartprint.sheets.kernel.print_on`."""
+    r, k = np.divmod(places, out.shape[1])
+    level = np.maximum(255 - (y_table[:, r] * x_table[:, k]).sum(axis=0), 0)
+    left = (level * (1 - darkness * covered)).astype(np.float32)
+    out[r, k] = np.minimum(np.rint(left).astype(np.uint8), out[r, k])
+
+
 def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:
     """Subtract running medians; see `heartprint.sheets.kernel.subtract_medians`."""
     n = leads.shape[1]

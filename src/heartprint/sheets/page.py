@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
-from heartprint.sheets.background import ink_patches, line_coverage
+from heartprint.sheets.background import line_coverage, pulse_coverage
 from heartprint.sheets.baseline import subtract_median
 from heartprint.sheets.layout import Layout, with_pulses
 from heartprint.sheets.look import font
@@ -131,8 +131,7 @@ def render_page(
     # Traces lie over all letters, so that no letter hides a beat.
     paper = np.asarray(page, dtype=np.float32)
     ink = draw_ink(signals, sampling_rate, on_page, height, width, pen_mm=TRACE_MM)
-    for down, along, free in ink_patches(on_page, TRACE_MM, height, width):
-        ink[down, along] = np.maximum(ink[down, along], 1.0 - free)
+    ink = np.maximum(ink, pulse_coverage(on_page, TRACE_MM, height, width))
     return np.rint(paper + ink[:, :, None] * (np.array(INK, dtype=np.float32) - paper)).astype(np.uint8)
 
 

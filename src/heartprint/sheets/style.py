@@ -109,31 +109,40 @@ ECG_PLOT = Style()
 """The default."""
 
 
-@functools.lru_cache(maxsize=2048)
 def placed(layout: Layout, style: Style) -> Layout:
     """The layout as a style prints it: with its margin about it, its pulses, names and separators.
 
-    A style that changes nothing gives the layout itself.
+    A style that changes nothing gives the layout itself; equal arguments give the same object.
     """
-    page = layout
-    if style.pulse == "none":
-        page = dataclasses.replace(page, pulses=())
-    elif style.pulse != "layout" and not page.pulses:
-        page = with_pulses(page, style.pulse)
-    if style.names is not None:
-        page = dataclasses.replace(page, names=style.names)
-    if style.separator is not None:
-        page = dataclasses.replace(page, separator=style.separator)
-    left, top, right, bottom = style.margin_mm
-    if not any(style.margin_mm):
-        return page
+    return _placed(layout, style.pulse, style.names, style.separator, style.margin_mm)
 
+
+@functools.lru_cache(maxsize=4096)
+def _placed(
+    layout: Layout,
+    pulse: Literal["layout", "none", "left", "right"],
+    names: Names | None,
+    separator: Separator | None,
+    margin_mm: Margin,
+) -> Layout:
+    page = layout
+    if pulse == "none":
+        page = dataclasses.replace(page, pulses=())
+    elif pulse != "layout" and not page.pulses:
+        page = with_pulses(page, pulse)
+    if names is not None:
+        page = dataclasses.replace(page, names=names)
+    if separator is not None:
+        page = dataclasses.replace(page, separator=separator)
+    left, top, right, bottom = margin_mm
+    if not any(margin_mm):
+        return page
     return dataclasses.replace(
         page,
         width_mm=page.width_mm + left + right,
         height_mm=page.height_mm + top + bottom,
         strips=tuple(moved(strip, left, top) for strip in page.strips),
-        pulses=tuple(moved(pulse, left, top) for pulse in page.pulses),
+        pulses=tuple(moved(item, left, top) for item in page.pulses),
     )
 
 
