@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from heartprint.sheets import PAPER_LAYOUTS, Pose, raster, render
+from heartprint.sheets import background as backgrounds
 from heartprint.sheets import kernel_numpy as twin
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
@@ -24,7 +25,9 @@ def sawtooth() -> np.ndarray:
 @pytest.mark.parametrize("pose", POSES)
 def test_bytes_stay(layout: str, pose: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # The twin adds in one order on every machine; that the compiled kernel equals it is tested elsewhere.
-    monkeypatch.setattr(raster, "compiled_or_numpy", lambda: twin)
+    backgrounds.background.cache_clear()
+    for place in (raster, backgrounds):
+        monkeypatch.setattr(place, "compiled_or_numpy", lambda: twin)
     sheet = render(sawtooth(), 500, layout, 128, pose=POSES[pose])
     assert hashlib.sha256(sheet.tobytes()).hexdigest()[:16] == BYTES[layout, pose]
 

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.sheets import look
-from heartprint.sheets.layout import PULSE_LEAD_MM, Layout, Pulse
+from heartprint.sheets.layout import PULSE_LEAD_MM, Layout
 from heartprint.sheets.style import ECG_PLOT, Colour, Margin, Style
 from heartprint.sheets.texts import SIZE_MM, Line, footer_line, header_lines
 from heartprint.sheets.twins import compiled_or_numpy
@@ -46,8 +46,19 @@ LETTER_STEPS = 4
 TICK_MM, LINE_MM = look.MARK_MM, 11.0
 """Half the height of separators that do not follow a trace."""
 
-Picture = tuple[FloatArray, float, float]
-"""Coverage at `look.LETTER_FINENESS` px per mm, and where its left and upper edge lie on the page, mm."""
+TEXT_FINENESS, TEXT_STEPS = 12, 2
+"""What `look.LETTER_FINENESS` and `LETTER_STEPS` are to names, for the texts about the ECG, of which there are many."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Something to print: coverage in 0-1, px per mm, and where its left and upper edge lie on the page, mm."""
+
+    coverage: FloatArray
+    fineness: int
+    left_mm: float
+    top_mm: float
+
 
 Pixels = tuple[npt.NDArray[np.int32], DoubleArray]
 """Numbers of pixels, row after row, and the share of each that is covered."""
@@ -257,7 +268,7 @@ def _axis(
     return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=256)
 def _fine_axis(
     across: bool,
     length_mm: float,
@@ -284,7 +295,8 @@ def name_pictures(layout: Layout) -> list[tuple[int, Picture]]:
         if strip.named and names.form != "none":
             text = strip.label.upper() if names.form == "AVR" else strip.label
             coverage, left, top = look.letters(text, names.size_mm, names.bold)
-            found.append((number, (coverage, strip.left_mm + names.x_mm + left, strip.baseline_mm + names.y_mm + top)))
+            place = (strip.left_mm + names.x_mm + left, strip.baseline_mm + names.y_mm + top)
+            found.append((number, Picture(coverage, look.LETTER_FINENESS, *place)))
     return found
 
 
@@ -292,21 +304,26 @@ def _ink_pictures(layout: Layout, pen_mm: float) -> list[Picture]:
     """Pulses, and separators that do not follow a trace."""
     found = []
     for pulse in layout.pulses:
-        picture = _pulse(pulse, pen_mm)
-        found.append((picture, pulse.left_mm, pulse.baseline_mm - max(pulse.gains_mm_per_mv) - pen_mm / 2))
+        picture = _pulse(pulse.plateau_mm, pulse.gains_mm_per_mv, pen_mm)
+        top_mm = pulse.baseline_mm - max(pulse.gains_mm_per_mv) - pen_mm / 2
+        found.append(Picture(picture, look.LETTER_FINENESS, pulse.left_mm, top_mm))
     if layout.separator in ("tick", "line"):
         half = TICK_MM if layout.separator == "tick" else LINE_MM
         bar = _filled([(0.0, 0.0, pen_mm, 2 * half)])
-        found += [(bar, s.left_mm - pen_mm / 2, s.baseline_mm - half) for s in layout.strips if s.divided]
+        found += [
+            Picture(bar, look.LETTER_FINENESS, strip.left_mm - pen_mm / 2, strip.baseline_mm - half)
+            for strip in layout.strips
+            if strip.divided
+        ]
     return found
 
 
-def _pulse(pulse: Pulse, pen_mm: float) -> FloatArray:
+@lru_cache(maxsize=64)
+def _pulse(plateau_mm: float, gains_mm: tuple[float, ...], pen_mm: float) -> FloatArray:
     """A pulse as a picture whose upper left corner is that of its room, at the top of its line."""
-    top = max(pulse.gains_mm_per_mv)
-    step_mm = pulse.plateau_mm / len(pulse.gains_mm_per_mv)
-    heights = [0.0, *pulse.gains_mm_per_mv, 0.0]
-    turns = [PULSE_LEAD_MM + i * step_mm for i in range(len(pulse.gains_mm_per_mv) + 1)]
+    top = max(gains_mm)
+    heights = [0.0, *gains_mm, 0.0]
+    turns = [PULSE_LEAD_MM + i * plateau_mm / len(gains_mm) for i in range(len(gains_mm) + 1)]
     ends = [PULSE_LEAD_MM / 2, *turns, turns[-1] + PULSE_LEAD_MM]
     boxes = [(a, top - h, b, top - h + pen_mm) for a, b, h in zip(ends, ends[1:], heights, strict=False)]
     for x, before, after in zip(turns, heights, heights[1:], strict=False):
@@ -328,17 +345,16 @@ def _filled(boxes: list[tuple[float, float, float, float]]) -> FloatArray:
 
 
 def _line_picture(line: Line) -> Picture:
-    # Not remembered: a line of text is large at this fineness, and what it becomes on the sheet is.
-    coverage, left, top = look.letters.__wrapped__(line.text, SIZE_MM, line.bold)
-    return coverage, line.x_mm + left, line.y_mm + top
+    coverage, left, top = look.letters(line.text, SIZE_MM, line.bold, TEXT_FINENESS)
+    return Picture(coverage, TEXT_FINENESS, line.x_mm + left, line.y_mm + top)
 
 
 def _pixels(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> Pixels:
     """Area-average pictures to a sheet; where they meet, each covers what the others leave free."""
     kx, ky = width / page_mm[0], height / page_mm[1]
     found = [(np.empty(0, dtype=np.int32), np.empty(0))]
-    for coverage, x_mm, y_mm in pictures:
-        patch, r, c = _area_average(coverage, x_mm * kx, y_mm * ky, kx, ky, height, width)
+    for picture in pictures:
+        patch, r, c = _area_average(picture, kx, ky, height, width)
         at = np.nonzero(patch)
         found.append((((at[0] + r) * width + at[1] + c).astype(np.int32), patch[at]))
     places, which = np.unique(np.concatenate([place for place, _ in found]), return_inverse=True)
@@ -351,12 +367,13 @@ def _darkened(points: FloatArray, darkness: float) -> FloatArray:
     return points if darkness == 1.0 else points * np.array([1.0, 1.0, darkness], dtype=np.float32)
 
 
-def _points(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> FloatArray:
-    n = LETTER_STEPS
+def _points(
+    pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int, n: int = LETTER_STEPS
+) -> FloatArray:
     kx, ky = n * width / page_mm[0], n * height / page_mm[1]
     found: list[DoubleArray] = [np.empty((0, 3))]
-    for coverage, x_mm, y_mm in pictures:
-        fine, r, c = _area_average(coverage, x_mm * kx, y_mm * ky, kx, ky, height * n, width * n)
+    for picture in pictures:
+        fine, r, c = _area_average(picture, kx, ky, height * n, width * n)
         at = np.nonzero(fine > 1e-3)
         found.append(np.column_stack([(at[1] + c + 0.5) / n, (at[0] + r + 0.5) / n, fine[at] / n**2]))
     return np.concatenate(found).astype(np.float32)
@@ -380,7 +397,7 @@ def _ink_pixels(layout: Layout, pen_mm: float, height: int, width: int) -> Pixel
     return _pixels(pictures, (layout.width_mm, layout.height_mm), height, width)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _ink_points(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
     return _points(_ink_pictures(layout, pen_mm), (layout.width_mm, layout.height_mm), height, width)
 
@@ -391,12 +408,12 @@ def _header_pixels(width_mm: float, height_mm: float, margin: Margin, patient: i
     return _pixels(pictures, (width_mm, height_mm), height, width)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _header_points(
     width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int
 ) -> FloatArray:
     pictures = [_line_picture(line) for line in header_lines(width_mm, margin, patient)]
-    return _points(pictures, (width_mm, height_mm), height, width)
+    return _points(pictures, (width_mm, height_mm), height, width, TEXT_STEPS)
 
 
 @lru_cache(maxsize=512)
@@ -408,7 +425,7 @@ def _footer_pixels(layout: Layout, margin: Margin, height: int, width: int) -> P
 @lru_cache(maxsize=512)
 def _footer_points(layout: Layout, margin: Margin, height: int, width: int) -> FloatArray:
     picture = _line_picture(footer_line(layout, margin))
-    return _points([picture], (layout.width_mm, layout.height_mm), height, width)
+    return _points([picture], (layout.width_mm, layout.height_mm), height, width, TEXT_STEPS)
 
 
 def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
@@ -419,24 +436,23 @@ def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> Fl
     return out.reshape(height, width)
 
 
-def _area_average(
-    image: FloatArray, x: float, y: float, kx: float, ky: float, height: int, width: int
-) -> tuple[DoubleArray, int, int]:
-    """Area-average a fine picture whose corner lies at (x, y) px; kx and ky are px per mm.
+def _area_average(picture: Picture, kx: float, ky: float, height: int, width: int) -> tuple[DoubleArray, int, int]:
+    """Area-average a fine picture; kx and ky are px per mm.
 
     Returns:
         The patch of the target that it touches (clipped to the target), its first row and its first column.
     """
 
     def overlap(start: float, k: float, n: int, limit: int) -> tuple[DoubleArray, int]:
-        edges = start + np.arange(n + 1) * (k / look.LETTER_FINENESS)
+        edges = start + np.arange(n + 1) * (k / picture.fineness)
         first, last = max(int(np.floor(edges[0])), 0), min(int(np.ceil(edges[-1])), limit)
         cells = np.arange(first, max(last, first))[:, None]
         shared = np.minimum(edges[None, 1:], cells + 1) - np.maximum(edges[None, :-1], cells)
         return np.maximum(shared, 0.0), first
 
-    across, row = overlap(y, ky, image.shape[0], height)
-    along, column = overlap(x, kx, image.shape[1], width)
+    image = picture.coverage
+    across, row = overlap(picture.top_mm * ky, ky, image.shape[0], height)
+    along, column = overlap(picture.left_mm * kx, kx, image.shape[1], width)
     return across @ image @ along.T, row, column
 
 

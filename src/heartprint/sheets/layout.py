@@ -194,6 +194,7 @@ def columns_layout(
     rhythm_speed_mm_per_s: float | None = None,
     cut_rhythm: bool = False,
     row_mm: float = ROW_MM,
+    edge_mm: tuple[float, float] = (0.0, 0.0),
     pulse: Side = "none",
     separator: Separator = "mark",
     names: Names | None = None,
@@ -218,6 +219,7 @@ def columns_layout(
             that of the columns.
         cut_rhythm: Whether rhythm strips are cut where columns end, as the paper's laboratory has them.
         row_mm: Distance between rows.
+        edge_mm: Room above the first row and below the last, beyond half of that distance.
         pulse: On which side calibration pulses stand.
         separator: See `Layout`.
         names: See `Layout`.
@@ -232,7 +234,7 @@ def columns_layout(
         return Strip(
             lead,
             left_mm=left_mm,
-            baseline_mm=(row + 0.5) * row_mm,
+            baseline_mm=edge_mm[0] + (row + 0.5) * row_mm,
             start_s=start_s,
             duration_s=duration_s,
             speed_mm_per_s=speed,
@@ -254,7 +256,7 @@ def columns_layout(
         name,
         description,
         width_mm,
-        (depth + len(rhythm)) * row_mm,
+        (depth + len(rhythm)) * row_mm + sum(edge_mm),
         tuple(strips),
         separator=separator,
         names=Names() if names is None else names,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
+from typing import TypedDict
 
 from heartprint.foundation.errors import unknown_name
 from heartprint.sheets.layout import Layout, Names, columns_layout
@@ -160,7 +161,7 @@ def _three_rows() -> tuple[Layout, ...]:
 
 
 def _other_grids() -> tuple[Layout, ...]:
-    two, two_cabrera, one, one_cabrera = dealt(2), dealt(2, CABRERA), dealt(1), dealt(1, CABRERA)
+    two, two_cabrera = dealt(2), dealt(2, CABRERA)
     return (
         columns_layout(
             "6x2", "6 rows x 2 columns of 5 s", two, row_mm=25.0, pulse="left", separator="tick", names=CLOSE
@@ -221,23 +222,7 @@ def _other_grids() -> tuple[Layout, ...]:
             separator="line",
             names=CLOSE,
         ),
-        columns_layout("12x1", "12 rows of 10 s", one, row_mm=15.0, pulse="left", names=CLOSE),
-        columns_layout("12x1_cabrera", "12 rows of 10 s in Cabrera's order with -aVR", one_cabrera, row_mm=15.0),
-        columns_layout(
-            "12x1_50", "12 rows of 5 s at 50 mm/s", one, seconds=5.0, speed_mm_per_s=50.0, row_mm=15.0, names=CLOSE
-        ),
-        columns_layout(
-            "12x1_5mm", "12 rows of 10 s at 5 mm/mV", one, gain_mm_per_mv=5.0, row_mm=15.0, pulse="right", names=CLOSE
-        ),
-        columns_layout(
-            "single_column",
-            "12 rows of 2.5 s in one narrow column",
-            one,
-            seconds=2.5,
-            row_mm=15.0,
-            pulse="left",
-            names=CLOSE,
-        ),
+        *_twelve_rows(),
         columns_layout(
             "2x6",
             "2 rows x 6 columns of the same 1.6 s",
@@ -260,6 +245,27 @@ def _other_grids() -> tuple[Layout, ...]:
             separator="line",
         ),
     )
+
+
+def _twelve_rows() -> tuple[Layout, ...]:
+    # Close together, and yet a pulse of 10 mm in the first row stays on the page.
+    close: _Close = {"row_mm": 14.0, "edge_mm": (7.0, 5.0), "names": CLOSE}
+    one, cabrera = dealt(1), dealt(1, CABRERA)
+    return (
+        columns_layout("12x1", "12 rows of 10 s", one, pulse="left", **close),
+        columns_layout("12x1_cabrera", "12 rows of 10 s in Cabrera's order with -aVR", cabrera, **close),
+        columns_layout("12x1_50", "12 rows of 5 s at 50 mm/s", one, seconds=5.0, speed_mm_per_s=50.0, **close),
+        columns_layout("12x1_5mm", "12 rows of 10 s at 5 mm/mV", one, gain_mm_per_mv=5.0, pulse="right", **close),
+        columns_layout(
+            "single_column", "12 rows of 2.5 s in one narrow column", one, seconds=2.5, pulse="left", **close
+        ),
+    )
+
+
+class _Close(TypedDict):
+    row_mm: float
+    edge_mm: tuple[float, float]
+    names: Names
 
 
 LAYOUTS: dict[str, Layout] = {layout.name: layout for layout in (*_paper_layouts(), *_three_rows(), *_other_grids())}

@@ -24,7 +24,7 @@ Margin = tuple[float, float, float, float]
 WHITE: Colour = (1.0, 1.0, 1.0)
 BLACK: Colour = (0.0, 0.0, 0.0)
 
-N_PATIENTS = 16
+N_PATIENTS = 8
 """Invented patients whose texts `draw_style` prints; few, so that their drawn texts are soon all in memory."""
 
 
@@ -313,7 +313,7 @@ _HOUSES = (
 )
 _SHADES = (0.0, 0.25, 0.5)
 _TRACE_MM = (0.12, look.PEN_MM, 0.25, 0.35)
-_GRID_MM = ((0.1, 0.1), (look.PEN_MM, look.PEN_MM), (0.25, 0.12))
+_GRID_MM = ((look.PEN_MM, look.PEN_MM), (0.22, 0.1))
 _PAPERS: tuple[Colour, ...] = (WHITE, WHITE, WHITE, (1.0, 0.97, 0.95), (0.95, 0.95, 0.95), (1.0, 0.98, 0.9))
 
 
@@ -321,7 +321,7 @@ def draw_style(rng: np.random.Generator) -> Style:
     """Draw a style at random: grid, its shade and pens, paper, ink, and the house that it comes from.
 
     All is drawn from short lists, each evenly, and what is drawn for one sheet helps the next: 12 houses (margin,
-    names, separators, pulses, texts of one of 16 invented patients) x 11 grids x 3 shades x 3 grid pens x 6 papers x
+    names, separators, pulses, texts of one of 8 invented patients) x 11 grids x 3 shades x 2 grid pens x 4 papers x
     4 inks x 4 pens.
 
     Args:

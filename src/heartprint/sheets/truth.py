@@ -223,10 +223,10 @@ def _strip_corners(layout: Layout) -> Doubles:
 
 def _name_corners(layout: Layout) -> Doubles:
     out = np.full((len(layout.strips), 4, 2), np.nan)
-    for number, (coverage, x_mm, y_mm) in name_pictures(layout):
-        rows, columns = (np.flatnonzero(coverage.any(axis=axis)) / look.LETTER_FINENESS for axis in (1, 0))
-        pixel = 1.0 / look.LETTER_FINENESS
-        out[number] = _corners(x_mm + columns[0], y_mm + rows[0], x_mm + columns[-1] + pixel, y_mm + rows[-1] + pixel)
+    for number, picture in name_pictures(layout):
+        down, along = (np.flatnonzero(picture.coverage.any(axis=axis)) / picture.fineness for axis in (1, 0))
+        x_mm, y_mm, pixel = picture.left_mm, picture.top_mm, 1.0 / picture.fineness
+        out[number] = _corners(x_mm + along[0], y_mm + down[0], x_mm + along[-1] + pixel, y_mm + down[-1] + pixel)
     return out
 
 
