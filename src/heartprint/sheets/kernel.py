@@ -421,11 +421,12 @@ def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
         x_table: ``(3, W)``: see `heartprint.sheets.background`; at the middle of each column.
         y_table: ``(3, H)``: the same along y.
     """
+    first, second, third = x_table[0], x_table[1], x_table[2]
     for r in range(out.shape[0]):
-        a, b, c = y_table[0, r], y_table[1, r], y_table[2, r]
-        for k in range(out.shape[1]):
-            level = _WHITE - (a * x_table[0, k] + b * x_table[1, k] + c * x_table[2, k])
-            out[r, k] = np.uint8(np.rint(max(level, _ZERO)))
+        row, a, b, c = out[r], y_table[0, r], y_table[1, r], y_table[2, r]
+        for k in range(len(row)):
+            level = _WHITE - (a * first[k] + b * second[k] + c * third[k])
+            row[k] = np.uint8(np.int32(max(level, _ZERO) + _HALF))
 
 
 @_exact
