@@ -29,7 +29,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
 
-MIN_COHERENCE = 0.97
+MIN_COHERENCE = 0.985
 """Mean coherence from which on two ECGs are one: between what copies and what different ECGs of one archive reach
 (`benchmarks/duplicates.py`)."""
 
