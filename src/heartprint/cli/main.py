@@ -43,6 +43,7 @@ def _options(
 def _register() -> None:
     from heartprint.cli import (
         demo,
+        duplicates,
         embed,
         evaluate,
         export,
@@ -61,6 +62,7 @@ def _register() -> None:
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
+    app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
     app.command("layouts", rich_help_panel=_COHORTS)(layouts.layouts)
     app.command("pretrain", rich_help_panel=_LEARN)(pretrain.pretrain)

@@ -169,20 +169,32 @@ class Background:
         x = axis(False, layout.width_mm, left, layout.width_mm - right, self.width, *pens)
         y = axis(True, layout.height_mm, top, layout.height_mm - bottom, self.height, *pens)
 
-        def dark(colour: Colour | None) -> float:
-            # A line that is not drawn is as dark as the paper.
-            return paper if colour is None else look.WHITE - _level(colour, self.weights)
+        colours = (style.paper, style.major, style.minor, style.frame)
+        along, down = _weights_of_lines(colours, style.dots, self.weights)
+        return along @ x, down @ y
 
-        paper = look.WHITE - _level(style.paper, self.weights)
-        major, minor, frame = dark(style.major), dark(style.minor), dark(style.frame)
-        # What inside, frame, thick and thin lines weigh in each of the three functions.
-        if style.dots:
-            along = ((0.0, 0.0, 0.0, minor - paper), (1.0, 0.0, 0.0, 0.0), (paper, 0.0, major - paper, 0.0))
-            down = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, major, 0.0), (1.0, 0.0, -1.0, 0.0))
-        else:
-            along = ((0.0, frame, 0.0, 0.0), (1.0, -1.0, 0.0, 0.0), (paper, -paper, major - paper, minor - paper))
-            down = ((1.0, 0.0, 0.0, 0.0), (0.0, frame, major, minor), (1.0, -1.0, -1.0, -1.0))
-        return (np.array(along) @ x).astype(np.float32), (np.array(down) @ y).astype(np.float32)
+
+@lru_cache(maxsize=1024)
+def _weights_of_lines(
+    colours: tuple[Colour, Colour | None, Colour | None, Colour | None], dots: bool, weights: Weights
+) -> tuple[FloatArray, FloatArray]:
+    """``(3, 4)`` along x and along y: what inside, frame, thick and thin lines weigh in each of the three functions.
+
+    Args:
+        colours: Of paper, thick lines, thin lines and frame.
+        dots: Whether thin lines are dots where they cross.
+        weights: What red, green and blue weigh in the levels.
+    """
+    paper = look.WHITE - _level(colours[0], weights)
+    # A line that is not drawn is as dark as the paper.
+    major, minor, frame = (paper if c is None else look.WHITE - _level(c, weights) for c in colours[1:])
+    if dots:
+        along = ((0.0, 0.0, 0.0, minor - paper), (1.0, 0.0, 0.0, 0.0), (paper, 0.0, major - paper, 0.0))
+        down = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, major, 0.0), (1.0, 0.0, -1.0, 0.0))
+    else:
+        along = ((0.0, frame, 0.0, 0.0), (1.0, -1.0, 0.0, 0.0), (paper, -paper, major - paper, minor - paper))
+        down = ((1.0, 0.0, 0.0, 0.0), (0.0, frame, major, minor), (1.0, -1.0, -1.0, -1.0))
+    return np.array(along, dtype=np.float32), np.array(down, dtype=np.float32)
 
 
 @lru_cache(maxsize=64)
@@ -219,7 +231,7 @@ def _measure(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> DoubleArray:
+) -> FloatArray:
     """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``.
 
     Returns:
@@ -249,7 +261,7 @@ def _measure(
         covered(low_mm + lines[which] - pen_mm / 2, low_mm + lines[which] + pen_mm / 2)
         for which, pen_mm in ((thick, major_mm), (~thick, minor_mm))
     )
-    return np.stack([inside, frame, major, minor])
+    return np.stack([inside, frame, major, minor]).astype(np.float32)
 
 
 @lru_cache(maxsize=1024)
@@ -262,13 +274,13 @@ def _axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> DoubleArray:
+) -> FloatArray:
     """An axis at the centres of its pixels."""
     at = np.arange(pixels, dtype=np.float64) + 0.5
     return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=512)
 def _fine_axis(
     across: bool,
     length_mm: float,
@@ -278,7 +290,7 @@ def _fine_axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> DoubleArray:
+) -> FloatArray:
     """An axis at `TABLE_STEPS` positions per pixel."""
     at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
     return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
