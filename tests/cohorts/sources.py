@@ -15,16 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_12
-from heartprint.cohorts.readers import Challenge, PtbXl, Reader, Table
+from heartprint.cohorts.readers import Challenge, Files, PtbXl, Reader, Table
 
 from .ecgs import twelve, write_record
+from .hospital_files import WRITERS, Person, write_scp
 
 Leads = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Known:
-    """What must come out of one good record; ``leads`` (12, n) in mV (standard deviations where the source has these)."""
+    """What must come out of one good record; ``leads`` (12, n) in mV, or in standard deviations."""
 
     ecg_id: str
     patient_id: str
@@ -165,5 +166,29 @@ def table(folder: Path) -> Example:
     )
 
 
-EXAMPLES: dict[str, Callable[[Path], Example]] = {"challenge": challenge, "ptb-xl": ptb_xl, "table": table}
+def files(folder: Path) -> Example:
+    known = []
+    for i, (name, (write, _)) in enumerate(sorted(WRITERS.items())):
+        # The suffix says nothing: the content decides.
+        path = folder / f"ward {i % 2}" / f"{name}.ecg"
+        path.parent.mkdir(exist_ok=True)
+        person = Person(f"p{i // 2}", "FM"[i % 2], recorded_at=dt.datetime(2019, 5, 29 + i % 2, 14, 7, 9))
+        stored = write(path, twelve(rate=500, seed=i), 500, person)
+        sex = {"F": "female", "M": "male"}[person.sex]
+        where = path.relative_to(folder).as_posix()
+        known.append(Known(where, f"p{i // 2}", stored, 500, 63, sex, person.recorded_at, "MAC 55"))
+    write_scp(folder / "cut.scp", twelve(rate=500), 500)
+    (folder / "cut.scp").write_bytes((folder / "cut.scp").read_bytes()[:-999])
+    (folder / "letter.pdf").write_bytes(b"%PDF-1.7\n...")
+    (folder / ".DS_Store").write_bytes(b"hidden")
+    refused = {"cut.scp": "file-truncated", "letter.pdf": "unknown-format"}
+    return Example(Files(), folder, tuple(sorted(known, key=lambda k: k.ecg_id)), refused)
+
+
+EXAMPLES: dict[str, Callable[[Path], Example]] = {
+    "challenge": challenge,
+    "files": files,
+    "ptb-xl": ptb_xl,
+    "table": table,
+}
 """By the name of the reader."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.readers.challenge import Challenge
+from heartprint.cohorts.readers.files import Files
+from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
 from heartprint.cohorts.readers.ptb_xl import PtbXl
 from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
@@ -15,9 +17,29 @@ from heartprint.cohorts.writer import CohortWriter, write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.progress import track
 
-__all__ = ["READERS", "Challenge", "Details", "PtbXl", "Reader", "Recording", "Row", "Source", "Table", "ingest"]
+__all__ = [
+    "FORMATS",
+    "READERS",
+    "Challenge",
+    "Details",
+    "Files",
+    "Given",
+    "PtbXl",
+    "Reader",
+    "Recording",
+    "Row",
+    "Source",
+    "Table",
+    "ingest",
+    "read_recording",
+]
 
-READERS: Mapping[str, type[Reader]] = {"challenge": Challenge, "ptb-xl": PtbXl, "table": Table}
+READERS: Mapping[str, type[Reader]] = {
+    "challenge": Challenge,
+    "files": Files,
+    "ptb-xl": PtbXl,
+    "table": Table,
+}
 """The kinds of source by name."""
 
 

@@ -42,6 +42,15 @@ class _Header:
     checksums: tuple[int, ...]
 
 
+def looks_like_header(head: bytes) -> bool:
+    """Whether a file begins as a WFDB header does."""
+    if b"\0" in head:
+        return False
+    lines = (line.strip() for line in head.decode("utf-8", errors="replace").splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return re.fullmatch(r"[^\s/]+(?:/\d+)?[ \t]+\d+[ \t]+\d+(?:\.\d+)?.*", first) is not None
+
+
 def read_wfdb(path: Path) -> Recording:
     """Read a WFDB recording.
 
