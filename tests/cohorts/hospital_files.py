@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+import itertools
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -221,7 +222,9 @@ def write_hl7(path: Path, leads_mv: Leads, rate: int, person: Person = PERSON) -
     <birthTime value="{person.born:%Y%m%d}"/></subjectDemographicPerson>
 </trialSubject></subject></subjectAssignment></componentOf></timepointEvent></componentOf>
 <component>{series("RHYTHM", digital)}
-<derivation><derivedSeries>{series("REPRESENTATIVE_BEAT", digital[:, : rate // 2])}</series></derivedSeries></derivation>
+<derivation><derivedSeries>
+{series("REPRESENTATIVE_BEAT", digital[:, : rate // 2])}</series>
+</derivedSeries></derivation>
 </series></component>
 </AnnotatedECG>
 """,
@@ -249,7 +252,7 @@ def second_differences(lead: Digital, order: int) -> list[int]:
     if order == 0:
         return values
     if order == 1:
-        return values[:1] + [b - a for a, b in zip(values, values[1:], strict=False)]
+        return values[:1] + [b - a for a, b in itertools.pairwise(values)]
     return values[:2] + [values[i] - 2 * values[i - 1] + values[i - 2] for i in range(2, len(values))]
 
 
@@ -407,7 +410,7 @@ def write_edf(path: Path, leads_mv: Leads, rate: int, person: Person = PERSON) -
         return "".join(v.ljust(width)[:width] for v in values)
 
     header = "0".ljust(8)
-    header += f"{person.patient_id} {person.sex} {born} Doe".ljust(80)
+    header += f"{person.patient_id} {person.sex or 'X'} {born} Doe".ljust(80)
     header += f"Startdate {start} X X {device}".ljust(80)
     header += f"{person.recorded_at:%d.%m.%y}{person.recorded_at:%H.%M.%S}"
     header += str(256 * 14).ljust(8) + "EDF+C".ljust(44) + str(seconds).ljust(8) + "1".ljust(8) + "13".ljust(4)

@@ -46,6 +46,9 @@ _FIELDS = {
 _PER_SIGNAL = sum(_FIELDS.values())
 _LEAD = re.compile(r"(?:(?:ECG|EKG|Lead|Ableitung)[ _-]*)?(III|II|I|aVR|aVL|aVF|V[1-6])", re.IGNORECASE)
 
+# EDF+: code, sex, date of birth, name. A text in another form, as plain EDF has it, may be a name and is not taken.
+_PATIENT = re.compile(r"(\S+) ([MFX]) (\d\d-[A-Za-z]{3}-\d{4}|X)(?: .*)?", re.ASCII)
+
 
 def looks_like(head: bytes) -> bool:
     """Whether a file begins as an EDF file does: version 0, then readable text."""
@@ -104,18 +107,18 @@ def read(path: Path, given: Given) -> Recording:
         )
     plus = reserved.startswith("EDF+")
     recorded_at = _recorded_at(data, plus)
-    patient = _text(data, 8, 80).split() if plus else []
-    device = _text(data, 88, 80).split() if plus else []
+    patient = _PATIENT.fullmatch(_text(data, 8, 80)) if plus else None
+    machine = _text(data, 88, 80).split() if plus else []
     return Recording(
         stacked(leads, name),
         tuple(names),
         rates.pop(),
-        patient_id=_part(patient, 0),
+        patient_id=_part(patient[1]) if patient else "",
         details=Details(
             recorded_at=recorded_at,
-            age=age_at(recorded_at, moment_of(_part(patient, 2), "%d-%b-%Y")),
-            sex=sex_of(_part(patient, 1)),
-            device=_part(device, 4) or None,
+            age=age_at(recorded_at, moment_of(_part(patient[3]), "%d-%b-%Y")) if patient else None,
+            sex=sex_of(_part(patient[2])) if patient else None,
+            device=_part(machine[4]) if len(machine) > 4 and machine[0] == "Startdate" else None,
         ),
     )
 
@@ -149,9 +152,8 @@ def _physical(digital: npt.NDArray[np.int16], header: Mapping[str, str], name: s
     return np.asarray(((digital - low) * gain + bottom) * mv_per(header["unit"], name), dtype=np.float64)
 
 
-def _part(words: list[str], i: int) -> str:
+def _part(word: str) -> str:
     """A sub-field of EDF+, where X means unknown and _ stands for a blank."""
-    word = words[i] if i < len(words) else "X"
     return "" if word == "X" else word.replace("_", " ")
 
 

@@ -47,10 +47,13 @@ def read(path: Path, given: Given) -> Recording:
         raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the table.")
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:
+        # NumPy reads the header as Python text and meets a damaged one with many kinds of error.
         code = "file-truncated" if "mmap length" in str(error) or isinstance(error, EOFError) else "bad-array"
         raise HeartprintError(
-            code, f"{path.name} is not a whole .npy array of numbers ({error}). Save it again."
+            code, f"{path.name} is not a whole .npy array of numbers ({_first_line(error)}). Save it again."
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise HeartprintError("bad-array", f"{path.name} does not hold real numbers. Save it as float32.")
@@ -62,7 +65,12 @@ def read(path: Path, given: Given) -> Recording:
     leads = array if array.shape[0] in _LEADS else array.T
     standardised = given.unit == STANDARDISED
     factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]
-    signal = np.array(leads, dtype=np.float64)
+    with np.errstate(invalid="ignore"):
+        signal = np.array(leads, dtype=np.float64)
     if factor != 1.0:
         signal *= factor
     return Recording(signal, _LEADS[leads.shape[0]], sampling_rate, standardised)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:200]
