@@ -8,9 +8,14 @@ from pathlib import Path
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.readers.challenge import Challenge
+from heartprint.cohorts.readers.code_15 import Code15
+from heartprint.cohorts.readers.echonext import EchoNext
 from heartprint.cohorts.readers.files import Files
 from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
+from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
+from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
+from heartprint.cohorts.readers.sami_trop import SamiTrop
 from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
 from heartprint.cohorts.writer import CohortWriter, write_cohort
@@ -21,13 +26,18 @@ __all__ = [
     "FORMATS",
     "READERS",
     "Challenge",
+    "Code15",
     "Details",
+    "EchoNext",
     "Files",
     "Given",
+    "MimicIvEcg",
+    "Ptb",
     "PtbXl",
     "Reader",
     "Recording",
     "Row",
+    "SamiTrop",
     "Source",
     "Table",
     "ingest",
@@ -36,8 +46,13 @@ __all__ = [
 
 READERS: Mapping[str, type[Reader]] = {
     "challenge": Challenge,
+    "code-15": Code15,
+    "echonext": EchoNext,
     "files": Files,
+    "mimic-iv-ecg": MimicIvEcg,
+    "ptb": Ptb,
     "ptb-xl": PtbXl,
+    "sami-trop": SamiTrop,
     "table": Table,
 }
 """The kinds of source by name."""

@@ -33,7 +33,6 @@ _SITES = {
     "E": "Georgia",
     "JS": "Chapman-Shaoxing-Ningbo",
 }
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
 _UNKNOWN = "unknown"
 
@@ -88,7 +87,7 @@ def _details(header: Path) -> Details:
     prefix = re.match("[A-Z]*", header.stem)
     return Details(
         age=_age(said.get("age", "")),
-        sex=_sex(said.get("sex", "")),
+        sex=fields.sex(said.get("sex", "")),
         site=_SITES.get(prefix[0] if prefix else ""),
         labels=_labels(said.get("dx", "")),
     )
@@ -97,16 +96,6 @@ def _details(header: Path) -> Details:
 def _age(cell: str) -> float | None:
     value = fields.number(cell, "Age", "bad-age")
     return STORED_OVER_89 if value == OVER_89 else fields.age_in_years(cell)
-
-
-def _sex(cell: str) -> str | None:
-    if fields.is_nothing(cell):
-        return None
-    if cell.lower() not in _SEXES:
-        raise HeartprintError(
-            "unknown-sex", f"The sex '{cell[:40]}' in the header is neither male nor female. Correct or empty it."
-        )
-    return _SEXES[cell.lower()]
 
 
 def _labels(cell: str) -> dict[str, float]:

@@ -23,8 +23,6 @@ _ALIASES = {"recorded_at": "date"}
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What an ECG's id does without; the suffix of a WFDB record named without one belongs to its name.
 _SUFFIXES = (".npy", ".hea", ".dat", ".mat", ".xml", ".dcm", ".scp", ".edf", ".csv")
-# What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
-_LVEF_RANGE = (5.0, 95.0)
 
 
 @dataclass(frozen=True)
@@ -179,16 +177,6 @@ def _details(cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping
 
 
 def _label(name: str, cell: str) -> float | None:
-    value = fields.number(cell, name, "bad-label")
-    if value is None:
-        return None
-    if name == "lvef" and not _LVEF_RANGE[0] <= value <= _LVEF_RANGE[1]:
-        raise HeartprintError(
-            "bad-label",
-            f"An LVEF of {value:g} is no percentage a heart can have. Give it in per cent or leave it empty.",
-        )
-    if name in TASKS and value not in (0.0, 1.0):
-        raise HeartprintError(
-            "bad-label", f"The label '{name}' is 0 or 1, not {value:g}. Correct it or leave it empty."
-        )
-    return value
+    if name == "lvef":
+        return fields.lvef(cell, name)
+    return fields.truth(cell, name) if name in TASKS else fields.number(cell, name, "bad-label")
