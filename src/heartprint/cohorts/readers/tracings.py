@@ -22,6 +22,7 @@ MV_PER_UNIT = 0.1
 """The tracings are 'at the scale 1e-4 V' (Ribeiro et al., Nat Commun 11:1760, 2020, data description)."""
 
 _LONGEST = 100_000
+_MOST = 10_000_000
 # What h5py raises for damaged files, besides what is not there.
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
 
@@ -54,8 +55,8 @@ class Tracings:
         if elsewhere or len(shape) != 3 or shape[2] != len(LEADS_12) or not 0 < shape[1] <= _LONGEST:
             raise HeartprintError(
                 "bad-array",
-                f"The tracings of {self.path.name} have the shape {shape} or lie in other files; (N, 4096, 12) is needed."
-                " Fetch it again.",
+                f"The tracings of {self.path.name} have the shape {shape} or lie in other files; (N, 4096, 12) is "
+                "needed. Fetch it again.",
             )
         return data
 
@@ -73,7 +74,12 @@ class Tracings:
         try:
             if "exam_id" not in data.file:
                 return None
-            ids = np.asarray(data.file["exam_id"][:]).reshape(-1).astype(np.int64)
+            ids = data.file["exam_id"]
+            # Checked before anything is read: a damaged header can promise any size.
+            if ids.size != data.shape[0] or ids.size > _MOST or ids.dtype.kind not in "iuf":
+                raise ValueError(f"{ids.size} numbers for {data.shape[0]} ECGs")
+            with np.errstate(invalid="ignore"):
+                ids = np.asarray(ids[:]).reshape(-1).astype(np.int64)
         except _HDF5_ERRORS as error:
             raise HeartprintError(
                 "unreadable-file", f"The exam ids of {self.path.name} cannot be read ({error}). Fetch it again."
@@ -95,7 +101,8 @@ class Tracings:
                 " Table and file do not belong together; fetch both again.",
             )
         try:
-            tracing = np.asarray(data[row], dtype=np.float64)
+            with np.errstate(invalid="ignore"):
+                tracing = np.asarray(data[row], dtype=np.float64)
         except _HDF5_ERRORS as error:
             raise HeartprintError(
                 "file-truncated", f"ECG number {row + 1} of {self.path.name} cannot be read ({error}). Fetch it again."
