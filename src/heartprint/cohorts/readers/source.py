@@ -11,6 +11,21 @@ from typing import Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.errors import HeartprintError
+
+MAX_SAMPLES = 600_000
+"""Longest lead that is read: ten minutes at 1000 Hz. What is longer is no resting ECG, or a damaged header."""
+
+
+def check_length(name: str, n_samples: int) -> None:
+    """Raise ``file-too-large`` if a lead is longer than any resting ECG."""
+    if n_samples > MAX_SAMPLES:
+        raise HeartprintError(
+            "file-too-large",
+            f"{name} says that its leads have {n_samples:,} samples; up to {MAX_SAMPLES:,} are read. "
+            "Export the resting ECG by itself.",
+        )
+
 
 @dataclass(frozen=True)
 class Details:

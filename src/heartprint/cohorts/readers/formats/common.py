@@ -6,6 +6,7 @@ import base64
 import binascii
 import datetime as dt
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,16 +22,13 @@ from heartprint.foundation.errors import HeartprintError
 
 MAX_BYTES = 32 * 2**20
 """Largest file that is opened; a resting ECG has a hundredth of it."""
-MAX_SAMPLES = 600_000
-"""Longest lead that is unpacked: ten minutes at 1000 Hz."""
-
 LEAD_NUMBERS = {
     **dict(enumerate(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"), start=1)),
     **{61: "III", 62: "aVR", 63: "aVL", 64: "aVF"},
 }
 """Leads by their number in SCP-ECG, which ISO 11073-10101 (MDC) and so DICOM took over."""
 
-_MAX_XML_BYTES = 16 * 2**20
+_MAX_XML_BYTES = 8 * 2**20
 _MAX_XML_DEPTH = 100
 _MAX_XML_ELEMENTS = 100_000
 _DAYS_PER_YEAR = 365.25
@@ -93,16 +91,6 @@ def truncated(name: str) -> HeartprintError:
 def bad_header(name: str, what: str) -> HeartprintError:
     """The error for a header that cannot be understood; ``what`` completes 'The header of NAME ...'."""
     return HeartprintError("bad-header", f"The header of {name} {what}. Export the recording again.")
-
-
-def check_length(name: str, n_samples: int) -> None:
-    """Raise ``file-too-large`` if a lead is longer than any resting ECG."""
-    if n_samples > MAX_SAMPLES:
-        raise HeartprintError(
-            "file-too-large",
-            f"{name} says that its leads have {n_samples:,} samples; up to {MAX_SAMPLES:,} are read. "
-            "Export the resting ECG by itself.",
-        )
 
 
 def mv_per(unit: str, name: str) -> float:
@@ -313,6 +301,18 @@ def from_base64(text: str, name: str) -> bytes:
         raise HeartprintError(
             "unreadable-file", f"The samples of {name} are not base64 ({error}). Export the recording again."
         ) from error
+
+
+def numbers(text: str, name: str) -> npt.NDArray[np.float64]:
+    """``(n,)`` numbers between white space, or ``unreadable-file``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return np.fromstring(text, dtype=np.float64, sep=" ")
+        except (ValueError, DeprecationWarning) as error:
+            raise HeartprintError(
+                "unreadable-file", f"The samples of {name} are not all numbers. Export the recording again."
+            ) from error
 
 
 def stacked(leads: list[npt.NDArray[np.float64]], name: str) -> npt.NDArray[np.float64]:

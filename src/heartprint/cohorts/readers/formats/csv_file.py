@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
-from heartprint.cohorts.readers.formats.common import Given, check_length, read_bytes
+from heartprint.cohorts.readers.formats.common import Given, read_bytes
 from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit
 from heartprint.cohorts.readers.source import Recording
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import HeartprintError
 
+# Python reads about a million cells a second.
+_MOST_ROWS = 100_000
 _DELIMITERS = ",;\t"
 
 
@@ -44,15 +47,15 @@ def read(path: Path, given: Given) -> Recording:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise HeartprintError("bad-array", f"{path.name} is not UTF-8 text. Save it as CSV in UTF-8.") from error
-    lines = text.splitlines()
-    header = _cells(lines[0]) if lines else []
+    first, _, rest = text.partition("\n")
+    header = _cells(first)
     places = _columns(header, given.columns)
     if not places:
         raise HeartprintError("bad-array", f"{path.name} names no lead in its first line. Add the leads' names.")
-    delimiter = _delimiter(lines[0])
+    delimiter = _delimiter(first)
     values = array("d")
     try:
-        for i, cells in enumerate(csv.reader(lines[1:], delimiter=delimiter, strict=True), start=2):
+        for i, cells in enumerate(csv.reader(io.StringIO(rest, newline=""), delimiter=delimiter, strict=True), start=2):
             if not cells:
                 continue
             if len(cells) != len(header):
@@ -60,9 +63,13 @@ def read(path: Path, given: Given) -> Recording:
                     "bad-array", f"Line {i} of {path.name} has {len(cells)} cells, not {len(header)}. Save it again."
                 )
             values.extend(_value(cells[place], path.name, i) for place in places.values())
+            if len(values) > _MOST_ROWS * len(places):
+                raise HeartprintError(
+                    "file-too-large",
+                    f"{path.name} has more than {_MOST_ROWS:,} samples a lead. Export the resting ECG by itself.",
+                )
     except csv.Error as error:
         raise HeartprintError("bad-array", f"{path.name} is not a CSV table ({error}). Save it again.") from error
-    check_length(path.name, len(values) // len(places))
     standardised = given.unit == STANDARDISED
     signal = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
     factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]

@@ -19,14 +19,13 @@ from heartprint.cohorts.readers.formats.common import (
     age_at,
     age_of,
     bad_header,
-    check_length,
     compact_moment,
     mv_per,
     read_bytes,
     sex_of,
     truncated,
 )
-from heartprint.cohorts.readers.source import Details, Recording
+from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 # Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
@@ -58,7 +57,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``unreadable-file``, ``unsupported-format``,
-            ``no-waveform``, ``bad-header``, ``bad-unit``, ``file-truncated``, ``missing-lead``, ``bad-age``,
+            ``no-waveform``, ``bad-header``, ``bad-unit``, ``duplicate-lead``, ``file-truncated``, ``bad-age``,
             ``bad-date``, ``unknown-sex``.
     """
     data, name = read_bytes(path), path.name
@@ -140,6 +139,8 @@ def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64],
     if len(raw) < k * n * dtype.itemsize:
         raise truncated(name)
     names = _lead_names(group)
+    if len(set(names.values())) < len(names):
+        raise HeartprintError("duplicate-lead", f"{name} holds a lead twice in one group. Export the recording again.")
     digital = np.frombuffer(raw, dtype, count=k * n).reshape(n, k).T[list(names)]
     channels = [group.ChannelDefinitionSequence[i] for i in names]
     signal = np.stack([_calibrated(row, channel, name) for row, channel in zip(digital, channels, strict=True)])

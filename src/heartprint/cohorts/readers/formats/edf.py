@@ -15,7 +15,6 @@ from heartprint.cohorts.readers.formats.common import (
     Given,
     age_at,
     bad_header,
-    check_length,
     moment_of,
     mv_per,
     number,
@@ -25,7 +24,7 @@ from heartprint.cohorts.readers.formats.common import (
     stacked,
     truncated,
 )
-from heartprint.cohorts.readers.source import Details, Recording
+from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 _VERSION = b"0       "

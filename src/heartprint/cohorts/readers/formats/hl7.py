@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -15,10 +14,10 @@ from heartprint.cohorts.readers.formats.common import (
     age_at,
     age_of,
     bad_header,
-    check_length,
     compact_moment,
     mv_per,
     number,
+    numbers,
     positive,
     read_xml,
     sex_of,
@@ -26,7 +25,7 @@ from heartprint.cohorts.readers.formats.common import (
     text_at,
     xml_root_name,
 )
-from heartprint.cohorts.readers.source import Details, Recording
+from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 _LEAD = "MDC_ECG_LEAD_"
@@ -116,15 +115,7 @@ def _lead(sequence: Element, name: str) -> npt.NDArray[np.float64]:
     origin = number(_value(value, "origin") or "0", name, "origin of a lead")
     scale_mv = scale * mv_per(_value(value, "scale", "unit"), name)
     origin_mv = origin * (mv_per(_value(value, "origin", "unit"), name) if origin else 1.0)
-    text = sequence.findtext("value/digits") or ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        try:
-            digits = np.fromstring(text, dtype=np.float64, sep=" ")
-        except (ValueError, DeprecationWarning) as error:
-            raise HeartprintError(
-                "unreadable-file", f"The digits of a lead in {name} are not all numbers. Export the recording again."
-            ) from error
+    digits = numbers(sequence.findtext("value/digits") or "", name)
     check_length(name, len(digits))
     return np.asarray(origin_mv + scale_mv * digits, dtype=np.float64)
 

@@ -13,7 +13,6 @@ from heartprint.cohorts.readers.formats.common import (
     Given,
     age_at,
     age_of,
-    check_length,
     from_base64,
     moment_of,
     mv_per,
@@ -26,7 +25,7 @@ from heartprint.cohorts.readers.formats.common import (
     truncated,
     xml_root_name,
 )
-from heartprint.cohorts.readers.source import Details, Recording
+from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}

@@ -8,7 +8,7 @@ import numpy as np
 
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers.formats.common import Given
-from heartprint.cohorts.readers.source import Recording
+from heartprint.cohorts.readers.source import Recording, check_length
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -62,6 +62,7 @@ def read(path: Path, given: Given) -> Recording:
             "bad-array",
             f"{path.name} has the shape {array.shape}; (8 or 12, n) or (n, 8 or 12) is needed. Save it again.",
         )
+    check_length(path.name, max(array.shape))
     leads = array if array.shape[0] in _LEADS else array.T
     standardised = given.unit == STANDARDISED
     factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]

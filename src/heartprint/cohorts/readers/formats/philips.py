@@ -21,10 +21,10 @@ from heartprint.cohorts.readers.formats.common import (
     age_at,
     age_of,
     bad_header,
-    check_length,
     from_base64,
     moment_of,
     number,
+    numbers,
     positive,
     read_xml,
     sex_of,
@@ -33,7 +33,7 @@ from heartprint.cohorts.readers.formats.common import (
     truncated,
     xml_root_name,
 )
-from heartprint.cohorts.readers.source import Details, Recording
+from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 _VERSIONS = ("1.03", "1.04")
@@ -117,13 +117,7 @@ def _samples(waves: Element, names: tuple[str, ...], n_samples: int, name: str) 
     if (waves.get("compressflag") or "").lower() == "false":
         method = ""
     if encoding == "plain":
-        text = (waves.text or "").split()
-        try:
-            flat = np.array(text, dtype=np.float64)
-        except ValueError as error:
-            raise HeartprintError(
-                "unreadable-file", f"The samples of {name} are not numbers. Export the recording again."
-            ) from error
+        flat = numbers(waves.text or "", name)
         return _in_rows(flat, len(names), n_samples, name)
     if encoding != "base64":
         raise HeartprintError(
