@@ -39,7 +39,7 @@ _PATIENT, _AGE, _BORN, _SEX, _MACHINE, _DATE, _TIME, _END = 2, 4, 5, 8, 14, 25, 
 # Longest prefix that is looked up in one step; real tables end at 10 bits.
 _MAX_PREFIX = 16
 # Python unpacks about a million samples a second; a resting ECG is far from these.
-_MOST_LEADS, _MOST_SAMPLES, _MOST_BEATS = 16, 100_000, 1000
+_MOST_LEADS, _MOST_SAMPLES, _MOST_BEATS, _MOST_CODES = 16, 100_000, 1000, 1000
 
 
 def looks_like(head: bytes) -> bool:
@@ -328,6 +328,8 @@ def _tables(section: bytes, name: str) -> list[_Table]:
     for _ in range(count):
         (n_codes,) = struct.unpack_from("<H", section, position)
         position += 2
+        if n_codes > _MOST_CODES:
+            raise bad_header(name, f"has a Huffman table of {n_codes:,} codes")
         codes = []
         for _ in range(n_codes):
             prefix_bits, all_bits, keep, value, stored = struct.unpack_from("<BBBhI", section, position)
