@@ -21,6 +21,7 @@ from heartprint.foundation.errors import HeartprintError
 
 from .ecgs import eight_leads, twelve, write_record
 from .hospital_files import (
+    SCP_NUMBERS,
     WRITERS,
     Person,
     scp_default_code,
@@ -109,6 +110,12 @@ def test_leads_of_dicom_are_found_by_code_or_by_name(tmp_path: Path) -> None:
         source.CodeValue, source.CodeMeaning = "X", f"Lead {source.CodeMeaning} (somewhere)"
     dataset.save_as(tmp_path / "named")
     equal(read_recording(tmp_path / "named"), stored)
+    for channel in dataset.WaveformSequence[1].ChannelDefinitionSequence:
+        source = channel.ChannelSourceSequence[0]
+        number = SCP_NUMBERS[[n.lower() for n in LEADS_12].index(source.CodeMeaning.split()[1].lower())]
+        source.CodeValue, source.CodeMeaning = str(2 * 65536 + number), "?"
+    dataset.save_as(tmp_path / "number")
+    equal(read_recording(tmp_path / "number"), stored)
     for i, (change, code) in enumerate(
         [
             (lambda g: delattr(g.ChannelDefinitionSequence[0], "ChannelSensitivity"), "bad-header"),

@@ -31,7 +31,9 @@ from heartprint.foundation.errors import HeartprintError
 # Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
 _TRANSFER_SYNTAXES = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
 _SAMPLE_TYPES = {"SB": "i1", "UB": "u1", "SS": "i2", "US": "u2", "SL": "i4", "UL": "u4"}
-_CODED = re.compile(r"(?:5\.6\.3-9-|2:)(\d{1,3})")
+# As SCP-ECG's (5.6.3-9-61), as MDC's part and code (2:61), or as MDC's two in one number (2 * 65536 + 61).
+_CODED = re.compile(r"(?:5\.6\.3-9-|2:)(\d{1,3})|(131\d{3})")
+_MDC_ECG = 2 * 65536
 _NAMED = re.compile(
     r"(?:.*\b(?:lead|derivation)\s+|MDC_ECG_LEAD_)?(III|II|I|aVR|aVL|aVF|V[1-6])(?:\s*\(.*)?", re.IGNORECASE
 )
@@ -119,8 +121,9 @@ def _lead_names(group: Any) -> dict[int, str]:
         coded = _CODED.fullmatch(_text(source, "CodeValue"))
         words = (_text(source, "CodeValue"), _text(source, "CodeMeaning"), _text(channel, "ChannelLabel"))
         named = next((m for m in map(_NAMED.fullmatch, words) if m), None)
-        if coded and int(coded[1]) in LEAD_NUMBERS:
-            names[i] = LEAD_NUMBERS[int(coded[1])]
+        number = 0 if not coded else int(coded[1]) if coded[1] else int(coded[2]) - _MDC_ECG
+        if number in LEAD_NUMBERS:
+            names[i] = LEAD_NUMBERS[number]
         elif named:
             names[i] = next(lead for lead in LEADS_12 if lead.lower() == named[1].lower())
     return names
