@@ -77,6 +77,9 @@ def test_variants_of_philips(tmp_path: Path) -> None:
     for i, options in enumerate([{"version": "1.03"}, {"encoding": "utf-8"}, {"version": "1.03", "encoding": "utf-8"}]):
         stored = write_philips(tmp_path / f"{i}", LEADS, RATE, **options)
         equal(read_recording(tmp_path / f"{i}"), stored)
+    text = (tmp_path / "2").read_text(encoding="utf-8")
+    (tmp_path / "3").write_text(text.replace(' compressmethod="XLI"', ""), encoding="utf-8")
+    equal(read_recording(tmp_path / "3"), stored)
     write_philips(tmp_path / "old", LEADS, RATE, version="1.02", encoding="utf-8")
     assert code_of(tmp_path / "old") == "unsupported-format"
     text = (tmp_path / "1").read_text(encoding="utf-8")
@@ -476,6 +479,7 @@ def fuzz(name: str, folder: Path, n: int) -> None:
             data = with_right_checksums(data)
         path.write_bytes(data)
         start = time.monotonic()
+        detect(path, given)
         try:
             got = FORMATS[name].read(path, given)
             assert got.signal.ndim == 2

@@ -114,8 +114,9 @@ def _samples(waves: Element, names: tuple[str, ...], n_samples: int, name: str) 
         raise HeartprintError("missing-lead", f"{name} does not name its leads. Export it as SierraECG 1.04.")
     encoding = (waves.get("dataencoding") or "").lower()
     method = (waves.get("compressmethod") or waves.get("compression") or "").lower()
-    if (waves.get("compressflag") or "").lower() == "false":
-        method = ""
+    # Version 1.03 says whether, and mostly how.
+    flag = (waves.get("compressflag") or "").lower()
+    method = "" if flag == "false" else "xli" if flag == "true" and not method else method
     if encoding == "plain":
         flat = numbers(waves.text or "", name)
         return _in_rows(flat, len(names), n_samples, name)
