@@ -247,13 +247,13 @@ def mimic_iv_ecg(folder: Path) -> Example:
 
 
 def write_tracings(path: Path, leads: list[Leads], exam_ids: list[int] | None) -> None:
-    """(N, 4096, 12) in 0.1 mV, zeros on both sides; as in CODE-15% with a last row of exam id 0."""
+    """(N, 4096, 12), zeros on both sides; as in CODE-15% with a last row of exam id 0."""
     import h5py
 
     block = np.zeros((len(leads) + (exam_ids is not None), 4096, 12), dtype=np.float32)
     for row, lead in zip(block, leads, strict=False):
         start = (4096 - lead.shape[1]) // 2
-        row[start : start + lead.shape[1]] = 10 * lead.T
+        row[start : start + lead.shape[1]] = lead.T
     with h5py.File(path, "w") as file:
         file["tracings"] = block
         if exam_ids is not None:

@@ -12,7 +12,7 @@ import pytest
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.cohort import REFUSED_FILE
-from heartprint.cohorts.readers import EchoNext, MimicIvEcg, ingest
+from heartprint.cohorts.readers import Code15, EchoNext, MimicIvEcg, ingest
 from heartprint.cohorts.readers.mimic_iv_ecg import af_in_report
 from heartprint.cohorts.readers.tracings import Tracings, without_padding
 from heartprint.foundation.errors import HeartprintError
@@ -44,6 +44,9 @@ def codes(cohort: Cohort) -> set[str]:
         ("Cannot rule out atrial fibrillation", None),
         ("Atrial fibrillation, possibly", None),
         ("Atrial flutter?", None),
+        ("Irregular rhythm, no P-wave found - atrial fibrillation", 1),
+        ("Atrial fibrillation with PVCs, old inferior infarct cannot be excluded", 1),
+        ("Possible inferior infarct, atrial fibrillation", 1),
         ("Possible atrial flutter\nAtrial fibrillation", 1),
         ("Sinus rhythm has replaced atrial fibrillation", 0),
         ("Atrial fibrillation is no longer present", 0),
@@ -130,6 +133,17 @@ def test_damaged_parts_of_code_15(tmp_path: Path) -> None:
     assert "bad-array" in codes(ingest("code-15", src, tmp_path / "out"))
     write_tracings(part, [twelve(rate=400)], [77])
     assert "header-mismatch" in codes(ingest("code-15", src, tmp_path / "out"))
+
+
+def test_the_unit_of_code_15_is_the_users_to_say(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    example = EXAMPLES["code-15"](tmp_path / "src")
+    cohort = ingest(Code15(mv_per_unit=0.5), example.src, tmp_path / "out")
+    np.testing.assert_allclose(cohort.signal(0)[0], example.known[0].leads[0] / 2, atol=0.00051)
+    assert cohort.info.settings["mv_per_unit"] == 0.5
+    assert any("0.5 mV" in note for note in cohort.info.settings["notes"])
+    with pytest.raises(HeartprintError, match="positive"):
+        ingest(Code15(mv_per_unit=0), example.src, tmp_path / "out")
 
 
 def test_mutants_of_tracings(tmp_path: Path) -> None:

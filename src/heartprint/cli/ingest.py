@@ -26,6 +26,10 @@ _Unit = Annotated[
 _Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
 
+_MvPerUnit = Annotated[
+    float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
+]
+
 
 @app.command("challenge")
 def challenge(
@@ -47,6 +51,7 @@ def challenge(
 def code_15(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams_part*.hdf5.", show_default=False)],
     out: _Out,
+    mv_per_unit: _MvPerUnit = 1.0,
 ) -> None:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
@@ -54,7 +59,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(), src, out)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out)
 
 
 @app.command("echonext")
@@ -149,6 +154,7 @@ def ptb_xl(
 def sami_trop(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams.hdf5.", show_default=False)],
     out: _Out,
+    mv_per_unit: _MvPerUnit = 1.0,
 ) -> None:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
@@ -156,7 +162,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(), src, out)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out)
 
 
 @app.command("table")

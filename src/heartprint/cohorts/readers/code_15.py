@@ -14,7 +14,7 @@ import numpy as np
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
-from heartprint.cohorts.readers.tracings import Tracings
+from heartprint.cohorts.readers.tracings import MV_PER_UNIT, UNIT_NOTE, Tracings
 from heartprint.foundation.errors import HeartprintError
 
 TABLE = "exams.csv"
@@ -30,7 +30,12 @@ class Code15:
 
     The label ``af`` is the column ``AF``. There are no dates, so gaps between ECGs of a patient are unknown. ECGs of
     parts that were not fetched are refused as ``file-missing``.
+
+    Args:
+        mv_per_unit: Millivolts per stored unit, which is not published; see `MV_PER_UNIT`.
     """
+
+    mv_per_unit: float = MV_PER_UNIT
 
     def open(self, src: Path) -> Source:
         """Read ``exams.csv`` and the exam ids of the parts.
@@ -39,10 +44,12 @@ class Code15:
             src: The folder that holds the table and the unzipped ``exams_part*.hdf5``.
 
         Raises:
-            HeartprintError: ``source-missing`` or ``bad-table``.
+            HeartprintError: ``source-missing``, ``bad-table`` or ``bad-unit``.
         """
         exams = fields.read_frame(src / TABLE, _NEEDED)
-        parts = {name: Tracings(src / name) for name in sorted(set(exams["trace_file"])) if _is_plain(name)}
+        parts = {
+            name: Tracings(src / name, self.mv_per_unit) for name in sorted(set(exams["trace_file"])) if _is_plain(name)
+        }
         # File after file and row after row: the table jumps between them, and a disk does not like that.
         places = [_place(parts, part, exam) for part, exam in exams.select("trace_file", "exam_id").iter_rows()]
         order = np.lexsort((np.array(places, dtype=np.int64), exams["trace_file"].rank("dense").to_numpy()))
@@ -57,8 +64,12 @@ class Code15:
                 recording=partial(_recording, parts.get(line["trace_file"]), line["exam_id"]),
             )
 
-        notes = ("CODE-15% has no dates: gaps between the ECGs of a patient are unknown.",)
-        return Source("CODE-15%", LazyRows(exams.height, row), ("af",), {"reader": "code-15"}, notes)
+        notes = (
+            "CODE-15% has no dates: gaps between the ECGs of a patient are unknown.",
+            UNIT_NOTE.format(self.mv_per_unit),
+        )
+        settings = {"reader": "code-15", "mv_per_unit": self.mv_per_unit}
+        return Source("CODE-15%", LazyRows(exams.height, row), ("af",), settings, notes)
 
 
 def _is_plain(name: str) -> bool:

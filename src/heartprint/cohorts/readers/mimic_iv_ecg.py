@@ -39,6 +39,7 @@ _UNSURE = re.compile(
     r"might|undetermined|questionable|uncertain)\b|\?",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"[,;:()]|\s-+\s")
 _LATER_DENIED = re.compile(r"\b(?:replaced|resolved|no\s+longer|not|absent|ruled\s+out|excluded)\b", re.IGNORECASE)
 
 
@@ -135,7 +136,9 @@ def af_in_report(report: str) -> float | None:
         found = _AF.search(statement)
         if not found:
             continue
-        before, after = statement[: found.start()], statement[found.end() :]
+        # 'No P waves found - atrial fibrillation' denies the waves, not the fibrillation: only the clause counts.
+        before = _CLAUSE.split(statement[: found.start()])[-1]
+        after = _CLAUSE.split(statement[found.end() :].lstrip(" ,"))[0]
         if _DENIED.search(before) or _LATER_DENIED.search(after):
             continue
         if _UNSURE.search(before) or _UNSURE.search(after):

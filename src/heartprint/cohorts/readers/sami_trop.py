@@ -13,7 +13,7 @@ from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
-from heartprint.cohorts.readers.tracings import Tracings
+from heartprint.cohorts.readers.tracings import MV_PER_UNIT, UNIT_NOTE, Tracings
 from heartprint.foundation.errors import HeartprintError
 
 TABLE = "exams.csv"
@@ -28,7 +28,12 @@ class SamiTrop:
 
     Row i of the table is tracing i of the file, unless the file names its rows. The label ``death`` is 1 if the
     patient died during follow-up. There are no dates and no patient ids: every exam is another patient's.
+
+    Args:
+        mv_per_unit: Millivolts per stored unit, which is not published; see `MV_PER_UNIT`.
     """
+
+    mv_per_unit: float = MV_PER_UNIT
 
     def open(self, src: Path) -> Source:
         """Read ``exams.csv``.
@@ -37,10 +42,11 @@ class SamiTrop:
             src: The folder that holds the table and the unzipped ``exams.hdf5``.
 
         Raises:
-            HeartprintError: ``source-missing``, ``bad-table``; ``header-mismatch`` if table and file differ in length.
+            HeartprintError: ``source-missing``, ``bad-table``, ``bad-unit``; ``header-mismatch`` if table and file differ in
+                length.
         """
         exams = fields.read_frame(src / TABLE, ["exam_id", "age", "is_male"], ["death"])
-        tracings = Tracings(src / FILE)
+        tracings = Tracings(src / FILE, self.mv_per_unit)
         if not tracings.path.is_file():
             raise HeartprintError("source-missing", f"{src} holds no {FILE}. Fetch and unzip it.")
         if tracings.row_of is None and len(tracings) != exams.height:
@@ -61,8 +67,12 @@ class SamiTrop:
                 recording=partial(_recording, tracings, exam, i),
             )
 
-        notes = ("SaMi-Trop gives neither dates nor patient ids: each ECG counts as a patient of its own.",)
-        return Source("SaMi-Trop", LazyRows(exams.height, row), ("death",), {"reader": "sami-trop"}, notes)
+        notes = (
+            "SaMi-Trop gives neither dates nor patient ids: each ECG counts as a patient of its own.",
+            UNIT_NOTE.format(self.mv_per_unit),
+        )
+        settings = {"reader": "sami-trop", "mv_per_unit": self.mv_per_unit}
+        return Source("SaMi-Trop", LazyRows(exams.height, row), ("death",), settings, notes)
 
 
 def _recording(tracings: Tracings, exam: str, i: int) -> Recording:

@@ -1,7 +1,7 @@
 """HDF5 files of tracings as the Telehealth Network of Minas Gerais publishes them (CODE-15%, SaMi-Trop).
 
-``tracings`` is ``(N, 4096, 12)`` at 400 Hz in steps of 0.1 mV, leads in the usual order, zeros before and after a
-recording that is shorter; ``exam_id``, if there, names the rows.
+``tracings`` is ``(N, 4096, 12)`` at 400 Hz, leads in the usual order, zeros before and after a recording that is
+shorter; ``exam_id``, if there, names the rows. Its unit is not published; see `MV_PER_UNIT`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,17 @@ from heartprint.cohorts.readers.source import Recording
 from heartprint.foundation.errors import HeartprintError
 
 SAMPLING_RATE = 400.0
-MV_PER_UNIT = 0.1
-"""The tracings are 'at the scale 1e-4 V' (Ribeiro et al., Nat Commun 11:1760, 2020, data description)."""
+MV_PER_UNIT = 1.0
+"""Millivolts, as the organisers of the PhysioNet Challenge 2025 read these files.
+
+The laboratory's own words ('at the scale 1e-4 V: so it should be multiplied by 1000 in order to obtain the signals in
+V') contradict themselves. In steps of 0.1 mV the QRS would be far too small; as mV it is 1.4 to 2 times as high as in
+other sets, so that 0.5 may be nearer to the truth.
+"""
+UNIT_NOTE = (
+    "The unit of the tracings is not published. They are taken for {:g} mV a step; heights cannot be compared with "
+    "those of other sources."
+)
 
 _LONGEST = 100_000
 _MOST = 10_000_000
@@ -32,10 +41,17 @@ class Tracings:
 
     Args:
         path: The ``.hdf5`` file.
+        mv_per_unit: Millivolts per stored unit.
+
+    Raises:
+        HeartprintError: ``bad-unit`` if that is no positive number.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mv_per_unit: float = MV_PER_UNIT) -> None:
+        if not (np.isfinite(mv_per_unit) and mv_per_unit > 0):
+            raise HeartprintError("bad-unit", f"A step of {mv_per_unit:g} mV is none. Give a positive number.")
         self.path = path
+        self._mv_per_unit = mv_per_unit
 
     @cached_property
     def _data(self) -> Any:
@@ -107,7 +123,7 @@ class Tracings:
             raise HeartprintError(
                 "file-truncated", f"ECG number {row + 1} of {self.path.name} cannot be read ({error}). Fetch it again."
             ) from error
-        return Recording(without_padding(tracing).T * MV_PER_UNIT, LEADS_12, SAMPLING_RATE)
+        return Recording(without_padding(tracing).T * self._mv_per_unit, LEADS_12, SAMPLING_RATE)
 
 
 def without_padding(tracing: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
