@@ -42,8 +42,8 @@ class SamiTrop:
             src: The folder that holds the table and the unzipped ``exams.hdf5``.
 
         Raises:
-            HeartprintError: ``source-missing``, ``bad-table``, ``bad-unit``; ``header-mismatch`` if table and file differ in
-                length.
+            HeartprintError: ``source-missing``, ``bad-table``, ``bad-unit``; ``header-mismatch`` if table and file
+                differ in length.
         """
         exams = fields.read_frame(src / TABLE, ["exam_id", "age", "is_male"], ["death"])
         tracings = Tracings(src / FILE, self.mv_per_unit)
