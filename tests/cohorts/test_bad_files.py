@@ -112,7 +112,7 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         "deep.xml": (b"<restingecgdata>" + b"<a>" * 200_000, "unsafe-xml"),
         "wide.xml": (b"<RestingECG>" + b"<a/>" * 500_000 + b"</RestingECG>", "unsafe-xml"),
         "lines.xml": (b"<RestingECG>" + b"\n" * (7 * MEGABYTE) + b"</RestingECG>", "no-waveform"),
-        "attributes.xml": (b"<RestingECG " + b"".join(b'a%x="" ' % i for i in range(6 * 10**5)) + b"/>", "no-waveform"),
+        "attributes.xml": (b"<RestingECG " + b"".join(b'a%x="" ' % i for i in range(6 * 10**5)) + b"/>", "unsafe-xml"),
         "large.xml": (b"<RestingECG>" + b" " * (9 * MEGABYTE), "file-too-large"),
         "encoding.xml": (b'<?xml version="1.0" encoding="klingon"?><RestingECG/>', "bad-xml"),
         "utf-16 as utf-8.xml": (written(write_hl7, t).decode().encode("utf-16-le"), "bad-xml"),
@@ -159,14 +159,14 @@ SCRIPT = """
     import defusedxml.ElementTree
     from heartprint.cohorts.readers import Files, files, ingest
 
-    slowest = {}
+    slowest = {}  # in seconds of this process, whatever else the machine does
     read = files.read_recording
     def timed(path, given):
-        start = time.monotonic()
+        start = time.process_time()
         try:
             return read(path, given)
         finally:
-            slowest[path.name] = time.monotonic() - start
+            slowest[path.name] = time.process_time() - start
     files.read_recording = timed
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     cohort = ingest(Files(sampling_rate=500), sys.argv[1], sys.argv[2])

@@ -31,6 +31,7 @@ LEAD_NUMBERS = {
 _MAX_XML_BYTES = 8 * 2**20
 _MAX_XML_DEPTH = 100
 _MAX_XML_ELEMENTS = 100_000
+_MAX_XML_ATTRIBUTES = 200_000
 _DAYS_PER_YEAR = 365.25
 _YEARS_PER_UNIT = {
     "years": 1.0,
@@ -243,7 +244,8 @@ def _local(tag: str) -> str:
 def read_xml(path: Path) -> Element:
     """The root element of an XML file; tags and attributes without their namespaces.
 
-    Entities of the file's own, external references and trees of more than 100 levels or 100,000 elements are refused.
+    Entities of the file's own, external references and trees of more than 100 levels, 100,000 elements or 200,000
+    attributes are refused.
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``unsafe-xml`` or ``bad-xml``.
@@ -254,6 +256,9 @@ def read_xml(path: Path) -> Element:
     data = read_bytes(path, _MAX_XML_BYTES)
     parser = DefusedXMLParser(target=_Guarded())
     try:
+        # An element's attributes come all at once, too late to be counted.
+        if data.count(b"=") > _MAX_XML_ATTRIBUTES:
+            raise _TooMuch
         parser.feed(data)
         root = parser.close()
     except (DefusedXmlException, _TooMuch) as error:
