@@ -426,7 +426,7 @@ def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
         row, a, b, c = out[r], y_table[0, r], y_table[1, r], y_table[2, r]
         for k in range(len(row)):
             level = _WHITE - (a * first[k] + b * second[k] + c * third[k])
-            row[k] = np.uint8(np.int32(max(level, _ZERO) + _HALF))
+            row[k] = np.uint8(np.int32(np.rint(max(level, _ZERO))))
 
 
 @_exact

@@ -175,7 +175,7 @@ def draw_turned(
 def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
     """Draw the grid of an upright sheet; see `heartprint.sheets.kernel.draw_paper`."""
     level = 255 - (y_table[:, :, None] * x_table[:, None, :]).sum(axis=0)
-    out[:] = (np.maximum(level, 0) + np.float32(0.5)).astype(np.uint8)
+    out[:] = np.rint(np.maximum(level, 0)).astype(np.uint8)
 
 
 def print_on(
