@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
@@ -23,6 +24,13 @@ def draw(seed: int, purpose: str, counters: list[int]) -> list[int]:
 def test_equal_keys_and_only_equal_keys_give_equal_streams(one, two) -> None:
     assert draw(*one) == draw(*one)
     assert (draw(*one) == draw(*two)) == (one == two)
+
+
+def test_the_key_is_philoxs_own() -> None:
+    digest = hashlib.blake2b(b"7\x1fview\x1f2", digest_size=16).digest()
+    key, counter = np.frombuffer(digest, np.uint64), np.array([0, 3, 4, 0], np.uint64)
+    plain = np.random.Generator(np.random.Philox(key=key, counter=counter))
+    assert (generator(7, "view", 3, 4).integers(0, 2**63, 50) == plain.integers(0, 2**63, 50)).all()
 
 
 def test_order_of_opening_does_not_matter() -> None:

@@ -10,6 +10,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.estimate import StepCost, _blank, estimate, estimate_for, measure_step
 from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.methods import METHODS
 from heartprint.pretraining.world import World
 
 Make = Callable[..., PretrainConfig]
@@ -40,6 +41,11 @@ def test_measured_step_counts_what_backward_keeps(config: Make) -> None:
     assert sum(maps) < found.activation_bytes < 4 * sum(maps)
     assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.heads) for p in m.parameters())
     assert found.s_per_image > 0 and found.s_per_step >= 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_can_be_estimated(method: str, config: Make) -> None:
+    assert measure_step(config(method=method, image_size=32)).s_per_image > 0
 
 
 def test_text_says_all_three(cohort: Cohort, config: Make) -> None:

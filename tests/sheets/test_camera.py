@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -87,7 +88,7 @@ def test_more_severe_changes_more(name: str, page: np.ndarray) -> None:
             pictures = [apply_effect(page, name, severity, generator(seed, "camera")) for seed in range(6)]
             change.append(np.mean([np.abs(p.astype(float) - page).mean() for p in pictures]))
     assert change[0] > 0
-    assert all(b > a * 1.03 for a, b in zip(change[:-1], change[1:], strict=True)), change
+    assert all(b > a * 1.03 for a, b in itertools.pairwise(change)), change
 
 
 @pytest.mark.parametrize("name", sorted(EFFECTS))
@@ -101,7 +102,9 @@ def test_white_stays_nearly_white_when_mild(name: str) -> None:
 
 @pytest.mark.parametrize("recipe", sorted(RECIPES))
 def test_recipes_are_reproducible_and_differ(recipe: str, leads: np.ndarray) -> None:
-    pictures = [photograph(leads, 500, "alternate", (120, 200), recipe=recipe, rng=generator(0, "r", k)) for k in (0, 1)]
+    pictures = [
+        photograph(leads, 500, "alternate", (120, 200), recipe=recipe, rng=generator(0, "r", k)) for k in (0, 1)
+    ]
     again = photograph(leads, 500, "alternate", (120, 200), recipe=recipe, rng=generator(0, "r", 0))
     assert np.array_equal(pictures[0], again)
     assert pictures[0].shape == (120, 200)
@@ -146,7 +149,12 @@ def test_another_process_with_other_thread_settings_takes_the_same_pictures(lead
     import zlib
 
     here = [zlib.crc32(photograph(leads, 500, size=160, rng=generator(0, "t", k)).tobytes()) for k in range(6)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "4", "NUMBA_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "4",
+        "NUMBA_NUM_THREADS": "2",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     there = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert there.stdout.strip() == str(here)
 
@@ -228,3 +236,15 @@ def test_wrong_recipes_are_told(recipe: dict[str, object], code: str) -> None:
     with pytest.raises(HeartprintError) as caught:
         get_recipe(recipe)
     assert caught.value.code == code
+
+
+def test_a_picture_is_taken_of_the_style_that_is_asked_for(leads: np.ndarray) -> None:
+    shots = [
+        photograph(leads, 500, size=160, recipe="phone", rng=generator(0, "s"), style=style)
+        for style in ("ecg_plot", "black_and_white", "thermal")
+    ]
+    assert not np.array_equal(shots[0], shots[1])
+    assert not np.array_equal(shots[1], shots[2])
+    with pytest.raises(HeartprintError) as caught:
+        photograph(leads, 500, rng=generator(0, "s"), style="thermic")
+    assert caught.value.code == "unknown-style"

@@ -8,9 +8,13 @@ import numpy as np
 import pytest
 
 from heartprint.foundation.randomness import generator
+from heartprint.sheets import get_layout, get_style
+from heartprint.sheets.background import background
 from heartprint.sheets.camera import EFFECTS, Mapping, apply_effects, kernels, photograph_sheet, tiles
 from heartprint.sheets.camera.geometry import frame_to_paper
+from heartprint.sheets.camera.photograph import _grid_beyond
 from heartprint.sheets.camera.scene import Scene
+from heartprint.sheets.style import placed
 
 GEOMETRIC = ("rotation", "perspective", "curl", "folds", "crop", "margins", "desk")
 MM = (250.0, 120.0)
@@ -255,3 +259,24 @@ def test_textures_and_noise_are_what_they_say() -> None:
         assert tile.std() == pytest.approx(tiles.UNIT, rel=0.06)
     assert tiles.stains().min() >= 0
     assert tiles.stains().max() <= 1
+
+
+@pytest.mark.parametrize("style", ["ecg_plot", "green", "dots", "buff"])
+@pytest.mark.parametrize("layout", ["standard", "two_rhythm"])
+def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
+    """The cell that is repeated beyond a sheet, repeated over the sheet itself, is its grid."""
+    sheet = placed(get_layout(layout), get_style(style))
+    height, width = round(2 * sheet.height_mm), round(2 * sheet.width_mm)
+    surround = _grid_beyond(sheet, get_style(style), height, width)
+    assert surround is not None
+    left, top, wide, high = (round(v) for v in surround.cell)
+    tiled = np.tile(surround.blank[top : top + high, left : left + wide], (height // high + 1, width // wide + 1))
+    page = background(sheet, height, width, get_style(style)).page
+    inner = (slice(12, height - 12), slice(12, width - 12))  # what a frame does not cover
+    assert (tiled[inner] == page[inner]).mean() > 0.9  # the rest is names and separators
+    assert np.ptp(tiled) > 5
+
+
+def test_a_grid_with_an_end_has_one() -> None:
+    style = get_style("report")
+    assert _grid_beyond(placed(get_layout("standard"), style), style, 300, 300) is None

@@ -43,12 +43,14 @@ def _options(
 def _register() -> None:
     from heartprint.cli import (
         demo,
+        duplicates,
         embed,
         evaluate,
         export,
         finetune,
         info,
         ingest,
+        layouts,
         predict,
         pretrain,
         render,
@@ -60,7 +62,9 @@ def _register() -> None:
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
+    app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
+    app.command("layouts", rich_help_panel=_COHORTS)(layouts.layouts)
     app.command("pretrain", rich_help_panel=_LEARN)(pretrain.pretrain)
     app.command("finetune", rich_help_panel=_LEARN)(finetune.finetune)
     app.command("study", rich_help_panel=_LEARN)(study.study)

@@ -11,7 +11,9 @@ import typer
 def render(
     cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
     ecg: Annotated[str, typer.Option("--ecg", help="The ecg_id to draw.", show_default=False)],
-    layout: Annotated[str, typer.Option("--layout", help="standard, two_rhythm, alternate or shuffled.")] = "standard",
+    layout: Annotated[
+        str, typer.Option("--layout", help="Name of a layout (heartprint layouts), or path of your own .yaml file.")
+    ] = "standard",
     out: Annotated[
         Path | None,
         typer.Option(
@@ -23,7 +25,7 @@ def render(
         str, typer.Option("--baseline", help="none, or median: subtract a running one-second median.")
     ] = "none",
 ) -> None:
-    """Draw one ECG of a cohort as a colour page for people, at 25 mm/s and 10 mm/mV.
+    """Draw one ECG of a cohort as a colour page for people, at true millimetres.
 
     Example: heartprint render cohorts/ptb-xl --ecg 1 --layout two_rhythm --out ecg.png --dpi 200
     """

@@ -274,7 +274,8 @@ class Cohort:
             if path.stat().st_size == 0:
                 self._waveforms = np.empty(0, dtype="<i2")
             else:
-                self._waveforms = np.memmap(path, dtype="<i2", mode="r")
+                # As a plain array: slices of a memmap cost more than they read.
+                self._waveforms = np.asarray(np.memmap(path, dtype="<i2", mode="r"))
         return self._waveforms
 
     def __getstate__(self) -> dict[str, Any]:

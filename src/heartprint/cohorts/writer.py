@@ -114,13 +114,17 @@ class CohortWriter:
             self._labels.setdefault(name, {})[row] = float(value)
         self._offset += samples.size
 
-    def check_identity(self, ecg_id: str, patient_id: str) -> None:
-        """Raise the reason why an ECG of this name cannot be added, if there is one."""
+    def check_id(self, ecg_id: str) -> None:
+        """Raise ``duplicate-ecg-id`` if there is an ECG of this name already."""
         if ecg_id in self._ids:
             raise HeartprintError(
                 "duplicate-ecg-id",
                 f"ECG '{ecg_id}' occurs more than once. Give every recording an ecg_id of its own.",
             )
+
+    def check_identity(self, ecg_id: str, patient_id: str) -> None:
+        """Raise the reason why an ECG of this name and patient cannot be added, if there is one."""
+        self.check_id(ecg_id)
         if not patient_id:
             raise HeartprintError(
                 "missing-patient-id",

@@ -17,6 +17,7 @@ from heartprint.pretraining.learner import Learner, reproducible
 from heartprint.pretraining.loop import select
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.targets import blank_targets
 from heartprint.pretraining.watch import hold_out
 from heartprint.pretraining.world import World
 
@@ -183,6 +184,8 @@ def measure_step(config: PretrainConfig) -> StepCost:
     few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
     with step_memory_explained(config), reproducible(device):
         learner = Learner(config.model_copy(update={"chunk_size": 0}), 100, World(device=device))
+        if get_method(config.method).measured:
+            learner.learn_to_read(blank_targets())
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
     views = get_method(config.method).n_views

@@ -72,6 +72,13 @@ class Targets:
             ) from error
 
 
+def blank_targets() -> Targets:
+    """One ECG's targets, all 0 and as many as a cohort usually has: to see what learning them costs."""
+    parts = (len(RHYTHM), len(FEATURE_NAMES) - len(RHYTHM), SHAPES)
+    names = tuple(f"number_{k + 1}" for k in range(sum(parts)))
+    return Targets(names, np.zeros((1, sum(parts)), dtype=np.float32), parts)
+
+
 def measure_targets(cohort: Cohort, *, labels: bool = False, progress: bool = True) -> Targets:
     """Measure the targets of every ECG.
 

@@ -154,7 +154,7 @@ def joined(choose: Callable[[], torch.device]) -> Iterator[World]:
         torch.cuda.set_device(device)
     # This module keeps the group that is there when it is first imported, which the optimiser does; the group's threads
     # then live on into Python's end, and now and then abort it.
-    import torch.distributed.nn.functional  # noqa: F401
+    from torch.distributed.nn import functional  # noqa: F401
 
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)

@@ -1,7 +1,28 @@
-"""From an ECG to its image: layouts in millimetres, the raster, the pose."""
+"""From an ECG to its image: layouts in millimetres, styles, the raster, the pose, and the truth about all of it."""
 
-from heartprint.sheets.layout import LAYOUTS, PAPER_LAYOUTS, Layout, Strip, get_layout
+from heartprint.sheets.layout import Layout, Names, Pulse, Strip, columns_layout
 from heartprint.sheets.pose import Pose, draw_pose
 from heartprint.sheets.raster import render
+from heartprint.sheets.registry import LAYOUTS, PAPER_LAYOUTS, get_layout
+from heartprint.sheets.style import STYLES, Style, draw_style, get_style
+from heartprint.sheets.truth import Truth, render_with_truth
 
-__all__ = ["LAYOUTS", "PAPER_LAYOUTS", "Layout", "Pose", "Strip", "draw_pose", "get_layout", "render"]
+__all__ = [
+    "LAYOUTS",
+    "PAPER_LAYOUTS",
+    "STYLES",
+    "Layout",
+    "Names",
+    "Pose",
+    "Pulse",
+    "Strip",
+    "Style",
+    "Truth",
+    "columns_layout",
+    "draw_pose",
+    "draw_style",
+    "get_layout",
+    "get_style",
+    "render",
+    "render_with_truth",
+]

@@ -1,4 +1,4 @@
-"""Everything on a sheet that does not depend on the ECG: grid, frame and lead names, for one layout and size.
+"""Everything on a sheet that does not depend on the ECG: grid, frame, names, pulses and texts, for a layout and size.
 
 The grid is separable: along each axis a position is blank, on a thin line, on a thick line, on the frame or outside.
 Averaged over a pixel, the darkness of the sheet (0 = white, 255 = black) is a sum of three products of a function of x
@@ -8,11 +8,16 @@ and a function of y,
 
 because lines along x cover lines along y, and the frame covers all. The six functions are tabulated finely, which
 serves upright sheets (read at pixel centres: exact) and turned ones (where a pixel's average over x is that of a
-trapezoid; within 3 % of the box at 10 degrees).
+trapezoid; within 3 % of the box at 10 degrees). The paper's own colour is part of grid(x). Dots, which stand where
+thin lines would cross, are a product too and take the frame's place.
+
+What is printed over the grid is rendered finely and area-averaged. The parts are kept apart, so that sheets whose
+styles are drawn at random find most of theirs ready.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,9 +25,14 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.sheets import look
-from heartprint.sheets.layout import Layout
+from heartprint.sheets.layout import PULSE_LEAD_MM, Layout
+from heartprint.sheets.style import ECG_PLOT, Colour, Margin, Style
+from heartprint.sheets.texts import SIZE_MM, Line, footer_line, header_lines
+from heartprint.sheets.twins import compiled_or_numpy
 
 FloatArray = npt.NDArray[np.float32]
+DoubleArray = npt.NDArray[np.float64]
+Weights = tuple[float, float, float]
 
 TABLE_STEPS = 32
 """Table entries per pixel."""
@@ -33,109 +43,428 @@ TABLE_MARGIN = 2
 LETTER_STEPS = 4
 """Points per pixel and axis that stand for a name on a turned sheet."""
 
+TICK_MM, LINE_MM = look.MARK_MM, 11.0
+"""Half the height of separators that do not follow a trace."""
+
+TEXT_FINENESS, TEXT_STEPS = 12, 2
+"""What `look.LETTER_FINENESS` and `LETTER_STEPS` are to names, for the texts about the ECG, of which there are many."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """Something to print: coverage in 0-1, px per mm, and where its left and upper edge lie on the page, mm."""
+
+    coverage: FloatArray
+    fineness: int
+    left_mm: float
+    top_mm: float
+
+
+Pixels = tuple[npt.NDArray[np.int32], DoubleArray]
+"""Numbers of pixels, row after row, and the share of each that is covered."""
+
 
 @dataclass(frozen=True)
 class Background:
-    """What is drawn before the ECG.
+    """What is drawn before the ECG; each array is made when it is first asked for.
 
     Attributes:
-        page: ``(h, w)`` uint8, the upright sheet.
-        x_table: ``(3, m)`` float32: frame, free, grid along x; entry i is at ``i / TABLE_STEPS - TABLE_MARGIN`` px.
-        y_table: ``(3, m)`` float32: inside, lines, open along y.
-        letters: ``(k, 3)`` float32: points that stand for the names: x and y in px, covered area in px.
-        edge_px: Pixels from the border within which frame or white fill matter.
+        layout: The layout, as `heartprint.sheets.style.placed` by the style.
+        height: Height in px.
+        width: Width in px.
+        style: The style.
+        weights: What red, green and blue weigh in the levels.
     """
 
-    page: npt.NDArray[np.uint8]
-    x_table: FloatArray
-    y_table: FloatArray
-    letters: FloatArray
-    edge_px: float
+    layout: Layout
+    height: int
+    width: int
+    style: Style
+    weights: Weights
+
+    @functools.cached_property
+    def page(self) -> npt.NDArray[np.uint8]:
+        """``(h, w)`` uint8, the upright sheet."""
+        x_table, y_table = self._tables(fine=False)
+        kernel = compiled_or_numpy()
+        page = np.empty((self.height, self.width), dtype=np.uint8)
+        kernel.draw_paper(page, x_table, y_table)
+        for (places, covered), darkness in self._printed():
+            kernel.print_on(page, x_table, y_table, places, covered, darkness)
+        page.setflags(write=False)
+        return page
+
+    @property
+    def x_table(self) -> FloatArray:
+        """``(3, m)`` float32: frame, free, grid along x; entry i is at ``i / TABLE_STEPS - TABLE_MARGIN`` px."""
+        return self._fine_tables[0]
+
+    @property
+    def y_table(self) -> FloatArray:
+        """``(3, m)`` float32: inside, lines, open along y."""
+        return self._fine_tables[1]
+
+    @functools.cached_property
+    def letters(self) -> FloatArray:
+        """``(k, 3)`` float32: points that stand for what is printed: x and y in px, darkness in px of black."""
+        size, style = (self.height, self.width), self.style
+        text, ink = self._darkness(style.text), self._darkness(style.ink)
+        parts = [
+            _darkened(_name_points(self.layout, *size), text),
+            _darkened(_ink_points(self.layout, style.trace_mm, *size), ink),
+        ]
+        if style.patient is not None:
+            page = (self.layout.width_mm, self.layout.height_mm)
+            parts.append(_darkened(_header_points(*page, style.margin_mm, style.patient, *size), text))
+        if style.footer:
+            parts.append(_darkened(_footer_points(self.layout, style.margin_mm, *size), text))
+        return np.concatenate(parts)
+
+    @functools.cached_property
+    def edge_px(self) -> float:
+        """Pixels from the border within which more than the grid matters."""
+        style = self.style
+        # At half the sheet there is no pixel left for which the grid alone matters.
+        most = 0.5 * min(self.height, self.width)
+        if style.dots:
+            return most
+        kx, ky = self.width / self.layout.width_mm, self.height / self.layout.height_mm
+        left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
+        margin_px = max(left * kx, right * kx, top * ky, bottom * ky)
+        return min(margin_px + (style.frame_mm / 2 + look.FRAME_SHIFT_MM) * max(kx, ky) + 1.5, most)
+
+    @functools.cached_property
+    def trace_grey(self) -> float:
+        """Level of full ink."""
+        return _level(self.style.ink, self.weights)
+
+    def _darkness(self, colour: Colour) -> float:
+        return 1.0 - _level(colour, self.weights) / 255.0
+
+    def _printed(self) -> list[tuple[Pixels, float]]:
+        """What is printed, and how dark it is."""
+        size, style = (self.height, self.width), self.style
+        text = self._darkness(style.text)
+        parts = [
+            (_name_pixels(self.layout, *size), text),
+            (_ink_pixels(self.layout, style.trace_mm, *size), self._darkness(style.ink)),
+        ]
+        if style.patient is not None:
+            page = (self.layout.width_mm, self.layout.height_mm)
+            parts.append((_header_pixels(*page, style.margin_mm, style.patient, *size), text))
+        if style.footer:
+            parts.append((_footer_pixels(self.layout, style.margin_mm, *size), text))
+        return parts
+
+    @functools.cached_property
+    def _fine_tables(self) -> tuple[FloatArray, FloatArray]:
+        return self._tables(fine=True)
+
+    def _tables(self, *, fine: bool) -> tuple[FloatArray, FloatArray]:
+        """The three functions along x and those along y, at pixel centres or finely."""
+        style, layout = self.style, self.layout
+        left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
+        axis = _fine_axis if fine else _axis
+        pens = (style.major_mm, style.minor_mm, 0.0 if style.frame is None else style.frame_mm)
+        x = axis(False, layout.width_mm, left, layout.width_mm - right, self.width, *pens)
+        y = axis(True, layout.height_mm, top, layout.height_mm - bottom, self.height, *pens)
+
+        colours = (style.paper, style.major, style.minor, style.frame)
+        along, down = _weights_of_lines(colours, style.dots, self.weights)
+        return along @ x, down @ y
+
+
+@lru_cache(maxsize=1024)
+def _weights_of_lines(
+    colours: tuple[Colour, Colour | None, Colour | None, Colour | None], dots: bool, weights: Weights
+) -> tuple[FloatArray, FloatArray]:
+    """``(3, 4)`` along x and along y: what inside, frame, thick and thin lines weigh in each of the three functions.
+
+    Args:
+        colours: Of paper, thick lines, thin lines and frame.
+        dots: Whether thin lines are dots where they cross.
+        weights: What red, green and blue weigh in the levels.
+    """
+    paper = look.WHITE - _level(colours[0], weights)
+    # A line that is not drawn is as dark as the paper.
+    major, minor, frame = (paper if c is None else look.WHITE - _level(c, weights) for c in colours[1:])
+    if dots:
+        along = ((0.0, 0.0, 0.0, minor - paper), (1.0, 0.0, 0.0, 0.0), (paper, 0.0, major - paper, 0.0))
+        down = ((0.0, 0.0, 0.0, 1.0), (0.0, 0.0, major, 0.0), (1.0, 0.0, -1.0, 0.0))
+    else:
+        along = ((0.0, frame, 0.0, 0.0), (1.0, -1.0, 0.0, 0.0), (paper, -paper, major - paper, minor - paper))
+        down = ((1.0, 0.0, 0.0, 0.0), (0.0, frame, major, minor), (1.0, -1.0, -1.0, -1.0))
+    return np.array(along, dtype=np.float32), np.array(down, dtype=np.float32)
 
 
 @lru_cache(maxsize=64)
-def background(layout: Layout, height: int, width: int) -> Background:
-    """Draw a layout's background once.
+def background(
+    layout: Layout, height: int, width: int, style: Style = ECG_PLOT, weights: Weights = look.LUMA
+) -> Background:
+    """A layout's background, of which the last ones are remembered.
 
     Args:
-        layout: The layout.
+        layout: The layout, as `heartprint.sheets.style.placed` by the style.
         height: Height in px.
         width: Width in px.
+        style: The style.
+        weights: What red, green and blue weigh in the levels.
     """
-    x_table = _axis_tables(layout.width_mm, width, across=False)
-    y_table = _axis_tables(layout.height_mm, height, across=True)
-    columns = (np.arange(width) * TABLE_STEPS + TABLE_STEPS // 2) + TABLE_MARGIN * TABLE_STEPS
-    rows = (np.arange(height) * TABLE_STEPS + TABLE_STEPS // 2) + TABLE_MARGIN * TABLE_STEPS
-    darkness = np.einsum("kr,kc->rc", y_table[:, rows], x_table[:, columns])
-    grey = look.WHITE - darkness
-    kx, ky = width / layout.width_mm, height / layout.height_mm
-    points: list[FloatArray] = []
-    for strip in layout.strips:
-        if not strip.named:
-            continue
-        coverage, left, top = look.letters(strip.lead)
-        x_mm, y_mm = strip.left_mm + look.NAME_X_MM + left, strip.baseline_mm + look.NAME_Y_MM + top
-        patch, r, c = _area_average(coverage, x_mm * kx, y_mm * ky, kx, ky, height, width)
-        grey[r : r + patch.shape[0], c : c + patch.shape[1]] *= 1.0 - patch
-        n = LETTER_STEPS
-        fine, r, c = _area_average(coverage, x_mm * kx * n, y_mm * ky * n, kx * n, ky * n, height * n, width * n)
-        at = np.nonzero(fine > 1e-3)
-        points.append(np.column_stack([(at[1] + c + 0.5) / n, (at[0] + r + 0.5) / n, fine[at] / n**2]))
-    names = np.concatenate(points) if points else np.empty((0, 3))
-    page = np.clip(np.rint(grey), 0, 255).astype(np.uint8)
-    page.setflags(write=False)
-    frame_px = (look.FRAME_MM / 2 + look.FRAME_SHIFT_MM) * max(kx, ky)
-    return Background(page, x_table, y_table, np.ascontiguousarray(names, dtype=np.float32), frame_px + 1.5)
+    return Background(layout, height, width, style, weights)
 
 
-def _axis_tables(length_mm: float, pixels: int, *, across: bool) -> FloatArray:
-    """Tabulate the three functions of one axis, averaged over a box of one pixel."""
+def _level(colour: Colour, weights: Weights) -> float:
+    """Level (0-255) of a colour."""
+    return 255.0 * sum(w * c for w, c in zip(weights, colour, strict=True))
+
+
+# --- grid ---------------------------------------------------------------------------------------------------------
+
+
+def _measure(
+    at: DoubleArray,
+    across: bool,
+    length_mm: float,
+    low_mm: float,
+    high_mm: float,
+    pixels: int,
+    major_mm: float,
+    minor_mm: float,
+    frame_mm: float,
+) -> FloatArray:
+    """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``.
+
+    Returns:
+        ``(4, m)``: share of a box of one pixel about each position that lies inside, on the frame, on thick and on
+        thin lines.
+    """
     scale = pixels / length_mm
-    steps = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1)
-    at = steps / TABLE_STEPS - TABLE_MARGIN
 
-    def covered(starts: npt.NDArray[np.float64], ends: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def covered(starts: DoubleArray, ends: DoubleArray) -> DoubleArray:
         """Share of the box around each position that lies in the (disjoint, sorted) intervals, given in mm."""
+        if not len(starts):
+            return np.zeros_like(at)
         knots = np.column_stack([starts, ends]).ravel() * scale
         area = np.concatenate([[0.0], np.cumsum(np.where(np.arange(knots.size - 1) % 2 == 0, np.diff(knots), 0.0))])
         return np.asarray(np.interp(at + 0.5, knots, area) - np.interp(at - 0.5, knots, area))
 
-    half = look.FRAME_MM / 2
-    low, high = half + look.FRAME_SHIFT_MM, length_mm - half + look.FRAME_SHIFT_MM
-    inside = covered(np.array([0.0]), np.array([length_mm]))
-    frame = covered(np.array([0.0, high]), np.array([low, length_mm]))
-    lines = np.arange(1, int(np.ceil(length_mm)))
-    pen = look.PEN_MM / 2
+    inside = covered(np.array([low_mm]), np.array([high_mm]))
+    frame = np.zeros_like(at)
+    if frame_mm:
+        half, shift = frame_mm / 2, look.FRAME_SHIFT_MM
+        frame = covered(np.array([low_mm, high_mm - half + shift]), np.array([low_mm + (half + shift), high_mm]))
+    reach_mm = high_mm - low_mm
+    lines = np.arange(1, int(np.ceil(reach_mm)))
     # Thick lines are counted from the lower edge, as the reference counts millivolts.
-    thick = (round(length_mm) - lines if across else lines) % 5 == 0
-    major = covered(lines[thick] - pen, lines[thick] + pen)
-    minor = covered(lines[~thick] - pen, lines[~thick] + pen)
-    grid = (look.WHITE - look.MAJOR_GREY) * major + (look.WHITE - look.MINOR_GREY) * minor
-    if across:
-        table = [inside, look.WHITE * frame + grid, inside - frame - major - minor]
-    else:
-        table = [look.WHITE * frame, inside - frame, grid]
-    return np.ascontiguousarray(table, dtype=np.float32)
+    thick = (round(reach_mm) - lines if across else lines) % 5 == 0
+    major, minor = (
+        covered(low_mm + lines[which] - pen_mm / 2, low_mm + lines[which] + pen_mm / 2)
+        for which, pen_mm in ((thick, major_mm), (~thick, minor_mm))
+    )
+    return np.stack([inside, frame, major, minor]).astype(np.float32)
 
 
-def _area_average(
-    image: FloatArray, x: float, y: float, kx: float, ky: float, height: int, width: int
-) -> tuple[npt.NDArray[np.float64], int, int]:
-    """Area-average a fine picture whose corner lies at (x, y) px; kx and ky are px per mm.
+@lru_cache(maxsize=1024)
+def _axis(
+    across: bool,
+    length_mm: float,
+    low_mm: float,
+    high_mm: float,
+    pixels: int,
+    major_mm: float,
+    minor_mm: float,
+    frame_mm: float,
+) -> FloatArray:
+    """An axis at the centres of its pixels."""
+    at = np.arange(pixels, dtype=np.float64) + 0.5
+    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
+
+
+@lru_cache(maxsize=512)
+def _fine_axis(
+    across: bool,
+    length_mm: float,
+    low_mm: float,
+    high_mm: float,
+    pixels: int,
+    major_mm: float,
+    minor_mm: float,
+    frame_mm: float,
+) -> FloatArray:
+    """An axis at `TABLE_STEPS` positions per pixel."""
+    at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
+    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
+
+
+# --- what is printed over the grid --------------------------------------------------------------------------------
+
+
+def name_pictures(layout: Layout) -> list[tuple[int, Picture]]:
+    """The leads' names: which strip each belongs to, and its picture."""
+    names = layout.names
+    found = []
+    for number, strip in enumerate(layout.strips):
+        if strip.named and names.form != "none":
+            text = strip.label.upper() if names.form == "AVR" else strip.label
+            coverage, left, top = look.letters(text, names.size_mm, names.bold)
+            place = (strip.left_mm + names.x_mm + left, strip.baseline_mm + names.y_mm + top)
+            found.append((number, Picture(coverage, look.LETTER_FINENESS, *place)))
+    return found
+
+
+def _ink_pictures(layout: Layout, pen_mm: float) -> list[Picture]:
+    """Pulses, and separators that do not follow a trace."""
+    found = []
+    for pulse in layout.pulses:
+        picture = _pulse(pulse.plateau_mm, pulse.gains_mm_per_mv, pen_mm)
+        top_mm = pulse.baseline_mm - max(pulse.gains_mm_per_mv) - pen_mm / 2
+        found.append(Picture(picture, look.LETTER_FINENESS, pulse.left_mm, top_mm))
+    if layout.separator in ("tick", "line"):
+        half = TICK_MM if layout.separator == "tick" else LINE_MM
+        bar = _filled([(0.0, 0.0, pen_mm, 2 * half)])
+        found += [
+            Picture(bar, look.LETTER_FINENESS, strip.left_mm - pen_mm / 2, strip.baseline_mm - half)
+            for strip in layout.strips
+            if strip.divided
+        ]
+    return found
+
+
+@lru_cache(maxsize=64)
+def _pulse(plateau_mm: float, gains_mm: tuple[float, ...], pen_mm: float) -> FloatArray:
+    """A pulse as a picture whose upper left corner is that of its room, at the top of its line."""
+    top = max(gains_mm)
+    heights = [0.0, *gains_mm, 0.0]
+    turns = [PULSE_LEAD_MM + i * plateau_mm / len(gains_mm) for i in range(len(gains_mm) + 1)]
+    ends = [PULSE_LEAD_MM / 2, *turns, turns[-1] + PULSE_LEAD_MM]
+    boxes = [(a, top - h, b, top - h + pen_mm) for a, b, h in zip(ends, ends[1:], heights, strict=False)]
+    for x, before, after in zip(turns, heights, heights[1:], strict=False):
+        high, low = max(before, after), min(before, after)
+        boxes.append((x - pen_mm / 2, top - high, x + pen_mm / 2, top - low + pen_mm))
+    return _filled(boxes)
+
+
+def _filled(boxes: list[tuple[float, float, float, float]]) -> FloatArray:
+    """A picture of boxes (left, top, right, bottom in mm), each pixel of which is covered by at most one of them."""
+    fine = look.LETTER_FINENESS
+    width, height = (int(np.ceil(max(box[i] for box in boxes) * fine)) for i in (2, 3))
+    picture = np.zeros((height, width), dtype=np.float32)
+    for left, top, right, bottom in boxes:
+        across = np.diff(np.clip(np.arange(height + 1), top * fine, bottom * fine))
+        along = np.diff(np.clip(np.arange(width + 1), left * fine, right * fine))
+        np.maximum(picture, np.outer(across, along), out=picture)
+    return picture
+
+
+def _line_picture(line: Line) -> Picture:
+    coverage, left, top = look.letters(line.text, SIZE_MM, line.bold, TEXT_FINENESS)
+    return Picture(coverage, TEXT_FINENESS, line.x_mm + left, line.y_mm + top)
+
+
+def _pixels(pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int) -> Pixels:
+    """Area-average pictures to a sheet; where they meet, each covers what the others leave free."""
+    kx, ky = width / page_mm[0], height / page_mm[1]
+    found = [(np.empty(0, dtype=np.int32), np.empty(0))]
+    for picture in pictures:
+        patch, r, c = _area_average(picture, kx, ky, height, width)
+        at = np.nonzero(patch)
+        found.append((((at[0] + r) * width + at[1] + c).astype(np.int32), patch[at]))
+    places, which = np.unique(np.concatenate([place for place, _ in found]), return_inverse=True)
+    free = np.ones(len(places))
+    np.multiply.at(free, which, 1.0 - np.concatenate([share for _, share in found]))
+    return places, 1.0 - free
+
+
+def _darkened(points: FloatArray, darkness: float) -> FloatArray:
+    return points if darkness == 1.0 else points * np.array([1.0, 1.0, darkness], dtype=np.float32)
+
+
+def _points(
+    pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int, n: int = LETTER_STEPS
+) -> FloatArray:
+    kx, ky = n * width / page_mm[0], n * height / page_mm[1]
+    found: list[DoubleArray] = [np.empty((0, 3))]
+    for picture in pictures:
+        fine, r, c = _area_average(picture, kx, ky, height * n, width * n)
+        at = np.nonzero(fine > 1e-3)
+        found.append(np.column_stack([(at[1] + c + 0.5) / n, (at[0] + r + 0.5) / n, fine[at] / n**2]))
+    return np.concatenate(found).astype(np.float32)
+
+
+@lru_cache(maxsize=1024)
+def _name_pixels(layout: Layout, height: int, width: int) -> Pixels:
+    pictures = [picture for _, picture in name_pictures(layout)]
+    return _pixels(pictures, (layout.width_mm, layout.height_mm), height, width)
+
+
+@lru_cache(maxsize=512)
+def _name_points(layout: Layout, height: int, width: int) -> FloatArray:
+    pictures = [picture for _, picture in name_pictures(layout)]
+    return _points(pictures, (layout.width_mm, layout.height_mm), height, width)
+
+
+@lru_cache(maxsize=4096)
+def _ink_pixels(layout: Layout, pen_mm: float, height: int, width: int) -> Pixels:
+    pictures = _ink_pictures(layout, pen_mm)
+    return _pixels(pictures, (layout.width_mm, layout.height_mm), height, width)
+
+
+@lru_cache(maxsize=4096)
+def _ink_points(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
+    return _points(_ink_pictures(layout, pen_mm), (layout.width_mm, layout.height_mm), height, width)
+
+
+@lru_cache(maxsize=1024)
+def _header_pixels(width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int) -> Pixels:
+    pictures = [_line_picture(line) for line in header_lines(width_mm, margin, patient)]
+    return _pixels(pictures, (width_mm, height_mm), height, width)
+
+
+@lru_cache(maxsize=1024)
+def _header_points(
+    width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int
+) -> FloatArray:
+    pictures = [_line_picture(line) for line in header_lines(width_mm, margin, patient)]
+    return _points(pictures, (width_mm, height_mm), height, width, TEXT_STEPS)
+
+
+@lru_cache(maxsize=512)
+def _footer_pixels(layout: Layout, margin: Margin, height: int, width: int) -> Pixels:
+    picture = _line_picture(footer_line(layout, margin))
+    return _pixels([picture], (layout.width_mm, layout.height_mm), height, width)
+
+
+@lru_cache(maxsize=512)
+def _footer_points(layout: Layout, margin: Margin, height: int, width: int) -> FloatArray:
+    picture = _line_picture(footer_line(layout, margin))
+    return _points([picture], (layout.width_mm, layout.height_mm), height, width, TEXT_STEPS)
+
+
+def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
+    """``(height, width)``: share of each pixel that pulses and separators cover which do not follow a trace."""
+    places, covered = _ink_pixels(layout, pen_mm, height, width)
+    out = np.zeros(height * width, dtype=np.float32)
+    out[places] = covered
+    return out.reshape(height, width)
+
+
+def _area_average(picture: Picture, kx: float, ky: float, height: int, width: int) -> tuple[DoubleArray, int, int]:
+    """Area-average a fine picture; kx and ky are px per mm.
 
     Returns:
         The patch of the target that it touches (clipped to the target), its first row and its first column.
     """
 
-    def overlap(start: float, k: float, n: int, limit: int) -> tuple[npt.NDArray[np.float64], int]:
-        edges = start + np.arange(n + 1) * (k / look.LETTER_FINENESS)
+    def overlap(start: float, k: float, n: int, limit: int) -> tuple[DoubleArray, int]:
+        edges = start + np.arange(n + 1) * (k / picture.fineness)
         first, last = max(int(np.floor(edges[0])), 0), min(int(np.ceil(edges[-1])), limit)
         cells = np.arange(first, max(last, first))[:, None]
         shared = np.minimum(edges[None, 1:], cells + 1) - np.maximum(edges[None, :-1], cells)
         return np.maximum(shared, 0.0), first
 
-    across, row = overlap(y, ky, image.shape[0], height)
-    along, column = overlap(x, kx, image.shape[1], width)
+    image = picture.coverage
+    across, row = overlap(picture.top_mm * ky, ky, image.shape[0], height)
+    along, column = overlap(picture.left_mm * kx, kx, image.shape[1], width)
     return across @ image @ along.T, row, column
 
 

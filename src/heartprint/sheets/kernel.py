@@ -6,8 +6,8 @@ pen. The ink in a pixel is the mean, over the sub-columns of its column, of the 
 covers: exact area anti-aliasing at any size, without drawing a larger picture first.
 
 A turned sheet needs no larger picture either. Under a turn by an angle a, the vertical line at x becomes, within the
-row at height y' of the picture, the place x' = x / cos a + y' tan a (from the picture's centre), so that each interval
-is dealt out to the rows that it crosses.
+row at height y' of the picture, the place x' = x / cos a + y' tan a (from the picture's centre), so that intervals are
+dealt out to the rows that they cross: exactly along y, in quarters of a column along x.
 
 `heartprint.sheets.kernel_numpy` is the twin that needs no compiler.
 """
@@ -20,7 +20,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.sheets.look import FAR, SUB_COLUMNS
+from heartprint.sheets.look import FAR, GROUPS, SUB_COLUMNS
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -62,8 +62,6 @@ def _intervals(
     leads: Floats,
     strip: Doubles,
     begin: int,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     heights: Floats,
     upper: Floats,
@@ -77,8 +75,6 @@ def _intervals(
         leads: ``(k, n)`` mV.
         strip: One row of the plan's table.
         begin: First sub-column, from the left edge of the sheet.
-        per_sub: Samples from one sub-column to the next.
-        px_per_mv: Height of 1 mV.
         pen: See `heartprint.sheets.raster.Plan`.
         heights: Working space for as many samples as the strip has, and two.
         upper: ``(m + 2 (h + 1),)`` working space.
@@ -90,6 +86,7 @@ def _intervals(
         Height of the first sample; `FAR` if it is missing.
     """
     m, half = len(top), len(pen) - 2
+    per_sub, px_per_mv = strip[9], strip[10]
     wide = half + 1
     first, count = int(strip[4]), int(strip[5]) - int(strip[4]) + 1
     one, offset = leads[int(strip[0])][first : first + count], np.float32(strip[7])
@@ -121,23 +118,30 @@ def _intervals(
         y = heights[k] + (heights[k + np.uint32(1)] - heights[k]) * (at - np.float32(k))
         up[j] = y
         down[j] = y
-    for j in range(j_last - j_first):
-        up[j] = up[j] if up[j] == up[j] else _FAR
-        down[j] = down[j] if down[j] == down[j] else -_FAR
+    # Most strips are whole: theirs need no look at every sub-column.
+    whole = True
+    for i in range(count):
+        whole &= heights[i] == heights[i]
+    if not whole:
+        for j in range(j_last - j_first):
+            up[j] = up[j] if up[j] == up[j] else _FAR
+            down[j] = down[j] if down[j] == down[j] else -_FAR
     # The ends of the pen lie between sub-columns.
     part = np.float32(pen[0] - half)
     rest = _ONE - part
     right = wide + half
     _widest_ends(upper[1:], upper, upper[right:], upper[right + 1 :], rest, part, top, True)
     _widest_ends(lower[1:], lower, lower[right:], lower[right + 1 :], rest, part, bottom, False)
-    for t in range(2 * half + 1):
-        edge = np.float32(pen[1 + abs(t - half)])
-        up, down = upper[t + 1 : t + 1 + m], lower[t + 1 : t + 1 + m]
+    for t in range(half + 1):
+        # The pen is as high before its middle as behind it.
+        edge = np.float32(pen[1 + t])
+        up, other_up = upper[wide - t : wide - t + m], upper[wide + t : wide + t + m]
+        down, other_down = lower[wide - t : wide - t + m], lower[wide + t : wide + t + m]
         for j in range(m):
-            y = up[j] - edge
+            y = (up[j] if up[j] < other_up[j] else other_up[j]) - edge
             top[j] = y if y < top[j] else top[j]
         for j in range(m):
-            y = down[j] + edge
+            y = (down[j] if down[j] > other_down[j] else other_down[j]) + edge
             bottom[j] = y if y > bottom[j] else bottom[j]
     for j in range(m):
         there = top[j] <= bottom[j]
@@ -147,10 +151,10 @@ def _intervals(
 
 
 @_exact
-def _columns(strip: Doubles, per_sub: float, reach: float, width: int) -> tuple[int, int]:
+def _columns(strip: Doubles, reach: float, width: int) -> tuple[int, int]:
     """First column that a strip touches and the one after its last."""
     begin = strip[6] - reach / SUB_COLUMNS
-    end = strip[6] + ((strip[5] - strip[4]) / per_sub + reach) / SUB_COLUMNS
+    end = strip[6] + ((strip[5] - strip[4]) / strip[9] + reach) / SUB_COLUMNS
     return min(max(math.floor(begin), 0), width), min(max(math.ceil(end), 0), width)
 
 
@@ -159,8 +163,6 @@ def draw_upright(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -171,8 +173,6 @@ def draw_upright(
         out: ``(H, W)``, the background; drawn on.
         leads: ``(k, n)`` mV, NaN = missing.
         strips: See `heartprint.sheets.raster.Plan`, as are the arguments up to ``mark``.
-        per_sub: See there.
-        px_per_mv: See there.
         pen: See there.
         mark: See there.
         trace_grey: Grey level of full ink.
@@ -200,12 +200,10 @@ def draw_upright(
                     paper = np.float32(out[r, c])
                     out[r, c] = np.uint8(paper + ink * (grey - paper) + _HALF)
         before = _FAR
-        begin, end = _columns(strip, per_sub, pen[0], width)
+        begin, end = _columns(strip, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]
-        y_first = _intervals(
-            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
-        )
+        y_first = _intervals(leads, strip, begin * SUB_COLUMNS, pen, heights, upper, lower, ours, theirs)
         if y_first < _FAR:
             before = np.float32(y_first - strip[7])
         for column in range(begin, end):
@@ -224,33 +222,64 @@ def draw_upright(
 
 
 @_quick
-def _deal_interval(ink: Floats, x: float, top: float, bottom: float, footprint: float, cos: float, sin: float) -> None:
-    """Deal one upright interval of the sheet out to the rows of the picture that it crosses.
+def _turn(top: Floats, bottom: Floats, x: float, step: float, height: int, cos: float, sin: float) -> None:
+    """Turn upright intervals of the sheet to where the picture's columns are cut.
 
     Args:
-        ink: ``(H, W + 2)``, a column wider than the picture on either side; added to.
-        x: Place of the interval on the sheet, from its centre, px.
-        top: Upper end, from the upper edge, px.
-        bottom: Lower end.
-        footprint: Width that it stands for in the picture, px.
+        top: ``(m,)`` px, from the sheet's upper edge; what lies beyond the sheet is cut. Overwritten.
+        bottom: ``(m,)`` px; the same.
+        x: Place of the first interval, from the middle of the sheet, px.
+        step: From one interval to the next, px.
+        height: Of sheet and picture, px.
         cos: Of the angle.
         sin: Of the angle.
     """
+    limit, level = np.float32(height), np.float32(0.5 * height * (1.0 - cos) - x * sin)
+    scale, slope = np.float32(cos), np.float32(step * sin)
+    for j in range(len(top)):
+        shift = level - np.float32(j) * slope
+        low = min(max(top[j], _ZERO), limit)
+        high = max(min(bottom[j], limit), low)
+        top[j] = min(max(low * scale + shift, _ZERO), limit)
+        bottom[j] = min(max(high * scale + shift, _ZERO), limit)
+
+
+@_quick
+def _deal(
+    ink: Floats, top: Floats, bottom: Floats, x: float, step: float, together: int, cos: float, tan: float
+) -> None:
+    """Deal turned intervals out to the rows of the picture that they cross.
+
+    Args:
+        ink: ``(H, W + 2)``, a column wider than the picture on either side; added to.
+        top: ``(m,)`` px, from `_turn`.
+        bottom: ``(m,)`` px.
+        x: Left edge of the first interval, from the middle of the sheet, px.
+        step: Width of an interval, px.
+        together: Intervals that are moved as one; m is a multiple of it.
+        cos: Of the angle.
+        tan: Of the angle.
+    """
     height, width = ink.shape
-    tan = sin / cos
-    shift = 0.5 * height * (1.0 - cos) - x * sin
-    y0, y1 = max(top * cos + shift, 0.0), min(bottom * cos + shift, float(height))
-    along = x / cos + 0.5 * (width - footprint - height * tan)
-    r = int(y0)
-    while r < y1:
-        low, high = max(y0, float(r)), min(y1, r + 1.0)
-        place = along + 0.5 * (low + high) * tan
-        if 0.0 <= place < width - 1:
-            c = int(place)
-            over = max(place + footprint - (c + 1), 0.0)
-            ink[r, c] += np.float32((high - low) * (footprint - over))
-            ink[r, c + 1] += np.float32((high - low) * over)
-        r += 1
+    wide = together * step / cos
+    share, per_px = np.float32(step / cos), np.float32(1.0 / together)
+    left = x / cos + 0.5 * (width - (height - 1) * tan)
+    for start in range(0, len(top), together):
+        least, most = _FAR, -_FAR
+        for j in range(start, start + together):
+            least, most = min(least, top[j]), max(most, bottom[j])
+        place = left + int(least) * tan
+        for r in range(int(least), math.ceil(most)):
+            row, amount = np.float32(r), _ZERO
+            for j in range(start, start + together):
+                amount += min(max(bottom[j] - row, _ZERO), _ONE) - min(max(top[j] - row, _ZERO), _ONE)
+            if 0.0 <= place < width - 1:
+                c = np.uint32(place)
+                over = np.float32(max(place + wide - (c + 1), 0.0)) * per_px
+                ink[r, c] += amount * (share - over)
+                ink[r, c + 1] += amount * over
+            place += tan
+        left += wide
 
 
 @_quick
@@ -258,21 +287,17 @@ def _turned_traces(
     ink: Floats,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     cos: float,
     sin: float,
 ) -> None:
-    """Add the traces of a turned sheet to ``ink``, see `_deal_interval`."""
+    """Add the traces of a turned sheet to ``ink``, see `_deal`."""
     height, width = ink.shape[0], ink.shape[1] - 2
     subs = width * SUB_COLUMNS
     heights = np.empty(leads.shape[1] + 2, dtype=np.float32)
     top, bottom = np.empty(subs, dtype=np.float32), np.empty(subs, dtype=np.float32)
     upper, lower = np.empty(subs + 2 * len(pen), dtype=np.float32), np.empty(subs + 2 * len(pen), dtype=np.float32)
-    footprint = 1.0 / (SUB_COLUMNS * cos)
-    limit = np.float32(height)
     before = _FAR
     for s in range(len(strips)):
         strip = strips[s]
@@ -280,27 +305,21 @@ def _turned_traces(
             before = _FAR
             continue
         if strip[8] != 0.0 and before < _FAR:
-            y = strip[7] + before
+            y = np.float32(strip[7] + before)
             n = math.ceil(2 * mark[0] * SUB_COLUMNS)
-            wide = 2 * mark[0] / n
-            for j in range(n):
-                x = strip[6] - mark[0] + (j + 0.5) * wide - 0.5 * width
-                y0, y1 = max(y - mark[1], 0.0), min(y + mark[1], float(height))
-                _deal_interval(ink, x, y0, y1, wide / cos, cos, sin)
-        before = _FAR
-        begin, end = _columns(strip, per_sub, pen[0], width)
+            wide, x = 2 * mark[0] / n, strip[6] - mark[0] - 0.5 * width
+            ours, theirs = top[:n], bottom[:n]
+            ours[:], theirs[:] = y - np.float32(mark[1]), y + np.float32(mark[1])
+            _turn(ours, theirs, x + 0.5 * wide, wide, height, cos, sin)
+            _deal(ink, ours, theirs, x, wide, 1, cos, sin / cos)
+        begin, end = _columns(strip, pen[0], width)
         m = (end - begin) * SUB_COLUMNS
         ours, theirs = top[:m], bottom[:m]
-        y_first = _intervals(
-            leads, strip, begin * SUB_COLUMNS, per_sub, px_per_mv, pen, heights, upper, lower, ours, theirs
-        )
-        if y_first < _FAR:
-            before = np.float32(y_first - strip[7])
-        for j in range(m):
-            low, high = max(ours[j], _ZERO), min(theirs[j], limit)
-            if high > low:
-                x = begin + (j + 0.5) / SUB_COLUMNS - 0.5 * width
-                _deal_interval(ink, x, low, high, footprint, cos, sin)
+        y_first = _intervals(leads, strip, begin * SUB_COLUMNS, pen, heights, upper, lower, ours, theirs)
+        before = np.float32(y_first - strip[7]) if y_first < _FAR else _FAR
+        x, step = begin - 0.5 * width, 1.0 / SUB_COLUMNS
+        _turn(ours, theirs, x + 0.5 * step, step, height, cos, sin)
+        _deal(ink, ours, theirs, x, step, SUB_COLUMNS // GROUPS, cos, sin / cos)
 
 
 @_quick
@@ -308,8 +327,6 @@ def draw_turned(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -327,8 +344,6 @@ def draw_turned(
         out: ``(H, W)``, written.
         leads: As for `draw_upright`, as are all arguments up to ``trace_grey``.
         strips: See there.
-        per_sub: See there.
-        px_per_mv: See there.
         pen: See there.
         mark: See there.
         trace_grey: See there.
@@ -344,7 +359,7 @@ def draw_turned(
     cos, sin = math.cos(angle), math.sin(angle)
     ink = np.zeros((height, width + 2), dtype=np.float32)
     names = np.zeros((height + 2, width + 2), dtype=np.float32)
-    _turned_traces(ink, leads, strips, per_sub, px_per_mv, pen, mark, cos, sin)
+    _turned_traces(ink, leads, strips, pen, mark, cos, sin)
     for i in range(len(letters)):
         # A letter's point is dealt out to the pixels that a box of half a pixel about it touches.
         x, y = letters[i, 0] - 0.5 * width, letters[i, 1] - 0.5 * height
@@ -378,7 +393,7 @@ def draw_turned(
             dark = x_table[0, i] * y_table[0, k] + x_table[1, i] * y_table[1, k] + x_table[2, i] * y_table[2, k]
             level[c] = _WHITE - dark
         for c in range(first, last):
-            at_x, at_y = np.int32(x_at + np.float32(c) * dx), np.int32(y_at + np.float32(c) * dy)
+            at_x, at_y = np.uint32(np.int32(x_at + np.float32(c) * dx)), np.uint32(np.int32(y_at + np.float32(c) * dy))
             level[c] = _WHITE - lines_y[at_y] - grid_x[at_x] * open_y[at_y]
         for c in range(width):
             paper = max(level[c], _ZERO) * (_ONE - min(names[r + 1, c + 1], _ONE))
@@ -395,6 +410,44 @@ def _inside(start: float, step: float, low: float, high: float, first: int, last
         a, b = b, a
     begin = min(max(math.ceil(a), first), last)
     return begin, min(max(math.ceil(b), begin), last)
+
+
+@_exact
+def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+    """Draw the grid of an upright sheet.
+
+    Args:
+        out: ``(H, W)``, written.
+        x_table: ``(3, W)``: see `heartprint.sheets.background`; at the middle of each column.
+        y_table: ``(3, H)``: the same along y.
+    """
+    first, second, third = x_table[0], x_table[1], x_table[2]
+    for r in range(out.shape[0]):
+        row, a, b, c = out[r], y_table[0, r], y_table[1, r], y_table[2, r]
+        for k in range(len(row)):
+            level = _WHITE - (a * first[k] + b * second[k] + c * third[k])
+            row[k] = np.uint8(np.int32(np.rint(max(level, _ZERO))))
+
+
+@_exact
+def print_on(
+    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+) -> None:
+    """Print names or texts on a grid that `draw_paper` has drawn; where two meet, the darker one is seen.
+
+    Args:
+        out: ``(H, W)``, drawn on.
+        x_table: As for `draw_paper`.
+        y_table: The same.
+        places: ``(k,)`` pixels, counted row after row.
+        covered: ``(k,)`` share of each that is printed on.
+        darkness: Share of the light that is then lost.
+    """
+    for i in range(len(places)):
+        r, k = places[i] // out.shape[1], places[i] % out.shape[1]
+        level = _WHITE - (y_table[0, r] * x_table[0, k] + y_table[1, r] * x_table[1, k] + y_table[2, r] * x_table[2, k])
+        left = np.float32(max(level, _ZERO) * (1.0 - darkness * covered[i]))
+        out[r, k] = min(np.uint8(np.rint(left)), out[r, k])
 
 
 @_exact

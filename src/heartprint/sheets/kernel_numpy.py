@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.sheets.look import FAR, SUB_COLUMNS
+from heartprint.sheets.look import FAR, GROUPS, SUB_COLUMNS
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -23,14 +23,15 @@ Page = npt.NDArray[np.uint8]
 def _traces(
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     height: int,
     width: int,
-) -> Iterator[tuple[Doubles, Doubles, Doubles, Doubles]]:
-    """Yield marks and strips in drawing order: left edge, width, top and bottom of upright intervals, px."""
+) -> Iterator[tuple[Doubles, float, Doubles, Doubles, int]]:
+    """Yield marks and strips in drawing order: left edge, width, top and bottom of upright intervals, px.
+
+    A turn moves as many neighbouring intervals together as the last number says.
+    """
     before = math.nan
     reach = pen[0]
     for strip in strips:
@@ -39,15 +40,16 @@ def _traces(
             before = math.nan
             continue
         if strip[8] and not math.isnan(before):
-            y = strip[7] - before * px_per_mv
+            y = strip[7] + before
             n = math.ceil(2 * mark[0] * SUB_COLUMNS)
             wide = 2 * mark[0] / n
             left = strip[6] - mark[0] + np.arange(n) * wide
-            yield left, np.full(n, wide), np.full(n, y - mark[1]), np.full(n, y + mark[1])
+            yield left, wide, np.full(n, y - mark[1]), np.full(n, y + mark[1]), 1
         signal = strip[1] * leads[int(strip[0]), first : last + 1].astype(np.float64)
         if strip[3]:
             signal += strip[3] * leads[int(strip[2]), first : last + 1]
-        before = float(signal[0])
+        per_sub, px_per_mv = float(strip[9]), float(strip[10])
+        before = -px_per_mv * float(signal[0])
         begin = max(math.floor(strip[6] - reach / SUB_COLUMNS), 0) * SUB_COLUMNS
         end = min(math.ceil(strip[6] + ((last - first) / per_sub + reach) / SUB_COLUMNS), width) * SUB_COLUMNS
         half = len(pen) - 2
@@ -69,7 +71,7 @@ def _traces(
             shifted = slice(wide_pen + t, wide_pen + t + m)
             top = np.minimum(top, upper[shifted] - pen[1 + abs(t)])
             bottom = np.maximum(bottom, lower[shifted] + pen[1 + abs(t)])
-        yield np.arange(begin, end) / SUB_COLUMNS, np.full(m, 1 / SUB_COLUMNS), top, bottom
+        yield np.arange(begin, end) / SUB_COLUMNS, 1 / SUB_COLUMNS, top, bottom, SUB_COLUMNS // GROUPS
 
 
 def _crossings(
@@ -104,17 +106,15 @@ def draw_upright(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
 ) -> None:
     """Draw the traces of an upright sheet; see `heartprint.sheets.kernel.draw_upright`."""
     height, width = out.shape
-    for left, wide, top, bottom in _traces(leads, strips, per_sub, px_per_mv, pen, mark, height, width):
+    for left, wide, top, bottom, _ in _traces(leads, strips, pen, mark, height, width):
         which, row, low, high = _crossings(top, bottom, height)
-        ink = _splat((height, width), row, left[which], wide[which], high - low)
+        ink = _splat((height, width), row, left[which], np.full(len(row), wide), high - low)
         out[:] = np.where(ink > 0, _blend(out.astype(np.float64), ink, trace_grey), out)
 
 
@@ -122,8 +122,6 @@ def draw_turned(
     out: Page,
     leads: Floats,
     strips: Doubles,
-    per_sub: float,
-    px_per_mv: float,
     pen: Doubles,
     mark: Doubles,
     trace_grey: float,
@@ -140,17 +138,17 @@ def draw_turned(
     cos, sin = math.cos(angle), math.sin(angle)
     tan = sin / cos
     ink = np.zeros((height, width))
-    for left, wide, top, bottom in _traces(leads, strips, per_sub, px_per_mv, pen, mark, height, width):
-        x = left + wide / 2 - width / 2
-        shift = 0.5 * height * (1 - cos) - x * sin
+    for left, wide, top, bottom, together in _traces(leads, strips, pen, mark, height, width):
+        shift = 0.5 * height * (1 - cos) - (left + wide / 2 - width / 2) * sin
         low, high = np.clip(top, 0, height), np.clip(bottom, 0, height)
         empty = high <= low
         which, row, y0, y1 = _crossings(
             np.where(empty, 0, low * cos + shift), np.where(empty, 0, high * cos + shift), height
         )
-        footprint = wide[which] / cos
-        place = x[which] / cos + 0.5 * (width - footprint - height * tan) + 0.5 * (y0 + y1) * tan
-        ink += _splat((height, width), row, place, footprint, y1 - y0)
+        spread = together * wide
+        place = (left[which // together * together] - 0.5 * width) / cos
+        place += 0.5 * (width - height * tan) + (row + 0.5) * tan
+        ink += _splat((height, width), row, place, np.full(len(row), spread / cos), (y1 - y0) / together)
     names = np.zeros((height, width))
     x, y = letters[:, 0] - 0.5 * width, letters[:, 1] - 0.5 * height
     px, py = x * cos + y * sin + 0.5 * width - 0.25, y * cos - x * sin + 0.5 * height - 0.25
@@ -172,6 +170,22 @@ def draw_turned(
     dark = (x_table[:, i] * y_table[:, k]).sum(axis=0, dtype=np.float64)
     paper = np.maximum(255 - dark, 0) * (1 - np.minimum(names, 1))
     out[:] = _blend(paper, ink, trace_grey)
+
+
+def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+    """Draw the grid of an upright sheet; see `heartprint.sheets.kernel.draw_paper`."""
+    level = 255 - (y_table[:, :, None] * x_table[:, None, :]).sum(axis=0)
+    out[:] = np.rint(np.maximum(level, 0)).astype(np.uint8)
+
+
+def print_on(
+    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+) -> None:
+    """Print names or texts on a grid; see `heartprint.sheets.kernel.print_on`."""
+    r, k = np.divmod(places, out.shape[1])
+    level = np.maximum(255 - (y_table[:, r] * x_table[:, k]).sum(axis=0), 0)
+    left = (level * (1 - darkness * covered)).astype(np.float32)
+    out[r, k] = np.minimum(np.rint(left).astype(np.uint8), out[r, k])
 
 
 def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:

@@ -18,6 +18,9 @@ from heartprint.foundation.errors import HeartprintError
 SUB_COLUMNS = 16
 """Vertical lines per column of pixels whose ink is averaged."""
 
+GROUPS = 4
+"""Parts of a column of pixels that a turn moves each as a whole."""
+
 FAR = 1e9
 """Stands for a height where there is no trace, px."""
 
@@ -80,22 +83,27 @@ def font(pixels: int, *, bold: bool = False) -> Any:
     return ImageFont.truetype(str(path), size=pixels)
 
 
-@lru_cache(maxsize=64)
-def letters(text: str) -> tuple[npt.NDArray[np.float32], float, float]:
-    """Render a name finely.
+@lru_cache(maxsize=512)
+def letters(
+    text: str, size_mm: float = LETTER_MM, bold: bool = False, fineness: int = LETTER_FINENESS
+) -> tuple[npt.NDArray[np.float32], float, float]:
+    """Render a short text finely.
 
     Args:
-        text: A short text.
+        text: The text.
+        size_mm: Size of the font.
+        bold: Whether to take the bold cut.
+        fineness: Px per mm.
 
     Returns:
-        Coverage ``(h, w)`` in 0-1 at `LETTER_FINENESS` px per mm, and where its left and upper edge lie from the
+        Coverage ``(h, w)`` in 0-1, and where its left and upper edge lie from the
         beginning of the text's baseline, in mm.
     """
     from PIL import Image, ImageDraw
 
-    face = font(round(LETTER_MM * LETTER_FINENESS))
+    face = font(round(size_mm * fineness), bold=bold)
     left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor="ls"))
     picture = Image.new("L", (right - left + 2, bottom - top + 2), 0)
     ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor="ls")
     coverage = np.asarray(picture, dtype=np.float32) / np.float32(255.0)
-    return coverage, (left - 1) / LETTER_FINENESS, (top - 1) / LETTER_FINENESS
+    return coverage, (left - 1) / fineness, (top - 1) / fineness

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import itertools
 import re
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
-from heartprint.sheets.background import line_coverage
+from heartprint.sheets.background import line_coverage, pulse_coverage
 from heartprint.sheets.baseline import subtract_median
-from heartprint.sheets.layout import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, Layout, Strip, get_layout
+from heartprint.sheets.layout import Layout, with_pulses
 from heartprint.sheets.look import font
 from heartprint.sheets.raster import BASELINES, checked_leads, draw_ink
+from heartprint.sheets.registry import get_layout
+from heartprint.sheets.style import moved
 
 MM_PER_INCH = 25.4
 SMALLEST_DPI, LARGEST_DPI = 50, 1200
@@ -25,9 +28,6 @@ PAPER_MM = (297.0, 210.0)
 """A4 across; larger where a layout needs it."""
 
 TOP_MM, BOTTOM_MM, SIDE_MM = 15.0, 15.0, 13.0
-PULSE_MM = 10.0
-"""Width of the strip on the left in which the calibration pulses stand."""
-
 TRACE_MM, GRID_MM = 0.3, 0.1
 INK = (20.0, 20.0, 60.0)
 MAJOR, MINOR, RIM = (236.0, 150.0, 150.0), (250.0, 214.0, 214.0), (214.0, 100.0, 100.0)
@@ -45,7 +45,7 @@ def render_page(
     unit: Literal["uV", "z"] = "uV",
     baseline: Literal["none", "median"] = "none",
 ) -> npt.NDArray[np.uint8]:
-    """Draw an ECG as a page for people: 25 mm/s, 10 mm/mV, with grid, lead names and calibration pulses.
+    """Draw an ECG as a page for people at the layout's millimetres, with grid, lead names and calibration pulses.
 
     Args:
         leads: ``(8, n)`` or ``(12, n)`` in mV; NaN = missing, a gap.
@@ -75,22 +75,25 @@ def render_page(
     signals = checked_leads(leads, sampling_rate)
     if baseline == "median":
         signals = subtract_median(signals, sampling_rate)
-    # The grid gets whole thick squares, whatever the width of the pulses.
-    width_mm = max(PAPER_MM[0], sheet.width_mm + PULSE_MM + 2 * SIDE_MM)
+    sheet = sheet if sheet.pulses else with_pulses(sheet, "left")
+    if unit == "z":
+        sheet = dataclasses.replace(sheet, pulses=())
+    width_mm = max(PAPER_MM[0], sheet.width_mm + 2 * SIDE_MM)
     height_mm = max(PAPER_MM[1], sheet.height_mm + TOP_MM + BOTTOM_MM)
-    left = (width_mm - sheet.width_mm - PULSE_MM) / 2 + PULSE_MM
+    left = (width_mm - sheet.width_mm) / 2
     top = TOP_MM + (height_mm - TOP_MM - BOTTOM_MM - sheet.height_mm) / 2
     scale = dpi / MM_PER_INCH
     height, width = round(height_mm * scale), round(width_mm * scale)
 
     paper = np.full((height, width, 3), 255.0, dtype=np.float32)
-    _draw_grid(paper, left - PULSE_MM, top, sheet.width_mm + PULSE_MM, sheet.height_mm, scale)
-    on_page = Layout(
-        sheet.name,
-        sheet.description,
-        width / scale,
-        height / scale,
-        tuple(dataclasses.replace(s, left_mm=s.left_mm + left, baseline_mm=s.baseline_mm + top) for s in sheet.strips),
+    _draw_grid(paper, left, top, sheet.width_mm, sheet.height_mm, scale)
+    on_page = dataclasses.replace(
+        sheet,
+        width_mm=width / scale,
+        height_mm=height / scale,
+        strips=tuple(moved(strip, left, top) for strip in sheet.strips),
+        pulses=tuple(moved(pulse, left, top) for pulse in sheet.pulses),
+        separator="tick" if sheet.separator == "mark" else sheet.separator,
     )
     page = Image.fromarray(np.clip(np.rint(paper), 0, 255).astype(np.uint8))
     pen = ImageDraw.Draw(page)
@@ -102,14 +105,15 @@ def render_page(
             (x * scale, y * scale), text, fill=colour, font=face, anchor=anchor, stroke_width=halo, stroke_fill="white"
         )
 
-    edge = left - PULSE_MM
-    write(edge, top - 3.0, title or "12-lead ECG", 4.6, TEXT, "ls", True)
+    write(left, top - 3.0, title or "12-lead ECG", 4.6, TEXT, "ls", True)
     if simulated:
         write(left + sheet.width_mm, top - 3.0, "SIMULATED", 6.0, WARNING, "rs", True)
-    calibration = "each lead in its own standard deviations (10 mm = 1)" if unit == "z" else f"{GAIN_MM_PER_MV:g} mm/mV"
+    speeds = ", ".join(f"{speed:g}" for speed in sheet.speeds_mm_per_s)
+    gains = " / ".join(f"{gain:g}" for gain in sheet.gains_mm_per_mv) + " mm/mV"
+    calibration = "each lead in its own standard deviations (10 mm = 1)" if unit == "z" else gains
     filtered = "   one-second median subtracted" if baseline == "median" else ""
-    note = f"{PAPER_SPEED_MM_PER_S:g} mm/s   {calibration}   {sampling_rate:g} Hz   layout {sheet.name}{filtered}"
-    write(edge, top + sheet.height_mm + 6.0, note, 3.2, FAINT, "ls", False)
+    note = f"{speeds} mm/s   {calibration}   {sampling_rate:g} Hz   layout {sheet.name}{filtered}"
+    write(left, top + sheet.height_mm + 6.0, note, 3.2, FAINT, "ls", False)
     write(
         left + sheet.width_mm,
         top + sheet.height_mm + 6.0,
@@ -119,20 +123,15 @@ def render_page(
         "rs",
         False,
     )
+    rows = sorted({strip.baseline_mm for strip in sheet.strips})
+    raised_mm = min(9.0, 0.32 * min((b - a for a, b in itertools.pairwise(rows)), default=30.0))
     for strip in on_page.strips:
         if strip.named:
-            write(strip.left_mm + 1.5, strip.baseline_mm - 9.0, strip.lead, 3.6, TEXT, "ls", True)
+            write(strip.left_mm + 1.5, strip.baseline_mm - raised_mm, strip.label, 3.6, TEXT, "ls", True)
     # Traces lie over all letters, so that no letter hides a beat.
     paper = np.asarray(page, dtype=np.float32)
     ink = draw_ink(signals, sampling_rate, on_page, height, width, pen_mm=TRACE_MM)
-    if unit != "z":
-        pulses, pulse_rate = _pulses()
-        ink = np.maximum(
-            ink, draw_ink(pulses, pulse_rate, _pulse_layout(on_page, left), height, width, pen_mm=TRACE_MM)
-        )
-    for strip in on_page.strips:
-        if strip.divided:
-            _bar(ink, strip.left_mm, strip.baseline_mm - 3.0, strip.baseline_mm + 3.0, scale)
+    ink = np.maximum(ink, pulse_coverage(on_page, TRACE_MM, height, width))
     return np.rint(paper + ink[:, :, None] * (np.array(INK, dtype=np.float32) - paper)).astype(np.uint8)
 
 
@@ -158,35 +157,6 @@ def _draw_grid(
         paper += lines[:, :, None] * (rim - paper)
 
 
-def _bar(ink: npt.NDArray[np.float32], x_mm: float, top_mm: float, bottom_mm: float, scale: float) -> None:
-    """Draw an upright line into ``ink``."""
-    along = line_coverage(np.array([x_mm]), 0.2, scale, ink.shape[1])
-    rows = slice(max(round(top_mm * scale), 0), round(bottom_mm * scale))
-    ink[rows] = np.maximum(ink[rows], along[None, :].astype(np.float32))
-
-
-_PULSE_RATE = 1000.0
-
-
-def _pulses() -> tuple[npt.NDArray[np.float32], float]:
-    """Leads that hold the calibration pulse: 1 mV over 5 mm (0.2 s), as a signal in mV and its rate in Hz."""
-    n = round(PULSE_MM / PAPER_SPEED_MM_PER_S * _PULSE_RATE)
-    pulse = np.zeros((12, n), dtype=np.float32)
-    at = np.arange(n) / _PULSE_RATE * PAPER_SPEED_MM_PER_S
-    pulse[:, (at >= 2.0) & (at < 7.0)] = 1.0
-    pulse[:, at > 9.0] = np.nan
-    pulse[:, at < 1.0] = np.nan
-    return pulse, _PULSE_RATE
-
-
-def _pulse_layout(layout: Layout, left: float) -> Layout:
-    """One pulse before each row of a layout that already lies on the page."""
-    rows = sorted({s.baseline_mm for s in layout.strips})
-    seconds = PULSE_MM / PAPER_SPEED_MM_PER_S
-    strips = tuple(Strip("I", left - PULSE_MM, y, 0.0, seconds, named=False) for y in rows)
-    return Layout("pulses", "", layout.width_mm, layout.height_mm, strips)
-
-
 def save_page(
     cohort: str | Path,
     ecg_id: str,
@@ -202,7 +172,7 @@ def save_page(
         cohort: A cohort folder.
         ecg_id: The ECG.
         out: PNG file; ``ECG_LAYOUT.png`` in the working folder if None. Written whole or not at all.
-        layout: Name of a layout.
+        layout: Name of a layout, or path of a layout's ``.yaml`` file.
         dpi: Pixels per inch of paper.
         baseline: ``none`` or ``median``.
 

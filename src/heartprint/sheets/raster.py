@@ -13,10 +13,12 @@ import numpy.typing as npt
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets import look
-from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, background
+from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, Background, background
 from heartprint.sheets.baseline import subtract_median
-from heartprint.sheets.layout import GAIN_MM_PER_MV, PAPER_SPEED_MM_PER_S, Layout, get_layout
+from heartprint.sheets.layout import Layout
 from heartprint.sheets.pose import Pose
+from heartprint.sheets.registry import get_layout
+from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 from heartprint.sheets.twins import compiled_or_numpy
 
 Floats = npt.NDArray[np.float32]
@@ -25,7 +27,7 @@ Page = npt.NDArray[np.uint8]
 
 SMALLEST_PX, LARGEST_PX = 32, 8192
 
-PLAN_FIELDS = 9
+PLAN_FIELDS = 11
 BASELINES = ("none", "median")
 
 
@@ -37,49 +39,72 @@ def render(
     *,
     pose: Pose | None = None,
     baseline: Literal["none", "median"] = "none",
+    style: str | Style = ECG_PLOT,
+    colour: bool = False,
 ) -> Page:
     """Draw an ECG as a sheet.
 
     Args:
         leads: ``(8, n)`` or ``(12, n)`` in mV, in the order of `LEADS_8` or `LEADS_12`; NaN = missing, a gap.
         sampling_rate: Hz.
-        layout: Name of a layout, or a `Layout`.
+        layout: Name of a layout, path of a layout's ``.yaml`` file, or a `Layout`.
         size: Side of the image in px, or ``(height, width)``. The sheet is stretched to it.
         pose: How the sheet lies; None = upright.
         baseline: ``"median"`` subtracts a running one-second median from each lead.
+        style: Name of a style, or a `Style`.
+        colour: Whether to draw red, green and blue instead of their grey (ITU-R BT.601 luma).
 
     Returns:
-        ``(height, width)`` uint8, white = 255, a fresh array. What the ECG does not have is left blank; what it has
-        beyond the layout's 10 s is not drawn; what runs off the sheet is cut.
+        ``(height, width)`` uint8, white = 255, or ``(height, width, 3)`` in colour, a fresh array. What the ECG does
+        not have is left blank; what it has beyond the layout's seconds is not drawn; what runs off the sheet is cut,
+        and a trace may run over its neighbours, as on paper.
 
     Raises:
-        HeartprintError: ``unknown-layout``, ``bad-size``, ``bad-leads`` or ``unknown-baseline``.
+        HeartprintError: ``unknown-layout``, ``unknown-style``, ``bad-size``, ``bad-leads`` or ``unknown-baseline``.
     """
-    sheet = get_layout(layout)
+    look_of = get_style(style)
+    sheet = placed(get_layout(layout), look_of)
     height, width = checked_size(size)
+    signals = prepared(leads, sampling_rate, baseline)
+    plan = plan_sheet(sheet, height, width, *signals.shape, float(sampling_rate), look_of.trace_mm)
+    if not colour:
+        return _draw(signals, plan, background(sheet, height, width, look_of, look.LUMA), pose)
+    channels = [background(sheet, height, width, look_of, weights) for weights in _CHANNELS]
+    return np.stack([_draw(signals, plan, paper, pose) for paper in channels], axis=2)
+
+
+_CHANNELS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+"""What red, green and blue weigh in each of them."""
+
+
+def prepared(leads: npt.NDArray[np.floating], sampling_rate: float, baseline: str) -> Floats:
+    """Leads as they are drawn.
+
+    Raises:
+        HeartprintError: ``bad-leads`` or ``unknown-baseline``.
+    """
     signals = checked_leads(leads, sampling_rate)
-    if baseline != "none":
-        if baseline not in BASELINES:
-            raise unknown_name("baseline", str(baseline), BASELINES)
-        signals = subtract_median(signals, sampling_rate)
-    paper = background(sheet, height, width)
-    plan = plan_sheet(sheet, height, width, *signals.shape, float(sampling_rate), look.PEN_MM)
+    if baseline == "none":
+        return signals
+    if baseline not in BASELINES:
+        raise unknown_name("baseline", str(baseline), BASELINES)
+    return subtract_median(signals, sampling_rate)
+
+
+def _draw(signals: Floats, plan: Plan, paper: Background, pose: Pose | None) -> Page:
+    """Draw one channel of a sheet."""
     if pose is None or pose.rotation_deg == 0:
         out = paper.page.copy()
-        compiled_or_numpy().draw_upright(
-            out, signals, plan.strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, look.TRACE_GREY
-        )
+        compiled_or_numpy().draw_upright(out, signals, plan.strips, plan.pen, plan.mark, paper.trace_grey)
         return out
-    out = np.empty((height, width), dtype=np.uint8)
+    out = np.empty((paper.height, paper.width), dtype=np.uint8)
     compiled_or_numpy().draw_turned(
         out,
         signals,
         plan.strips,
-        plan.per_sub,
-        plan.px_per_mv,
         plan.pen,
         plan.mark,
-        look.TRACE_GREY,
+        paper.trace_grey,
         math.radians(pose.rotation_deg),
         paper.x_table,
         paper.y_table,
@@ -110,7 +135,7 @@ def draw_ink(leads: Floats, sampling_rate: float, layout: Layout, height: int, w
     strips = plan.strips.copy()
     strips[:, 8] = 0
     out = np.full((height, width), 255, dtype=np.uint8)
-    compiled_or_numpy().draw_upright(out, signals, strips, plan.per_sub, plan.px_per_mv, plan.pen, plan.mark, 0.0)
+    compiled_or_numpy().draw_upright(out, signals, strips, plan.pen, plan.mark, 0.0)
     return (255 - out).astype(np.float32) / np.float32(255)
 
 
@@ -119,23 +144,19 @@ class Plan:
     """What the kernel needs to know of a layout at a size, for ECGs of one length and sampling rate.
 
     Attributes:
-        strips: ``(s, 9)``: two rows of the leads and their weights, first and last sample, px of the strip's left end
-            and of its baseline, whether a mark stands before it.
-        per_sub: Samples from one sub-column to the next.
-        px_per_mv: Height of 1 mV.
+        strips: ``(s, 11)``: two rows of the leads and their weights, first and last sample, px of the strip's left end
+            and of its baseline, whether a mark stands before it, samples from one sub-column to the next, px per mV.
         pen: ``(h + 2,)``: half the pen's width in sub-columns, then half its height at 0..h sub-columns from its
             middle, px.
         mark: Half-width and half-height of the marks between columns, px.
     """
 
     strips: Doubles
-    per_sub: float
-    px_per_mv: float
     pen: Doubles
     mark: Doubles
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=4096)
 def plan_sheet(
     layout: Layout, height: int, width: int, n_leads: int, n_samples: int, sampling_rate: float, pen_mm: float
 ) -> Plan:
@@ -146,24 +167,25 @@ def plan_sheet(
         # A sample belongs to the strip within whose time it lies; rounding keeps 2.5 s at 500 Hz at sample 1250.
         first = math.ceil(round(strip.start_s * sampling_rate, 6))
         last = math.ceil(round((strip.start_s + strip.duration_s) * sampling_rate, 6)) - 1
-        late_mm = (first / sampling_rate - strip.start_s) * PAPER_SPEED_MM_PER_S
+        late_mm = (first / sampling_rate - strip.start_s) * strip.speed_mm_per_s
         row[:4] = _lead_rows(strip.lead, n_leads)
+        if strip.inverted:
+            row[[1, 3]] *= -1.0
         row[4:] = (
             first,
             min(last, n_samples - 1),
             (strip.left_mm + late_mm) * kx,
             strip.baseline_mm * ky,
-            strip.divided,
+            strip.divided and layout.separator == "mark",
+            sampling_rate / (strip.speed_mm_per_s * kx * look.SUB_COLUMNS),
+            ky * strip.gain_mm_per_mv,
         )
-    per_sub = sampling_rate / (PAPER_SPEED_MM_PER_S * kx * look.SUB_COLUMNS)
     reach = 0.5 * pen_mm * kx * look.SUB_COLUMNS
     taps = np.arange(math.floor(reach) + 1)
     edge = 0.5 * pen_mm * ky * np.sqrt(1 - (taps / reach) ** 2)
     half_pen = 0.5 * pen_mm
     return Plan(
         strips,
-        per_sub,
-        ky * GAIN_MM_PER_MV,
         np.concatenate([[reach], edge]),
         np.array([half_pen * kx, (look.MARK_MM + half_pen) * ky]),
     )

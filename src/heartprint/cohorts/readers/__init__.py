@@ -7,16 +7,54 @@ from pathlib import Path
 
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import Cohort
+from heartprint.cohorts.readers.challenge import Challenge
+from heartprint.cohorts.readers.code_15 import Code15
+from heartprint.cohorts.readers.echonext import EchoNext
+from heartprint.cohorts.readers.files import Files
+from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
+from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
+from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
+from heartprint.cohorts.readers.sami_trop import SamiTrop
 from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
 from heartprint.cohorts.writer import CohortWriter, write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.progress import track
 
-__all__ = ["READERS", "Details", "PtbXl", "Reader", "Recording", "Row", "Source", "Table", "ingest"]
+__all__ = [
+    "FORMATS",
+    "READERS",
+    "Challenge",
+    "Code15",
+    "Details",
+    "EchoNext",
+    "Files",
+    "Given",
+    "MimicIvEcg",
+    "Ptb",
+    "PtbXl",
+    "Reader",
+    "Recording",
+    "Row",
+    "SamiTrop",
+    "Source",
+    "Table",
+    "ingest",
+    "read_recording",
+]
 
-READERS: Mapping[str, type[Reader]] = {"ptb-xl": PtbXl, "table": Table}
+READERS: Mapping[str, type[Reader]] = {
+    "challenge": Challenge,
+    "code-15": Code15,
+    "echonext": EchoNext,
+    "files": Files,
+    "mimic-iv-ecg": MimicIvEcg,
+    "ptb": Ptb,
+    "ptb-xl": PtbXl,
+    "sami-trop": SamiTrop,
+    "table": Table,
+}
 """The kinds of source by name."""
 
 
@@ -56,9 +94,12 @@ def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
     try:
         if not row.ecg_id:
             raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
-        writer.check_identity(row.ecg_id, row.patient_id)
+        writer.check_id(row.ecg_id)
         details = row.details()
         recording = _read(row)
+        patient_id = row.patient_id or recording.patient_id
+        writer.check_identity(row.ecg_id, patient_id)
+        details = details.or_else(recording.details)
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -72,7 +113,7 @@ def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
     writer.add(
         examined.samples,
         ecg_id=row.ecg_id,
-        patient_id=row.patient_id,
+        patient_id=patient_id,
         sampling_rate=recording.sampling_rate,
         uv_per_bit=examined.uv_per_bit,
         unit=examined.unit,

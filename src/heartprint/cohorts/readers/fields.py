@@ -6,12 +6,17 @@ import csv
 import datetime as dt
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import polars as pl
 
 from heartprint.foundation.errors import HeartprintError
 
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
+_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+# What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
+_LVEF_RANGE = (5.0, 95.0)
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
 
 
@@ -46,6 +51,32 @@ def read_csv(path: Path) -> tuple[list[str], list[dict[str, str]]]:
             "Put cells that hold a comma in quotes.",
         )
     return columns, [{c: line[i].strip() if i < len(line) else "" for i, c in enumerate(columns)} for line in lines]
+
+
+def read_frame(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
+    """Read some columns of a large comma-separated table (plain or gzipped) as text.
+
+    Returns:
+        The columns that are there; cells are stripped, missing cells are empty.
+
+    Raises:
+        HeartprintError: ``source-missing`` or ``bad-table``.
+    """
+    if not path.is_file():
+        raise HeartprintError(
+            "source-missing", f"{path.parent} holds no {path.name}. Give the folder that holds this table."
+        )
+    try:
+        there = pl.read_csv(path, infer_schema=False, n_rows=0).columns
+        need_columns(path, there, needed)
+        wanted = [c for c in (*needed, *optional) if c in there]
+        frame = pl.read_csv(path, infer_schema=False, columns=wanted)
+    except pl.exceptions.NoDataError as error:
+        raise HeartprintError("bad-table", f"{path} is empty. Fetch it again.") from error
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0][:200]
+        raise HeartprintError("bad-table", f"{path} is not a CSV table ({reason}). Fetch it again.") from error
+    return frame.select(pl.col(wanted).fill_null("").str.strip_chars())
 
 
 def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
@@ -121,4 +152,53 @@ def age_in_years(cell: str) -> float | None:
     value = number(cell, "age", "bad-age")
     if value is not None and not 0 <= value <= 130:
         raise HeartprintError("bad-age", f"An age of {value:g} years cannot be right. Correct it or leave it empty.")
+    return value
+
+
+def sex(cell: str, codes: Mapping[str, str] = _SEXES) -> str | None:
+    """``female``, ``male`` or None.
+
+    Args:
+        cell: A word or code, in any case.
+        codes: What each means, in lower case.
+
+    Raises:
+        HeartprintError: ``unknown-sex``.
+    """
+    if is_nothing(cell):
+        return None
+    if cell.lower() not in codes:
+        raise HeartprintError(
+            "unknown-sex",
+            f"The sex code '{cell[:40]}' is unknown; known are {', '.join(codes)}. Correct it or empty it.",
+        )
+    return codes[cell.lower()]
+
+
+def lvef(cell: str, column: str) -> float | None:
+    """A left ventricular ejection fraction in per cent, or None.
+
+    Raises:
+        HeartprintError: ``bad-label``.
+    """
+    value = number(cell, column, "bad-label")
+    if value is not None and not _LVEF_RANGE[0] <= value <= _LVEF_RANGE[1]:
+        raise HeartprintError(
+            "bad-label",
+            f"An LVEF of {value:g} is no percentage a heart can have. Give it in per cent or leave it empty.",
+        )
+    return value
+
+
+def truth(cell: str, column: str) -> float | None:
+    """1 or 0 (also true or false), or None.
+
+    Raises:
+        HeartprintError: ``bad-label``.
+    """
+    value = number(cell, column, "bad-label")
+    if value not in (None, 0.0, 1.0):
+        raise HeartprintError(
+            "bad-label", f"'{cell}' in column '{column}' is neither 0 nor 1. Correct it or leave it empty."
+        )
     return value

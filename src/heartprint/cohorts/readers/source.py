@@ -6,10 +6,48 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from heartprint.foundation.errors import HeartprintError
+
+MAX_SAMPLES = 600_000
+"""Longest lead that is read: ten minutes at 1000 Hz. What is longer is no resting ECG, or a damaged header."""
+
+
+def check_length(name: str, n_samples: int) -> None:
+    """Raise ``file-too-large`` if a lead is longer than any resting ECG."""
+    if n_samples > MAX_SAMPLES:
+        raise HeartprintError(
+            "file-too-large",
+            f"{name} says that its leads have {n_samples:,} samples; up to {MAX_SAMPLES:,} are read. "
+            "Export the resting ECG by itself.",
+        )
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is known about one ECG beside its samples; see `CohortWriter.add`."""
+
+    recorded_at: dt.datetime | None = None
+    age: float | None = None
+    sex: str | None = None
+    site: str | None = None
+    device: str | None = None
+    labels: Mapping[str, float] = field(default_factory=dict)
+
+    def or_else(self, other: Details) -> Details:
+        """These details, completed from others where they say nothing."""
+        return Details(
+            recorded_at=other.recorded_at if self.recorded_at is None else self.recorded_at,
+            age=other.age if self.age is None else self.age,
+            sex=other.sex if self.sex is None else self.sex,
+            site=other.site if self.site is None else self.site,
+            device=other.device if self.device is None else self.device,
+            labels={**other.labels, **self.labels},
+        )
 
 
 @dataclass(frozen=True)
@@ -21,35 +59,55 @@ class Recording:
         lead_names: ``k`` names as written in the file.
         sampling_rate: Hz.
         standardised: Whether the leads were normalised one by one.
+        patient_id: What the file itself says; empty where it does not.
+        details: What the file itself says; a table's word goes before it.
     """
 
     signal: npt.NDArray[np.float64]
     lead_names: tuple[str, ...]
     sampling_rate: float
     standardised: bool = False
-
-
-@dataclass(frozen=True)
-class Details:
-    """What a table says about one ECG beside its samples; see `CohortWriter.add`."""
-
-    recorded_at: dt.datetime | None = None
-    age: float | None = None
-    sex: str | None = None
-    site: str | None = None
-    device: str | None = None
-    labels: Mapping[str, float] = field(default_factory=dict)
+    patient_id: str = ""
+    details: Details = field(default_factory=Details)
 
 
 @dataclass(frozen=True)
 class Row:
-    """One source record. ``details`` and ``recording`` raise `HeartprintError` where the record is not usable."""
+    """One source record. ``details`` and ``recording`` raise `HeartprintError` where the record is not usable.
+
+    ``patient_id`` is empty where only the file can say it.
+    """
 
     ecg_id: str
     patient_id: str
     path: str
     details: Callable[[], Details]
     recording: Callable[[], Recording]
+
+
+class LazyRows(Sequence[Row]):
+    """Rows that are made when they are asked for, so that a source of a million ECGs costs no memory.
+
+    Args:
+        n: Number of rows.
+        make: Gives one row by its number.
+    """
+
+    def __init__(self, n: int, make: Callable[[int], Row]) -> None:
+        self._n = n
+        self._make = make
+
+    def __len__(self) -> int:
+        return self._n
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | Sequence[Row]:
+        if isinstance(index, slice):
+            return [self._make(i) for i in range(self._n)[index]]
+        return self._make(range(self._n)[index])
 
 
 @dataclass(frozen=True)

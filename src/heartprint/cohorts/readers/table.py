@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from heartprint.cohorts.leads import LEADS_8, LEADS_12
+from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.formats import Given, read_recording
+from heartprint.cohorts.readers.formats.npy import UNITS
 from heartprint.cohorts.readers.source import Details, Recording, Row, Source
-from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT, read_wfdb
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
 KNOWN_COLUMNS = ("path", "ecg_id", "patient_id", "date", "age", "sex", "site", "device", "sampling_rate", "unit")
 """Columns with a meaning of their own; names are matched in any case. ``recorded_at`` is ``date`` as well."""
-STANDARDISED = "z"
-"""Unit of leads that were normalised one by one; all twelve are then needed."""
 
 _ALIASES = {"recorded_at": "date"}
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
-_LEADS = {len(LEADS_8): LEADS_8, len(LEADS_12): LEADS_12}
-_UNITS = ("mV", "uV", "V", "nV", STANDARDISED)
-# What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
-_LVEF_RANGE = (5.0, 95.0)
+# What an ECG's id does without; the suffix of a WFDB record named without one belongs to its name.
+_SUFFIXES = (".npy", ".hea", ".dat", ".mat", ".xml", ".dcm", ".scp", ".edf", ".csv")
 
 
 @dataclass(frozen=True)
 class Table:
     """Reader of a CSV table.
 
-    Columns: ``path`` (WFDB record or ``.npy``, relative to the table) and ``patient_id`` are needed; ``ecg_id``
+    Columns: ``path`` (a file of any of `FORMATS`, relative to the table) and ``patient_id`` are needed; ``ecg_id``
     (else the file's stem), ``date`` (ISO), ``age``, ``sex`` (female, male, f, m), ``site``, ``device``,
-    ``sampling_rate`` and ``unit`` (both for ``.npy``) may be there. An ``.npy`` file holds ``(8 or 12, n)`` or
-    ``(n, 8 or 12)`` numbers, leads in the order I, II, V1-V6 or I, II, III, aVR, aVL, aVF, V1-V6.
+    ``sampling_rate`` and ``unit`` (both for ``.npy`` and CSV) may be there. What a row leaves empty is taken from the
+    file if that says it. An ``.npy`` file holds ``(8 or 12, n)`` or ``(n, 8 or 12)`` numbers, leads in the order
+    I, II, V1-V6 or I, II, III, aVR, aVL, aVF, V1-V6.
 
     Labels: each other column whose cells are all numbers, true/false or empty; or, if ``labels`` names some, just
     these, and then a row with anything else in them is refused. An empty cell is a missing label. Names are
@@ -45,8 +41,9 @@ class Table:
 
     Args:
         labels: Columns that are labels.
-        sampling_rate: Hz of ``.npy`` files where the table has no such cell.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` files where the table has no such cell.
+        sampling_rate: Hz of ``.npy`` and CSV files where the table has no such cell.
+        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files where the table has no such cell.
+        columns: Lead name to column name in CSV files of samples.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
     """
@@ -56,6 +53,7 @@ class Table:
     unit: str = "mV"
     female: Sequence[str] = ()
     male: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     def open(self, src: Path) -> Source:
         """Read the table.
@@ -64,8 +62,11 @@ class Table:
             HeartprintError: ``file-missing``, ``bad-table``, ``unknown-unit``, ``unknown-label-column`` or
                 ``reserved-label``.
         """
-        if self.unit not in _UNITS:
-            raise unknown_name("unit", self.unit, _UNITS)
+        if self.unit not in UNITS:
+            raise unknown_name("unit", self.unit, UNITS)
+        for lead in self.columns:
+            if lead not in LEADS_12:
+                raise unknown_name("lead", lead, LEADS_12)
         columns, lines = fields.read_csv(src)
         known = {_known(c): c for c in columns if _known(c)}
         fields.need_columns(src, [_known(c) or c for c in columns], ["path", "patient_id"])
@@ -88,7 +89,13 @@ class Table:
             f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
             for c, cell in ignored.items()
         )
-        settings = {"reader": "table", "labels": labels, "sampling_rate": self.sampling_rate, "unit": self.unit}
+        settings = {
+            "reader": "table",
+            "labels": labels,
+            "sampling_rate": self.sampling_rate,
+            "unit": self.unit,
+            "columns": dict(self.columns),
+        }
         return Source(f"table {src.name}", rows, tuple(labels), settings, notes)
 
     def _label_columns(
@@ -124,55 +131,13 @@ class Table:
         path = cells["path"]
         if not path:
             raise HeartprintError("file-missing", "The row names no file. Fill its column 'path'.")
-        if Path(path).suffix.lower() != ".npy":
-            return read_wfdb(folder / path)
         rate = fields.number(cells.get("sampling_rate", ""), "sampling_rate", "bad-sampling-rate")
-        rate = self.sampling_rate if rate is None else rate
-        if rate is None:
-            raise HeartprintError(
-                "missing-sampling-rate",
-                f"{path} needs a sampling rate. Add a column 'sampling_rate' or give --sampling-rate.",
-            )
-        unit = fields.text(cells.get("unit", "")) or self.unit
-        if unit != STANDARDISED and unit.lower() not in MV_PER_UNIT:
-            raise unknown_name("unit", unit, _UNITS)
-        return read_npy(folder / path, rate, unit)
-
-
-def read_npy(path: Path, sampling_rate: float, unit: str = "mV") -> Recording:
-    """Read an array of leads.
-
-    Args:
-        path: ``.npy`` file, ``(8 or 12, n)`` or ``(n, 8 or 12)`` numbers in `LEADS_8` or `LEADS_12` order.
-        sampling_rate: Hz.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z``.
-
-    Raises:
-        HeartprintError: ``file-missing``, ``file-truncated`` or ``bad-array``.
-    """
-    if not path.is_file():
-        raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the table.")
-    try:
-        array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except (ValueError, EOFError, OSError) as error:
-        code = "file-truncated" if "mmap length" in str(error) or isinstance(error, EOFError) else "bad-array"
-        raise HeartprintError(
-            code, f"{path.name} is not a whole .npy array of numbers ({error}). Save it again."
-        ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise HeartprintError("bad-array", f"{path.name} does not hold real numbers. Save it as float32.")
-    if array.ndim != 2 or not {8, 12} & set(array.shape):
-        raise HeartprintError(
-            "bad-array",
-            f"{path.name} has the shape {array.shape}; (8 or 12, n) or (n, 8 or 12) is needed. Save it again.",
+        given = Given(
+            self.sampling_rate if rate is None else rate,
+            fields.text(cells.get("unit", "")) or self.unit,
+            dict(self.columns),
         )
-    leads = array if array.shape[0] in _LEADS else array.T
-    standardised = unit == STANDARDISED
-    factor = 1.0 if standardised else MV_PER_UNIT[unit.lower()]
-    signal = np.array(leads, dtype=np.float64)
-    if factor != 1.0:
-        signal *= factor
-    return Recording(signal, _LEADS[leads.shape[0]], sampling_rate, standardised)
+        return read_recording(folder / path, given)
 
 
 def _known(column: str) -> str:
@@ -182,7 +147,7 @@ def _known(column: str) -> str:
 
 def _stem(path: str) -> str:
     name = Path(path).name
-    return Path(name).stem if Path(name).suffix.lower() in (".npy", ".hea", ".dat", ".mat") else name
+    return Path(name).stem if Path(name).suffix.lower() in _SUFFIXES else name
 
 
 def _is_number(cell: str) -> bool:
@@ -212,16 +177,6 @@ def _details(cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping
 
 
 def _label(name: str, cell: str) -> float | None:
-    value = fields.number(cell, name, "bad-label")
-    if value is None:
-        return None
-    if name == "lvef" and not _LVEF_RANGE[0] <= value <= _LVEF_RANGE[1]:
-        raise HeartprintError(
-            "bad-label",
-            f"An LVEF of {value:g} is no percentage a heart can have. Give it in per cent or leave it empty.",
-        )
-    if name in TASKS and value not in (0.0, 1.0):
-        raise HeartprintError(
-            "bad-label", f"The label '{name}' is 0 or 1, not {value:g}. Correct it or leave it empty."
-        )
-    return value
+    if name == "lvef":
+        return fields.lvef(cell, name)
+    return fields.truth(cell, name) if name in TASKS else fields.number(cell, name, "bad-label")

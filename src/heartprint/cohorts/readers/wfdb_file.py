@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.readers.source import Recording
+from heartprint.cohorts.readers.source import Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
 MV_PER_UNIT = {"v": 1000.0, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
@@ -40,6 +40,15 @@ class _Header:
     baselines: npt.NDArray[np.float64]
     units: tuple[str, ...]
     checksums: tuple[int, ...]
+
+
+def looks_like_header(head: bytes) -> bool:
+    """Whether a file begins as a WFDB header does."""
+    if b"\0" in head:
+        return False
+    lines = (line.strip() for line in head.decode("utf-8", errors="replace").splitlines())
+    first = next((line for line in lines if line and not line.startswith("#")), "")
+    return re.fullmatch(r"[^\s/]+(?:/\d+)?[ \t]+\d+[ \t]+\d+(?:\.\d+)?.*", first) is not None
 
 
 def read_wfdb(path: Path) -> Recording:
@@ -101,6 +110,7 @@ def _parse(name: str, text: str) -> _Header | None:
 
 def _read_common(folder: Path, header: _Header) -> Recording:
     k, n = len(header.names), header.n_samples
+    check_length(header.file, n)
     file = folder / header.file
     _check_size(file, header.skip + 2 * k * n)
     digital = np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T
@@ -122,6 +132,7 @@ def _read_other(stem: Path) -> Recording:
         raise HeartprintError(
             "bad-header", f"The header {stem.name}.hea is not in WFDB form ({error}). Fetch it again."
         ) from error
+    check_length(stem.name, int(header.sig_len or 0))
     for file in files:
         own = [i for i, f in enumerate(header.file_name) if f == file]
         size = _BYTES_PER_SAMPLE.get(header.fmt[own[0]])

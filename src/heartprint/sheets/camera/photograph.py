@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,21 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.sheets.background import background
+from heartprint.sheets import look
+from heartprint.sheets.background import Background
 from heartprint.sheets.camera import geometry
 from heartprint.sheets.camera.effects import get_effect
 from heartprint.sheets.camera.recipes import Recipe, get_recipe
 from heartprint.sheets.camera.scene import Page, Scene, Surround
-from heartprint.sheets.layout import Layout, get_layout
+from heartprint.sheets.layout import Layout, Strip
 from heartprint.sheets.raster import LARGEST_PX, checked_size, render
+from heartprint.sheets.registry import get_layout
+from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 
 FINER = 2
 """How much finer than the picture a sheet is drawn that will be resampled."""
 
-BLANK_CELL_MM = (100.0, 5.0)
-"""Left and upper edge of a 5 mm cell of the grid in which no name is printed: it is repeated where the grid runs on."""
-
 CELL_MM = 5.0
+"""The grid repeats itself every so many mm."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def photograph(
     recipe: str | Recipe | Mapping[str, Any] = "phone",
     rng: np.random.Generator,
     baseline: Literal["none", "median"] = "none",
+    style: str | Style = ECG_PLOT,
 ) -> Page:
     """Draw an ECG and take a picture of it.
 
@@ -62,6 +67,7 @@ def photograph(
         recipe: Name of a recipe, a `Recipe`, or one as plain data.
         rng: Decides everything (`heartprint.foundation.randomness.generator`): the same stream, the same bytes.
         baseline: See `heartprint.sheets.render`.
+        style: Name of a style, or a `Style`.
 
     Returns:
         ``(height, width)`` uint8, white = 255.
@@ -70,7 +76,9 @@ def photograph(
         HeartprintError: ``unknown-recipe``, ``bad-recipe``, ``unknown-effect``, ``bad-severity``, or what `render`
             raises.
     """
-    return take_photo(leads, sampling_rate, layout, size, recipe=recipe, rng=rng, baseline=baseline).picture
+    return take_photo(
+        leads, sampling_rate, layout, size, recipe=recipe, rng=rng, baseline=baseline, style=style
+    ).picture
 
 
 def take_photo(
@@ -82,9 +90,11 @@ def take_photo(
     recipe: str | Recipe | Mapping[str, Any] = "phone",
     rng: np.random.Generator,
     baseline: Literal["none", "median"] = "none",
+    style: str | Style = ECG_PLOT,
 ) -> Photo:
     """Do what `photograph` does, and tell where everything is and what happened."""
-    chosen, sheet = get_recipe(recipe), get_layout(layout)
+    chosen, look_of = get_recipe(recipe), get_style(style)
+    sheet = placed(get_layout(layout), look_of)
     height, width = checked_size(size)
     runs_on = rng.random() < chosen.grid_runs_on
     effects = chosen.draw(rng)
@@ -92,8 +102,8 @@ def take_photo(
     # What is not moved need not be resampled; what is drawn upon should be fine enough to be drawn upon.
     finer = FINER if scene.moves or scene.marks else 1
     drawn = min(height * finer, LARGEST_PX), min(width * finer, LARGEST_PX)
-    page = render(leads, sampling_rate, sheet, drawn, baseline=baseline)
-    surround = _grid_beyond(sheet, *drawn) if runs_on and scene.moves else None
+    page = render(leads, sampling_rate, layout, drawn, baseline=baseline, style=look_of)
+    surround = _grid_beyond(sheet, look_of, *drawn) if runs_on and scene.moves else None
     picture = scene.take(page, (height, width), surround)
     return Photo(picture, scene.mapping((height, width), (sheet.width_mm, sheet.height_mm)), effects)
 
@@ -189,10 +199,37 @@ def _scene(aspect: float, effects: Iterable[tuple[str, float]], rng: np.random.G
     return scene
 
 
-def _grid_beyond(layout: Layout, height: int, width: int) -> Surround:
-    kx, ky = width / layout.width_mm, height / layout.height_mm
-    left, top = BLANK_CELL_MM
-    return Surround(background(layout, height, width).page, (left * kx, top * ky, CELL_MM * kx, CELL_MM * ky))
+def _grid_beyond(layout: Layout, style: Style, height: int, width: int) -> Surround | None:
+    """The grid as it runs on beyond a sheet; None where the style gives it an end.
+
+    Args:
+        layout: As `placed` by the style.
+        style: The style.
+        height: Of the sheet as drawn, px.
+        width: Likewise.
+    """
+    if any(style.margin_mm) and not style.grid_everywhere:
+        return None
+    # What is printed about the ECG is not repeated: it must not make of one grid many.
+    plain = dataclasses.replace(style, frame=None, margin_mm=(0.0, 0.0, 0.0, 0.0), patient=None, footer=False)
+    return _grid_alone(plain, width / layout.width_mm, height / layout.height_mm, round(layout.height_mm))
+
+
+@functools.lru_cache(maxsize=256)
+def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int) -> Surround:
+    """A patch of grid and the cell of it that continues a sheet, upright.
+
+    Args:
+        style: Without frame, margin and texts.
+        kx: Px per mm along x.
+        ky: Likewise along y.
+        lowest_line: Number of the sheet's lowest line, counted from above: thick lines are counted from there.
+    """
+    width, height = (math.ceil(4 * CELL_MM * k) + 8 for k in (kx, ky))
+    empty = Layout("grid", "", width / kx, height / ky, (Strip("I", 0.0, 0.0, 0.0, 1.0, named=False),))
+    blank = Background(empty, height, width, style, look.LUMA).page
+    top_mm = CELL_MM + (round(empty.height_mm) - lowest_line) % CELL_MM
+    return Surround(blank, (CELL_MM * kx, top_mm * ky, CELL_MM * kx, CELL_MM * ky))
 
 
 def _checked_page(page: Page) -> tuple[int, int]:

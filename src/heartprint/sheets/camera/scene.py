@@ -37,9 +37,9 @@ class Surround:
     """What the paper shows beyond the drawn sheet: a grid that runs on.
 
     Attributes:
-        blank: ``(h, w)`` or ``(h, w, 3)`` uint8, the sheet without ECG, as large as the sheet as drawn.
-        cell: Left, upper edge, width and height of the cell of it that repeats, px. Left and upper edge are whole
-            multiples of width and height, so that the lines run on.
+        blank: ``(h, w)`` or ``(h, w, 3)`` uint8, paper without ECG at the scale of the sheet as drawn.
+        cell: Left, upper edge, width and height of the cell of it that repeats, px; it shows what a sheet shows from
+            its upper left corner.
     """
 
     blank: Page

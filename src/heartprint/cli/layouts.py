@@ -1,0 +1,54 @@
+"""``heartprint layouts``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def layouts(
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="PNG file: all of them, drawn with a simulated ECG.", show_default=False),
+    ] = None,
+    styles: Annotated[bool, typer.Option("--styles", help="The styles instead of the layouts.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List the layouts that sheets can be drawn in, or the styles, and draw them all.
+
+    Example: heartprint layouts --out layouts.png
+    """
+    from heartprint.sheets import LAYOUTS, STYLES
+
+    if out is not None:
+        from heartprint.sheets.gallery import save_contact_sheet
+
+        if styles:
+            save_contact_sheet(out, [LAYOUTS["3x4_ii"]], list(STYLES.values()))
+        else:
+            save_contact_sheet(out, list(LAYOUTS.values()))
+    rows: list[dict[str, Any]]
+    if styles:
+        rows = [{"name": style.name, "description": style.description} for style in STYLES.values()]
+    else:
+        rows = [
+            {
+                "name": layout.name,
+                "description": layout.description,
+                "needs_s": layout.needs_s,
+                "width_mm": layout.width_mm,
+                "height_mm": layout.height_mm,
+                "speeds_mm_per_s": layout.speeds_mm_per_s,
+                "gains_mm_per_mv": layout.gains_mm_per_mv,
+            }
+            for layout in LAYOUTS.values()
+        ]
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for row in rows:
+        needs = "" if styles else f"{row['needs_s']:>5g} s  "
+        print(f"{row['name']:<18}{needs}{row['description']}")

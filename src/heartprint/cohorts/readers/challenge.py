@@ -1,0 +1,110 @@
+"""The PhysioNet/Computing in Cardiology Challenges 2020 and 2021: a header and a ``.mat`` file per ECG.
+
+Perez Alday EA et al., Classification of 12-lead ECGs: the PhysioNet/Computing in Cardiology Challenge 2020, Physiol
+Meas 41:124003 (2020); Reyna MA et al., Will two do? Varying dimensions in electrocardiography, CinC 48 (2021).
+Chapman-Shaoxing-Ningbo, Georgia and CPSC 2018 are published in this form.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.source import Details, LazyRows, Row, Source
+from heartprint.cohorts.readers.wfdb_file import read_wfdb
+from heartprint.foundation.errors import HeartprintError
+
+# Atrial fibrillation, atrial flutter, either; chronic, paroxysmal and rapid atrial fibrillation.
+AF_CODES = frozenset({"164889003", "164890007", "195080001", "426749004", "282825002", "314208002"})
+"""SNOMED CT codes that say atrial fibrillation or flutter."""
+OVER_89 = 300.0
+"""Code for an age over 89 in the part that comes from PTB-XL."""
+STORED_OVER_89 = 90.0
+
+_SITES = {
+    "A": "CPSC",
+    "Q": "CPSC-Extra",
+    "I": "St Petersburg",
+    "S": "PTB",
+    "HR": "PTB-XL",
+    "E": "Georgia",
+    "JS": "Chapman-Shaoxing-Ningbo",
+}
+_COMMENT = re.compile(r"#\s*(Age|Sex|Dx)\s*:\s*(.*?)\s*", re.IGNORECASE)
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Reader of a folder in the Challenges' form, sub-folders included.
+
+    The label ``af`` is 1 where ``Dx`` holds one of `AF_CODES`, 0 where it holds other codes only, and missing where it
+    is empty or unknown. The Challenges give no patients: every ECG is taken for a patient of its own.
+    """
+
+    def open(self, src: Path) -> Source:
+        """List the headers of the folder; nothing is read yet.
+
+        Raises:
+            HeartprintError: ``source-missing``.
+        """
+        headers = sorted(src.rglob("*.hea")) if src.is_dir() else []
+        if not headers:
+            raise HeartprintError(
+                "source-missing", f"{src} holds no header (.hea). Give the folder that holds the .hea and .mat files."
+            )
+
+        def row(i: int) -> Row:
+            header = headers[i]
+            return Row(
+                ecg_id=header.stem,
+                patient_id=header.stem,
+                path=header.relative_to(src).as_posix(),
+                details=partial(_details, header),
+                recording=partial(read_wfdb, header),
+            )
+
+        notes = (
+            "The Challenges give no patient ids: each ECG counts as a patient of its own, so there are no pairs and "
+            "two ECGs of one person may lie on both sides of a split.",
+            "ECGs named HR... are PTB-XL's and S... are PTB's: do not test on them what was trained on those.",
+        )
+        return Source("PhysioNet Challenge", LazyRows(len(headers), row), ("af",), {"reader": "challenge"}, notes)
+
+
+def _details(header: Path) -> Details:
+    try:
+        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise HeartprintError(
+            "file-missing", f"The header {header.name} cannot be read ({error.strerror}). Restore it or fetch it again."
+        ) from error
+    said = {m[1].lower(): m[2] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
+    said = {name: "" if value.lower() == _UNKNOWN else value for name, value in said.items()}
+    prefix = re.match("[A-Z]*", header.stem)
+    return Details(
+        age=_age(said.get("age", "")),
+        sex=fields.sex(said.get("sex", "")),
+        site=_SITES.get(prefix[0] if prefix else ""),
+        labels=_labels(said.get("dx", "")),
+    )
+
+
+def _age(cell: str) -> float | None:
+    value = fields.number(cell, "Age", "bad-age")
+    return STORED_OVER_89 if value == OVER_89 else fields.age_in_years(cell)
+
+
+def _labels(cell: str) -> dict[str, float]:
+    if fields.is_nothing(cell):
+        return {}
+    codes = [code.strip() for code in cell.split(",") if code.strip()]
+    odd = next((code for code in codes if not code.isdecimal()), None)
+    if odd is not None:
+        raise HeartprintError(
+            "bad-label", f"Dx holds '{odd[:40]}', which is no SNOMED CT code. Correct the header or empty its Dx."
+        )
+    return {"af": float(not AF_CODES.isdisjoint(codes))}

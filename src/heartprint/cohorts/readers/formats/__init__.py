@@ -1,0 +1,99 @@
+"""Single files in every format that is read: one file per format, told apart by content, not by extension."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from heartprint.cohorts.readers.formats import csv_file, dicom, edf, hl7, muse, npy, philips, scp
+from heartprint.cohorts.readers.formats.common import Given
+from heartprint.cohorts.readers.source import Recording
+from heartprint.cohorts.readers.wfdb_file import looks_like_header, read_wfdb
+from heartprint.foundation.errors import HeartprintError
+
+__all__ = ["FORMATS", "Format", "Given", "detect", "read_recording"]
+
+# Comments and a DOCTYPE may stand before the root element that tells one XML format from another.
+_HEAD_BYTES = 16_384
+_OF_WFDB = (".hea", ".dat", ".mat")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Args:
+        title: For people.
+        looks_like: Whether a file begins like one of this format, from its first bytes and what the user gave.
+        read: Reads a file.
+    """
+
+    title: str
+    looks_like: Callable[[bytes, Given], bool]
+    read: Callable[[Path, Given], Recording]
+
+
+FORMATS: Mapping[str, Format] = {
+    "dicom": Format("DICOM waveform", lambda head, _: dicom.looks_like(head), dicom.read),
+    "edf": Format("EDF or EDF+", lambda head, _: edf.looks_like(head), edf.read),
+    "hl7": Format("HL7 annotated ECG", lambda head, _: hl7.looks_like(head), hl7.read),
+    "muse": Format("GE MUSE XML", lambda head, _: muse.looks_like(head), muse.read),
+    "npy": Format("NumPy array", lambda head, _: npy.looks_like(head), npy.read),
+    "philips": Format("Philips SierraECG XML", lambda head, _: philips.looks_like(head), philips.read),
+    "scp": Format("SCP-ECG", lambda head, _: scp.looks_like(head), scp.read),
+    "wfdb": Format("WFDB", lambda head, _: looks_like_header(head), lambda path, _: read_wfdb(path)),
+    "csv": Format("CSV of samples", lambda head, given: csv_file.looks_like(head, given.columns), csv_file.read),
+}
+"""By short name; asked in this order."""
+
+
+def detect(path: Path, given: Given | None = None) -> str | None:
+    """The name of a file's format, or None if it is none of `FORMATS`.
+
+    Raises:
+        HeartprintError: ``unreadable-file``.
+    """
+    try:
+        with path.open("rb") as handle:
+            head = handle.read(_HEAD_BYTES)
+    except OSError as error:
+        raise HeartprintError(
+            "unreadable-file", f"{path.name} cannot be opened ({error.strerror}). Check that you may read it."
+        ) from error
+    return next((name for name, form in FORMATS.items() if form.looks_like(head, given or Given())), None)
+
+
+def read_recording(path: Path, given: Given | None = None) -> Recording:
+    """Read one ECG from a file of any format.
+
+    Args:
+        path: The file; of a WFDB record the header, a file of samples, or the name without extension.
+        given: What ``.npy`` and CSV files cannot say themselves.
+
+    Returns:
+        The leads in mV, and what the file says about patient and recording.
+
+    Raises:
+        HeartprintError: ``file-missing``, ``unknown-format``, or what the format's parser raises.
+    """
+    given = given or Given()
+    suffix = path.suffix.lower()
+    header = path.with_suffix(".hea") if suffix in _OF_WFDB else path.with_name(path.name + ".hea")
+    if not path.is_file() and not header.is_file():
+        raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the path.")
+    if header.is_file():
+        return read_wfdb(header)
+    name = detect(path, given)
+    if name is not None:
+        return FORMATS[name].read(path, given)
+    # The suffix does not decide what a file is, but it knows what to say of one that is nothing.
+    if suffix == ".npy":
+        return npy.read(path, given)
+    if suffix in _OF_WFDB:
+        return read_wfdb(path)
+    raise HeartprintError(
+        "unknown-format",
+        f"{path.name} is no ECG file of a known format ({', '.join(f.title for f in FORMATS.values())}). "
+        "Export it in one of these, or leave it out.",
+    )

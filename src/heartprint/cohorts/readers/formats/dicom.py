@@ -1,0 +1,189 @@
+"""DICOM waveforms (PS3.3 A.34 and C.10.9): 12-lead, general and ambulatory ECG storage."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import warnings
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.formats.common import (
+    LEAD_NUMBERS,
+    Given,
+    age_at,
+    age_of,
+    bad_header,
+    compact_moment,
+    mv_per,
+    read_bytes,
+    sex_of,
+    truncated,
+)
+from heartprint.cohorts.readers.source import Details, Recording, check_length
+from heartprint.foundation.errors import HeartprintError
+
+# Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
+_TRANSFER_SYNTAXES = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
+_SAMPLE_TYPES = {"SB": "i1", "UB": "u1", "SS": "i2", "US": "u2", "SL": "i4", "UL": "u4"}
+# As SCP-ECG's (5.6.3-9-61), as MDC's part and code (2:61), or as MDC's two in one number (2 * 65536 + 61).
+_CODED = re.compile(r"(?:5\.6\.3-9-|2:)(\d{1,3})|(131\d{3})")
+_MDC_ECG = 2 * 65536
+_NAMED = re.compile(
+    r"(?:.*\b(?:lead|derivation)\s+|MDC_ECG_LEAD_)?(III|II|I|aVR|aVL|aVF|V[1-6])(?:\s*\(.*)?", re.IGNORECASE
+)
+_AGE = re.compile(r"(\d{1,3})([YMWD])")
+_AGE_UNITS = {"Y": "years", "M": "months", "W": "weeks", "D": "days"}
+_NEEDED = 8
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a file begins as a DICOM file does: 128 bytes of anything, then DICM."""
+    return head[128:132] == b"DICM"
+
+
+def read(path: Path, given: Given) -> Recording:
+    """Read a DICOM ECG.
+
+    Of several multiplex groups the longest that holds at least eight of the twelve leads is taken: the rhythm, not
+    the median beat.
+
+    Returns:
+        Its leads in mV after sensitivity, correction factor and baseline, padding as NaN; patient id, age, sex,
+        date, model and institution where they are given.
+
+    Raises:
+        HeartprintError: ``file-missing``, ``file-too-large``, ``unreadable-file``, ``unsupported-format``,
+            ``no-waveform``, ``bad-header``, ``bad-unit``, ``duplicate-lead``, ``file-truncated``, ``bad-age``,
+            ``bad-date``, ``unknown-sex``.
+    """
+    data, name = read_bytes(path), path.name
+    try:
+        with warnings.catch_warnings():
+            # pydicom warns of values that break the standard; what matters of them is checked here.
+            warnings.simplefilter("ignore")
+            return _read(path, data)
+    except (HeartprintError, MemoryError):
+        raise
+    except Exception as error:
+        # pydicom meets a damaged file with many kinds of error; none of them is ours to tell apart.
+        raise HeartprintError(
+            "unreadable-file",
+            f"{name} is not a whole DICOM file ({type(error).__name__}: {str(error)[:200]}). Export it again.",
+        ) from error
+
+
+def _read(path: Path, data: bytes) -> Recording:
+    import pydicom
+    from pydicom.filereader import read_file_meta_info
+
+    name = path.name
+    meta = read_file_meta_info(path)
+    syntax = str(meta.get("TransferSyntaxUID", ""))
+    if syntax not in _TRANSFER_SYNTAXES:
+        raise HeartprintError(
+            "unsupported-format", f"{name} has the compressed transfer syntax {syntax}. Export it uncompressed."
+        )
+    dataset = pydicom.dcmread(BytesIO(data))
+    groups = [g for g in dataset.get("WaveformSequence", None) or [] if len(_lead_names(g)) >= _NEEDED]
+    if not groups:
+        raise HeartprintError(
+            "no-waveform", f"{name} holds no group of leads to read, perhaps only a picture. Export its waveforms."
+        )
+    group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) / float(g.SamplingFrequency))
+    signal, names = _signal(group, _TRANSFER_SYNTAXES[syntax], name)
+    recorded_at = _recorded_at(dataset)
+    return Recording(
+        signal,
+        names,
+        float(group.SamplingFrequency),
+        patient_id=_text(dataset, "PatientID"),
+        details=Details(
+            recorded_at=recorded_at,
+            age=_age(dataset, recorded_at),
+            sex=sex_of(_text(dataset, "PatientSex"), ("o",)),
+            site=_text(dataset, "InstitutionName") or None,
+            device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
+        ),
+    )
+
+
+def _lead_names(group: Any) -> dict[int, str]:
+    """Channel number to lead name, for the channels that are one of the twelve leads."""
+    names = {}
+    for i, channel in enumerate(group.ChannelDefinitionSequence):
+        source = (channel.get("ChannelSourceSequence", None) or [{}])[0]
+        coded = _CODED.fullmatch(_text(source, "CodeValue"))
+        words = (_text(source, "CodeValue"), _text(source, "CodeMeaning"), _text(channel, "ChannelLabel"))
+        named = next((m for m in map(_NAMED.fullmatch, words) if m), None)
+        number = 0 if not coded else int(coded[1]) if coded[1] else int(coded[2]) - _MDC_ECG
+        if number in LEAD_NUMBERS:
+            names[i] = LEAD_NUMBERS[number]
+        elif named:
+            names[i] = next(lead for lead in LEADS_12 if lead.lower() == named[1].lower())
+    return names
+
+
+def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
+    k, n = int(group.NumberOfWaveformChannels), int(group.NumberOfWaveformSamples)
+    kind = _SAMPLE_TYPES.get(str(group.WaveformSampleInterpretation))
+    if kind is None or int(group.WaveformBitsAllocated) != 8 * int(kind[1]):
+        raise bad_header(name, "describes samples that are no whole numbers of 8, 16 or 32 bits")
+    if not 0 < k <= 1000 or n <= 0 or len(group.ChannelDefinitionSequence) != k:
+        raise bad_header(name, f"promises {k} channels and describes {len(group.ChannelDefinitionSequence)}")
+    check_length(name, n)
+    raw = bytes(group.WaveformData)
+    dtype = np.dtype(order + kind)
+    if len(raw) < k * n * dtype.itemsize:
+        raise truncated(name)
+    names = _lead_names(group)
+    if len(set(names.values())) < len(names):
+        raise HeartprintError("duplicate-lead", f"{name} holds a lead twice in one group. Export the recording again.")
+    digital = np.frombuffer(raw, dtype, count=k * n).reshape(n, k).T[list(names)]
+    channels = [group.ChannelDefinitionSequence[i] for i in names]
+    signal = np.stack([_calibrated(row, channel, name) for row, channel in zip(digital, channels, strict=True)])
+    padding = group.get("WaveformPaddingValue", None)
+    if padding is not None:
+        value = np.frombuffer(padding, dtype)[0] if isinstance(padding, bytes) else padding
+        signal[digital == value] = np.nan
+    return signal, tuple(names.values())
+
+
+def _calibrated(row: npt.NDArray[Any], channel: Any, name: str) -> npt.NDArray[np.float64]:
+    if channel.get("ChannelSensitivity", None) is None:
+        raise bad_header(name, "gives no sensitivity for its channels: the amplitude is unknown")
+    unit = _text((channel.get("ChannelSensitivityUnitsSequence", None) or [{}])[0], "CodeValue")
+    gain = float(channel.ChannelSensitivity) * float(channel.get("ChannelSensitivityCorrectionFactor", None) or 1)
+    baseline = float(channel.get("ChannelBaseline", None) or 0)
+    return np.asarray((row * gain + baseline) * mv_per(unit, name), dtype=np.float64)
+
+
+def _text(item: Any, keyword: str) -> str:
+    value = item.get(keyword, None)
+    return "" if value is None else " ".join(str(value).split())
+
+
+def _recorded_at(dataset: Any) -> dt.datetime | None:
+    together = _text(dataset, "AcquisitionDateTime")
+    if together:
+        return compact_moment(together)
+    for kind in ("Acquisition", "Content", "Study"):
+        date = _text(dataset, f"{kind}Date").replace(".", "")
+        if date:
+            return compact_moment(date + _text(dataset, f"{kind}Time").replace(":", ""))
+    return None
+
+
+def _age(dataset: Any, recorded_at: dt.datetime | None) -> float | None:
+    text = _text(dataset, "PatientAge")
+    found = _AGE.fullmatch(text)
+    if text and not found:
+        raise HeartprintError("bad-age", f"The file gives the age '{text[:20]}', not one like 064Y. Correct the file.")
+    if found:
+        return age_of(float(found[1]), _AGE_UNITS[found[2]])
+    return age_at(recorded_at, compact_moment(_text(dataset, "PatientBirthDate").replace(".", "")))

@@ -1,0 +1,144 @@
+"""HL7 annotated ECG (aECG, HL7 v3 PORT_MT020001; the FDA's format for trials)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.readers.formats.common import (
+    Given,
+    age_at,
+    age_of,
+    bad_header,
+    compact_moment,
+    mv_per,
+    number,
+    numbers,
+    positive,
+    read_xml,
+    sex_of,
+    stacked,
+    text_at,
+    xml_root_name,
+)
+from heartprint.cohorts.readers.source import Details, Recording, check_length
+from heartprint.foundation.errors import HeartprintError
+
+_LEAD = "MDC_ECG_LEAD_"
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+_AGE_UNITS = {"a": "years", "mo": "months", "wk": "weeks", "d": "days", "h": "hours"}
+_REPORTED_AGE = "21612-7"
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a file begins as aECG XML does."""
+    return xml_root_name(head) == "AnnotatedECG"
+
+
+def read(path: Path, given: Given) -> Recording:
+    """Read an annotated ECG.
+
+    Of all sequence sets recorded directly (not derived, such as representative beats) the one with the most leads is
+    taken, and of equals the longest.
+
+    Returns:
+        Its leads in mV; subject id, age (from the date of birth, else as reported), sex, start, model and site.
+
+    Raises:
+        HeartprintError: What `read_xml` raises; ``no-waveform``, ``bad-header``, ``bad-unit``, ``header-mismatch``,
+            ``unreadable-file``, ``file-too-large``, ``bad-age``, ``bad-date``, ``unknown-sex``.
+    """
+    name, root = path.name, read_xml(path)
+    chosen: tuple[Element, Element] | None = None
+    best = (0, 0)
+    for series in root.findall("component/series"):
+        for sequences in series.findall("component/sequenceSet"):
+            leads = [s for s in sequences.findall("component/sequence") if _code(s).startswith(_LEAD)]
+            size = (len(leads), max((len(s.findtext("value/digits") or "") for s in leads), default=0))
+            if size > best:
+                chosen, best = (series, sequences), size
+    if chosen is None:
+        raise HeartprintError(
+            "no-waveform", f"{name} holds annotations, but no lead of a rhythm. Export it with its waveforms."
+        )
+    series, sequences = chosen
+    time = None
+    names, leads_mv = [], []
+    for sequence in sequences.findall("component/sequence"):
+        code = _code(sequence)
+        if code.startswith("TIME_"):
+            time = sequence
+        elif code.startswith(_LEAD):
+            names.append(code.removeprefix(_LEAD))
+            leads_mv.append(_lead(sequence, name))
+    recorded_at = compact_moment(
+        _value(series, "effectiveTime/low")
+        or _value(series, "effectiveTime/center")
+        or _value(root, "effectiveTime/low")
+        or _value(root, "effectiveTime/center")
+    )
+    subject = root.find(".//trialSubject")
+    person = None if subject is None else subject.find("subjectDemographicPerson")
+    identity = None if subject is None else subject.find("id")
+    return Recording(
+        stacked(leads_mv, name),
+        tuple(names),
+        _sampling_rate(time, name),
+        patient_id="" if identity is None else identity.get("extension") or identity.get("root") or "",
+        details=Details(
+            recorded_at=recorded_at,
+            age=_age(root, person, recorded_at),
+            sex=_sex(person),
+            site=text_at(root, ".//testingSite/location/name") or text_at(root, ".//trialSite/location/name") or None,
+            device=text_at(series, "author/seriesAuthor/manufacturedSeriesDevice/manufacturerModelName") or None,
+        ),
+    )
+
+
+def _code(sequence: Element) -> str:
+    code = sequence.find("code")
+    return "" if code is None else code.get("code") or ""
+
+
+def _value(element: Element | None, path: str, attribute: str = "value") -> str:
+    found = None if element is None else element.find(path)
+    return "" if found is None else found.get(attribute) or ""
+
+
+def _lead(sequence: Element, name: str) -> npt.NDArray[np.float64]:
+    value = sequence.find("value")
+    scale = number(_value(value, "scale") or None, name, "scale of a lead")
+    origin = number(_value(value, "origin") or "0", name, "origin of a lead")
+    scale_mv = scale * mv_per(_value(value, "scale", "unit"), name)
+    origin_mv = origin * (mv_per(_value(value, "origin", "unit"), name) if origin else 1.0)
+    digits = numbers(sequence.findtext("value/digits") or "", name)
+    check_length(name, len(digits))
+    return np.asarray(origin_mv + scale_mv * digits, dtype=np.float64)
+
+
+def _sampling_rate(time: Element | None, name: str) -> float:
+    value = None if time is None else time.find("value")
+    unit = _value(value, "increment", "unit")
+    if unit not in _SECONDS:
+        raise bad_header(name, f"gives the time between two samples in '{unit[:20]}', not in s, ms or us")
+    step = positive(_value(value, "increment") or None, name, "time between two samples")
+    return float(round(1 / (step * _SECONDS[unit]), 6))
+
+
+def _sex(person: Element | None) -> str | None:
+    return sex_of(_value(person, "administrativeGenderCode", "code"), ("un", "u"))
+
+
+def _age(root: Element, person: Element | None, recorded_at: dt.datetime | None) -> float | None:
+    age = age_at(recorded_at, compact_moment(_value(person, "birthTime")))
+    if age is not None:
+        return age
+    for said in root.iterfind(".//relatedObservation"):
+        if _code(said) == _REPORTED_AGE and _value(said, "value"):
+            unit = _value(said, "value", "unit")
+            return age_of(number(_value(said, "value"), "the file", "age"), _AGE_UNITS.get(unit, unit))
+    return None

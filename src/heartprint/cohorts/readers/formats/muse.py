@@ -1,0 +1,107 @@
+"""GE MUSE XML (``RestingECG``), as the MUSE system exports it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.readers.formats.common import (
+    Given,
+    age_at,
+    age_of,
+    from_base64,
+    moment_of,
+    mv_per,
+    number,
+    positive,
+    read_xml,
+    sex_of,
+    stacked,
+    text_at,
+    truncated,
+    xml_root_name,
+)
+from heartprint.cohorts.readers.source import Details, Recording, check_length
+from heartprint.foundation.errors import HeartprintError
+
+_UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}
+_INVALID = -32768
+_DATES = ("%m-%d-%Y", "%Y-%m-%d")
+_TIMES = ("%H:%M:%S", "%H:%M")
+
+
+def looks_like(head: bytes) -> bool:
+    """Whether a file begins as MUSE XML does."""
+    return xml_root_name(head) == "RestingECG"
+
+
+def read(path: Path, given: Given) -> Recording:
+    """Read a MUSE export.
+
+    Returns:
+        The leads of the rhythm (not the median beat) in mV; patient id, age, sex, date, device and site.
+
+    Raises:
+        HeartprintError: What `read_xml` raises; ``no-waveform``, ``bad-header``, ``bad-unit``, ``file-truncated``,
+            ``unreadable-file``, ``header-mismatch``, ``bad-age``, ``bad-date``, ``unknown-sex``.
+    """
+    name, root = path.name, read_xml(path)
+    wave = next((w for w in root.findall("Waveform") if text_at(w, "WaveformType").lower() == "rhythm"), None)
+    if wave is None:
+        raise HeartprintError(
+            "no-waveform", f"{name} holds no waveform of the type Rhythm. Export it from MUSE with its waveforms."
+        )
+    exponent = number(text_at(wave, "SampleExponent") or "0", name, "exponent of the sampling rate")
+    if abs(exponent) > 6:
+        raise HeartprintError(
+            "bad-sampling-rate", f"{name} gives its sampling rate as a multiple of 10^{exponent:g} Hz. Export it again."
+        )
+    rate = positive(text_at(wave, "SampleBase") or text_at(wave, "SampleRate") or None, name, "sampling rate")
+    leads = wave.findall("LeadData")
+    patient, test = root.find("PatientDemographics"), root.find("TestDemographics")
+    recorded_at = _moment(text_at(test, "AcquisitionDate"), text_at(test, "AcquisitionTime"))
+    return Recording(
+        stacked([_lead(lead, name) for lead in leads], name),
+        tuple(text_at(lead, "LeadID") for lead in leads),
+        rate * 10.0**exponent,
+        patient_id=text_at(patient, "PatientID"),
+        details=Details(
+            recorded_at=recorded_at,
+            age=_age(patient, recorded_at),
+            sex=sex_of(text_at(patient, "Gender"), ("unknown", "other", "u")),
+            site=text_at(test, "SiteName") or text_at(test, "Site") or None,
+            device=text_at(test, "AcquisitionDevice") or None,
+        ),
+    )
+
+
+def _lead(lead: Element, name: str) -> npt.NDArray[np.float64]:
+    unit = text_at(lead, "LeadAmplitudeUnits")
+    gain = positive(text_at(lead, "LeadAmplitudeUnitsPerBit") or None, name, "amplitude of a bit")
+    data = from_base64(text_at(lead, "WaveFormData"), name)
+    count = number(text_at(lead, "LeadSampleCountTotal") or str(len(data) // 2), name, "number of samples")
+    check_length(name, round(count))
+    if len(data) < 2 * count:
+        raise truncated(name)
+    digital = np.frombuffer(data, dtype="<i2", count=max(0, int(count)))
+    samples = digital * (gain * mv_per(_UNITS.get(unit.upper(), unit), name))
+    samples[digital == _INVALID] = np.nan
+    return samples
+
+
+def _moment(date: str, time: str) -> dt.datetime | None:
+    if not date:
+        return None
+    forms = [f"{d} {t}" for d in _DATES for t in _TIMES] if time else list(_DATES)
+    return moment_of(f"{date} {time}", *forms)
+
+
+def _age(patient: Element | None, recorded_at: dt.datetime | None) -> float | None:
+    age = text_at(patient, "PatientAge")
+    if age:
+        return age_of(number(age, "the file", "age"), text_at(patient, "AgeUnits") or "years")
+    return age_at(recorded_at, _moment(text_at(patient, "DateofBirth"), ""))

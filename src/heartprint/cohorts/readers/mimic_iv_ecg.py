@@ -1,0 +1,148 @@
+"""MIMIC-IV-ECG: Diagnostic Electrocardiogram Matched Subset, in its own folder form.
+
+Gow B et al., MIMIC-IV-ECG (version 1.0), PhysioNet (2023).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.wfdb_file import read_wfdb
+
+RECORDS = "record_list.csv"
+MEASUREMENTS = "machine_measurements.csv"
+PATIENTS = ("patients.csv", "patients.csv.gz")
+"""MIMIC-IV's own table of patients, the only source of sex and age (91 stands for all above 89)."""
+
+_REPORTS = [f"report_{i}" for i in range(18)]
+# The machine's codes for 'missing' lie far above any voltage at the skin.
+_LARGEST_MV = 100.0
+_SEXES = {"f": "female", "m": "male"}
+
+_AF = re.compile(r"\batrial\s+(?:fibrillation|flutter|fib|flut)\b|\ba[- ]?fib\b|\ba[- ]?flutter\b", re.IGNORECASE)
+_EITHER = re.compile(r"(fib(?:rillation)?)\s*(?:/|or|and)\s*(?:atrial\s+)?flut(?:ter)?\b", re.IGNORECASE)
+# 'Sinus rhythm has replaced atrial fibrillation' and the like speak of an earlier ECG.
+_DENIED = re.compile(
+    r"\b(?:no|not|without|absen\w+|replac\w+|resolved|previous\w*|prior|history|compared|former\w*)\b", re.IGNORECASE
+)
+_UNSURE = re.compile(
+    r"\b(?:possib\w+|probab\w+|consider|cannot|can't|rule\s+out|exclude|suggest\w*|suspect\w*|versus|vs|or|likely|may|"
+    r"might|undetermined|questionable|uncertain)\b|\?",
+    re.IGNORECASE,
+)
+_CLAUSE = re.compile(r"[,;:()]|\s-+\s")
+_LATER_DENIED = re.compile(r"\b(?:replaced|resolved|no\s+longer|not|absent|ruled\s+out|excluded)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class MimicIvEcg:
+    """Reader of MIMIC-IV-ECG.
+
+    The label ``af`` comes from the machine's report, statement by statement: 1 if one states atrial fibrillation or
+    flutter; missing if they are only thought possible or probable; 0 if there is a report without them, or if it
+    says that they are gone; missing where there is no report. No cardiologist has confirmed it.
+    """
+
+    def open(self, src: Path) -> Source:
+        """Read the tables.
+
+        Args:
+            src: The folder that holds ``record_list.csv`` and ``files``. ``machine_measurements.csv`` gives the AF
+                label, MIMIC-IV's ``patients.csv`` (or ``.gz``) sex and age; without them these are missing.
+
+        Raises:
+            HeartprintError: ``source-missing`` or ``bad-table``.
+        """
+        records = fields.read_frame(src / RECORDS, ["subject_id", "study_id", "ecg_time", "path"])
+        notes = ["MIMIC-IV shifts dates per patient: only gaps within a patient mean anything."]
+        if (src / MEASUREMENTS).is_file():
+            measured = fields.read_frame(src / MEASUREMENTS, ["study_id", "report_0"], [*_REPORTS[1:], "cart_id"])
+            reports = [c for c in _REPORTS if c in measured.columns]
+            joined = pl.concat_str(reports, separator="\n").str.strip_chars().alias("report")
+            cart = pl.col("cart_id") if "cart_id" in measured.columns else pl.lit("").alias("cart_id")
+            measured = measured.select("study_id", joined, cart).unique("study_id", keep="first")
+            records = records.join(measured, on="study_id", how="left", maintain_order="left")
+            notes.append("AF is what the machine's report states; no cardiologist has confirmed it.")
+        else:
+            notes.append(f"There was no {MEASUREMENTS}: AF is missing.")
+        patients = next((src / name for name in PATIENTS if (src / name).is_file()), None)
+        if patients is not None:
+            known = fields.read_frame(patients, ["subject_id", "gender", "anchor_age", "anchor_year"])
+            known = known.unique("subject_id", keep="first")
+            records = records.join(known, on="subject_id", how="left", maintain_order="left")
+        else:
+            notes.append(f"There was no {PATIENTS[0]} of MIMIC-IV: age and sex are missing.")
+
+        def row(i: int) -> Row:
+            line = {name: cell or "" for name, cell in records.row(i, named=True).items()}
+            return Row(
+                ecg_id=fields.identifier(line["study_id"]),
+                patient_id=fields.identifier(line["subject_id"]),
+                path=line["path"],
+                details=partial(_details, line),
+                recording=partial(_recording, src / line["path"]),
+            )
+
+        return Source("MIMIC-IV-ECG", LazyRows(records.height, row), ("af",), {"reader": "mimic-iv-ecg"}, tuple(notes))
+
+
+def _recording(path: Path) -> Recording:
+    # The leads come as I, II, III, aVR, aVF, aVL: names decide, not places.
+    found = read_wfdb(path)
+    found.signal[np.abs(found.signal) > _LARGEST_MV] = np.nan
+    return found
+
+
+def _details(line: Mapping[str, str]) -> Details:
+    recorded_at = fields.moment(line["ecg_time"], "ecg_time")
+    age = None
+    anchor_age = fields.number(line.get("anchor_age", ""), "anchor_age", "bad-age")
+    anchor_year = fields.number(line.get("anchor_year", ""), "anchor_year", "bad-age")
+    if recorded_at is not None and anchor_age is not None and anchor_year is not None:
+        age = fields.age_in_years(str(anchor_age + recorded_at.year - anchor_year))
+    af = af_in_report(line.get("report", ""))
+    return Details(
+        recorded_at=recorded_at,
+        age=age,
+        sex=fields.sex(line.get("gender", ""), _SEXES),
+        device=fields.text(line.get("cart_id", "")),
+        labels={} if af is None else {"af": af},
+    )
+
+
+def af_in_report(report: str) -> float | None:
+    """Whether a machine's report says atrial fibrillation or flutter.
+
+    Args:
+        report: Statements, one a line.
+
+    Returns:
+        1 stated, 0 not mentioned or gone, None only possible or no report.
+    """
+    if not report.strip():
+        return None
+    unsure = False
+    for statement in report.splitlines():
+        statement = _EITHER.sub(r"\1", statement)
+        found = _AF.search(statement)
+        if not found:
+            continue
+        # 'No P waves found - atrial fibrillation' denies the waves, not the fibrillation: only the clause counts.
+        before = _CLAUSE.split(statement[: found.start()])[-1]
+        after = _CLAUSE.split(statement[found.end() :].lstrip(" ,"))[0]
+        if _DENIED.search(before) or _LATER_DENIED.search(after):
+            continue
+        if _UNSURE.search(before) or _UNSURE.search(after):
+            unsure = True
+            continue
+        return 1.0
+    return None if unsure else 0.0

@@ -1,0 +1,86 @@
+"""The PTB Diagnostic ECG Database: a folder per patient.
+
+Bousseljot R et al., Nutzung der EKG-Signaldatenbank CARDIODAT der PTB über das Internet, Biomed Tech 40:317 (1995).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.source import Details, LazyRows, Row, Source
+from heartprint.cohorts.readers.wfdb_file import read_wfdb
+from heartprint.foundation.errors import HeartprintError
+
+_PATIENT = re.compile(r"patient\d+")
+_COMMENT = re.compile(r"#\s*(age|sex|ECG date|Reason for admission)\s*:\s*(.*?)\s*", re.IGNORECASE)
+_DATES = ("%d/%m/%Y", "%d-%b-%y", "%d-%b-%Y")
+
+
+@dataclass(frozen=True)
+class Ptb:
+    """Reader of the PTB Diagnostic ECG Database.
+
+    The label ``infarction`` is 1 where the reason for admission is a myocardial infarction, 0 where it is another
+    (healthy controls included), and missing where none is given. The Frank leads vx, vy, vz are left out.
+    """
+
+    def open(self, src: Path) -> Source:
+        """List the headers.
+
+        Args:
+            src: The folder that holds ``patient001`` and so on.
+
+        Raises:
+            HeartprintError: ``source-missing``.
+        """
+        headers = [p for p in sorted(src.glob("patient*/*.hea")) if _PATIENT.fullmatch(p.parent.name)]
+        if not headers:
+            raise HeartprintError(
+                "source-missing", f"{src} holds no patient001/*.hea. Give the folder of the PTB database."
+            )
+
+        def row(i: int) -> Row:
+            header = headers[i]
+            return Row(
+                ecg_id=header.stem,
+                patient_id=header.parent.name,
+                path=header.relative_to(src).as_posix(),
+                details=partial(_details, header),
+                recording=partial(read_wfdb, header),
+            )
+
+        notes = ("Most patients of PTB were recorded within weeks of an infarction.",)
+        return Source("PTB Diagnostic ECG", LazyRows(len(headers), row), ("infarction",), {"reader": "ptb"}, notes)
+
+
+def _details(header: Path) -> Details:
+    try:
+        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise HeartprintError(
+            "file-missing", f"The header {header.name} cannot be read ({error.strerror}). Fetch it again."
+        ) from error
+    said = {m[1].lower(): m[2] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
+    reason = said.get("reason for admission", "")
+    return Details(
+        recorded_at=_date(said.get("ecg date", "")),
+        age=fields.age_in_years(said.get("age", "")),
+        sex=fields.sex(said.get("sex", "")),
+        labels={} if fields.is_nothing(reason) else {"infarction": float("myocardial infarction" in reason.lower())},
+    )
+
+
+def _date(cell: str) -> dt.datetime | None:
+    if fields.is_nothing(cell):
+        return None
+    for form in _DATES:
+        try:
+            return dt.datetime.strptime(cell, form)
+        except ValueError:
+            continue
+    raise HeartprintError("bad-date", f"The ECG date '{cell[:40]}' is none like 01/10/1990. Correct or empty it.")

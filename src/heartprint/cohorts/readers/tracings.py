@@ -1,0 +1,132 @@
+"""HDF5 files of tracings as the Telehealth Network of Minas Gerais publishes them (CODE-15%, SaMi-Trop).
+
+``tracings`` is ``(N, 4096, 12)`` at 400 Hz, leads in the usual order, zeros before and after a recording that is
+shorter; ``exam_id``, if there, names the rows. Its unit is not published; see `MV_PER_UNIT`.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.source import Recording
+from heartprint.foundation.errors import HeartprintError
+
+SAMPLING_RATE = 400.0
+MV_PER_UNIT = 1.0
+"""Millivolts, as the organisers of the PhysioNet Challenge 2025 read these files.
+
+The laboratory's own words ('at the scale 1e-4 V: so it should be multiplied by 1000 in order to obtain the signals in
+V') contradict themselves. In steps of 0.1 mV the QRS would be far too small; as mV it is 1.4 to 2 times as high as in
+other sets, so that 0.5 may be nearer to the truth.
+"""
+UNIT_NOTE = (
+    "The unit of the tracings is not published. They are taken for {:g} mV a step; heights cannot be compared with "
+    "those of other sources."
+)
+
+_LONGEST = 100_000
+_MOST = 10_000_000
+# What h5py raises for damaged files, besides what is not there.
+_HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
+
+
+class Tracings:
+    """One file, opened when first needed; a row is read when asked for.
+
+    Args:
+        path: The ``.hdf5`` file.
+        mv_per_unit: Millivolts per stored unit.
+
+    Raises:
+        HeartprintError: ``bad-unit`` if that is no positive number.
+    """
+
+    def __init__(self, path: Path, mv_per_unit: float = MV_PER_UNIT) -> None:
+        if not (np.isfinite(mv_per_unit) and mv_per_unit > 0):
+            raise HeartprintError("bad-unit", f"A step of {mv_per_unit:g} mV is none. Give a positive number.")
+        self.path = path
+        self._mv_per_unit = mv_per_unit
+
+    @cached_property
+    def _data(self) -> Any:
+        import h5py
+
+        if not self.path.is_file():
+            raise HeartprintError("file-missing", f"The file {self.path.name} is missing. Fetch and unzip it.")
+        try:
+            data = h5py.File(self.path, "r")["tracings"]
+            elsewhere = data.external or data.is_virtual
+            shape = data.shape
+        except _HDF5_ERRORS as error:
+            code = "file-truncated" if "truncated" in str(error) else "unreadable-file"
+            raise HeartprintError(
+                code, f"{self.path.name} is not a whole HDF5 file with 'tracings' ({error}). Fetch it again."
+            ) from error
+        if elsewhere or len(shape) != 3 or shape[2] != len(LEADS_12) or not 0 < shape[1] <= _LONGEST:
+            raise HeartprintError(
+                "bad-array",
+                f"The tracings of {self.path.name} have the shape {shape} or lie in other files; (N, 4096, 12) is "
+                "needed. Fetch it again.",
+            )
+        return data
+
+    def __len__(self) -> int:
+        return int(self._data.shape[0])
+
+    @cached_property
+    def row_of(self) -> dict[int, int] | None:
+        """Row by exam id, or None where the file does not name its rows.
+
+        Raises:
+            HeartprintError: As for `recording`.
+        """
+        data = self._data
+        try:
+            if "exam_id" not in data.file:
+                return None
+            ids = data.file["exam_id"]
+            # Checked before anything is read: a damaged header can promise any size.
+            if ids.size != data.shape[0] or ids.size > _MOST or ids.dtype.kind not in "iuf":
+                raise ValueError(f"{ids.size} numbers for {data.shape[0]} ECGs")
+            with np.errstate(invalid="ignore"):
+                ids = np.asarray(ids[:]).reshape(-1).astype(np.int64)
+        except _HDF5_ERRORS as error:
+            raise HeartprintError(
+                "unreadable-file", f"The exam ids of {self.path.name} cannot be read ({error}). Fetch it again."
+            ) from error
+        # Every part ends with a row of exam id 0, which is none.
+        return {int(exam): row for row, exam in enumerate(ids) if int(exam) != 0}
+
+    def recording(self, row: int) -> Recording:
+        """One ECG in mV without the zeros around it.
+
+        Raises:
+            HeartprintError: ``file-missing``, ``file-truncated``, ``unreadable-file`` or ``bad-array``.
+        """
+        data = self._data
+        if not 0 <= row < data.shape[0]:
+            raise HeartprintError(
+                "header-mismatch",
+                f"{self.path.name} has {data.shape[0]} ECGs, the table wants number {row + 1}."
+                " Table and file do not belong together; fetch both again.",
+            )
+        try:
+            with np.errstate(invalid="ignore"):
+                tracing = np.asarray(data[row], dtype=np.float64)
+        except _HDF5_ERRORS as error:
+            raise HeartprintError(
+                "file-truncated", f"ECG number {row + 1} of {self.path.name} cannot be read ({error}). Fetch it again."
+            ) from error
+        return Recording(without_padding(tracing).T * self._mv_per_unit, LEADS_12, SAMPLING_RATE)
+
+
+def without_padding(tracing: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """``(n, 12)`` without the rows at both ends in which every lead is exactly 0."""
+    there = np.flatnonzero((tracing != 0).any(axis=1))
+    return tracing[there[0] : there[-1] + 1] if len(there) else tracing[:0]

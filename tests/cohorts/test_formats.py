@@ -1,0 +1,502 @@
+"""The parsers of single files: what they give for made-up and real files, and that nothing breaks them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import re
+import struct
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heartprint.cohorts.checks import examine
+from heartprint.cohorts.leads import LEADS_8, LEADS_12
+from heartprint.cohorts.readers import FORMATS, Given, Recording, read_recording
+from heartprint.cohorts.readers.formats import detect
+from heartprint.foundation.errors import HeartprintError
+
+from .ecgs import eight_leads, twelve, write_record
+from .hospital_files import (
+    SCP_NUMBERS,
+    WRITERS,
+    Person,
+    scp_default_code,
+    write_dicom,
+    write_edf,
+    write_hl7,
+    write_muse,
+    write_philips,
+    write_samples_csv,
+    write_scp,
+)
+
+RATE = 500
+LEADS = twelve(rate=RATE, seed=3)
+
+
+def equal(got: Recording, stored: np.ndarray) -> None:
+    assert got.sampling_rate == pytest.approx(RATE)
+    for name, row in zip(got.lead_names, got.signal, strict=True):
+        truth = stored[[n.lower() for n in LEADS_12].index(name.lower())]
+        np.testing.assert_allclose(row, truth, atol=1e-9, err_msg=name)
+    assert {n.lower() for n in LEADS_8} <= {n.lower() for n in got.lead_names}
+
+
+def code_of(path: Path, given: Given | None = None) -> str:
+    with pytest.raises(HeartprintError) as caught:
+        read_recording(path, given)
+    assert caught.value.message.endswith(".")
+    assert "\n" not in caught.value.message
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+def test_every_format_gives_back_what_was_written(name: str, tmp_path: Path) -> None:
+    write, _ = WRITERS[name]
+    person = Person("id-7", "M", dt.date(1948, 2, 29), dt.datetime(2020, 2, 29, 0, 0, 1), "PAGE 1")
+    stored = write(tmp_path / "file", LEADS, RATE, person)
+    assert detect(tmp_path / "file") == name
+    got = read_recording(tmp_path / "file")
+    equal(got, stored)
+    assert got.patient_id == "id-7"
+    d = got.details
+    assert (d.recorded_at, d.age, d.sex, d.device) == (person.recorded_at, 72, "male", "PAGE 1")
+
+
+def test_details_that_are_not_there_stay_empty(tmp_path: Path) -> None:
+    for name, (write, _) in WRITERS.items():
+        write(tmp_path / name, LEADS, RATE, Person(sex=""))
+        assert read_recording(tmp_path / name).details.sex is None, name
+
+
+def test_variants_of_philips(tmp_path: Path) -> None:
+    for i, options in enumerate([{"version": "1.03"}, {"encoding": "utf-8"}, {"version": "1.03", "encoding": "utf-8"}]):
+        stored = write_philips(tmp_path / f"{i}", LEADS, RATE, **options)
+        equal(read_recording(tmp_path / f"{i}"), stored)
+    text = (tmp_path / "2").read_text(encoding="utf-8")
+    (tmp_path / "3").write_text(text.replace(' compressmethod="XLI"', ""), encoding="utf-8")
+    equal(read_recording(tmp_path / "3"), stored)
+    write_philips(tmp_path / "old", LEADS, RATE, version="1.02", encoding="utf-8")
+    assert code_of(tmp_path / "old") == "unsupported-format"
+    text = (tmp_path / "1").read_text(encoding="utf-8")
+    for at, (old, new, code) in enumerate(
+        [
+            ("XLI", "ZIP", "unsupported-format"),
+            ('resolution="5"', 'resolution="0"', "bad-header"),
+            ('samplespersecond="500"', 'samplespersecond="fast"', "bad-header"),
+            ('durationperchannel="10500"', 'durationperchannel="60000"', "file-truncated"),
+            ('durationperchannel="10500"', 'durationperchannel="1e300"', "file-too-large"),
+            ("<sex>Female", "<sex>Cat", "unknown-sex"),
+            ("1955-06-30", "30.06.1955", "bad-date"),
+            ("1955-06-30", "1755-06-30", "bad-age"),
+            ("</restingecgdata>", "", "bad-xml"),
+        ]
+    ):
+        assert old in text
+        (tmp_path / f"bad{at}").write_text(text.replace(old, new), encoding="utf-8")
+        assert code_of(tmp_path / f"bad{at}") == code, new
+
+
+def test_leads_of_dicom_are_found_by_code_or_by_name(tmp_path: Path) -> None:
+    import pydicom
+
+    stored = write_dicom(tmp_path / "mdc", LEADS, RATE, mdc=True)
+    equal(read_recording(tmp_path / "mdc"), stored)
+    stored = write_dicom(tmp_path / "a", LEADS, RATE)
+    dataset = pydicom.dcmread(tmp_path / "a")
+    for channel in dataset.WaveformSequence[1].ChannelDefinitionSequence:
+        source = channel.ChannelSourceSequence[0]
+        source.CodeValue, source.CodeMeaning = "X", f"Lead {source.CodeMeaning} (somewhere)"
+    dataset.save_as(tmp_path / "named")
+    equal(read_recording(tmp_path / "named"), stored)
+    for channel in dataset.WaveformSequence[1].ChannelDefinitionSequence:
+        source = channel.ChannelSourceSequence[0]
+        number = SCP_NUMBERS[[n.lower() for n in LEADS_12].index(source.CodeMeaning.split()[1].lower())]
+        source.CodeValue, source.CodeMeaning = str(2 * 65536 + number), "?"
+    dataset.save_as(tmp_path / "number")
+    equal(read_recording(tmp_path / "number"), stored)
+    for i, (change, code) in enumerate(
+        [
+            (lambda g: delattr(g.ChannelDefinitionSequence[0], "ChannelSensitivity"), "bad-header"),
+            (lambda g: setattr(g, "NumberOfWaveformSamples", 5001), "file-truncated"),
+            (lambda g: setattr(g, "NumberOfWaveformSamples", 2**31), "file-too-large"),
+            (lambda g: setattr(g, "NumberOfWaveformChannels", 11), "bad-header"),
+            (lambda g: setattr(g, "WaveformBitsAllocated", 8), "bad-header"),
+            (
+                lambda g: setattr(
+                    g.ChannelDefinitionSequence[3].ChannelSensitivityUnitsSequence[0], "CodeValue", "mm[Hg]"
+                ),
+                "bad-unit",
+            ),
+        ]
+    ):
+        dataset = pydicom.dcmread(tmp_path / "a")
+        change(dataset.WaveformSequence[1])
+        dataset.save_as(tmp_path / f"bad{i}")
+        assert code_of(tmp_path / f"bad{i}") == code
+    dataset = pydicom.dcmread(tmp_path / "a")
+    del dataset.WaveformSequence
+    dataset.save_as(tmp_path / "none")
+    assert code_of(tmp_path / "none") == "no-waveform"
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+@pytest.mark.parametrize("huffman", [True, False])
+@pytest.mark.parametrize("beat_every", [0, 500])
+def test_every_compression_of_scp(order: int, huffman: bool, beat_every: int, tmp_path: Path) -> None:
+    stored = write_scp(tmp_path / "a", LEADS, RATE, order=order, huffman=huffman, beat_every=beat_every)
+    equal(read_recording(tmp_path / "a"), stored)
+
+
+def test_own_huffman_tables_of_scp(tmp_path: Path) -> None:
+    # The standard's table, written out as a file may: prefix and whole bits, mode, value, prefix from its first bit on.
+    rows = []
+    for value in range(-8, 9):
+        bits = scp_default_code(value)
+        rows.append((len(bits), len(bits), 1, value, int(bits[::-1], 2)))
+    rows += [(10, 18, 1, 0, int("1111111110"[::-1], 2)), (10, 26, 1, 0, int("1111111111"[::-1], 2))]
+    table = struct.pack("<HH", 1, len(rows)) + b"".join(struct.pack("<BBBhI", *row) for row in rows)
+    stored = write_scp(tmp_path / "a", LEADS, RATE, own_table=table)
+    equal(read_recording(tmp_path / "a"), stored)
+    wrong = table.replace(struct.pack("<BBBh", 10, 18, 1, 0), struct.pack("<BBBh", 99, 18, 1, 0))
+    write_scp(tmp_path / "b", LEADS, RATE, own_table=wrong)
+    assert code_of(tmp_path / "b") == "bad-header"
+
+
+def test_damaged_scp(tmp_path: Path) -> None:
+    write_scp(tmp_path / "a", LEADS, RATE)
+    whole = bytearray((tmp_path / "a").read_bytes())
+    damaged = bytearray(whole)
+    damaged[-500] ^= 1
+    (tmp_path / "b").write_bytes(damaged)
+    assert code_of(tmp_path / "b") == "bad-checksum"
+    at = whole.index(struct.pack("<HHBB", 2500, 2000, 2, 0))
+    start = at - 16
+    (length,) = struct.unpack_from("<I", whole, start + 4)
+    for value, code in (
+        (struct.pack("<HHBB", 2500, 2000, 2, 1), "unsupported-format"),
+        (struct.pack("<HHBB", 0, 2000, 2, 0), "bad-header"),
+        (struct.pack("<HHBB", 2500, 2000, 9, 0), "bad-header"),
+    ):
+        changed = bytearray(whole)
+        changed[at : at + 6] = value
+        section = bytes(changed[start + 2 : start + length])
+        changed[start : start + 2] = struct.pack("<H", binascii.crc_hqx(section, 0xFFFF))
+        (tmp_path / "c").write_bytes(changed)
+        assert code_of(tmp_path / "c") == code
+
+
+def test_units_and_choices_of_hl7(tmp_path: Path) -> None:
+    stored = write_hl7(tmp_path / "a", LEADS, RATE)
+    text = (tmp_path / "a").read_text()
+    (tmp_path / "mv").write_text(text.replace('<scale value="2.5" unit="uV"/>', '<scale value="0.0025" unit="mV"/>'))
+    equal(read_recording(tmp_path / "mv"), stored)
+    (tmp_path / "ms").write_text(text.replace('value="0.002" unit="s"', 'value="2" unit="ms"'))
+    equal(read_recording(tmp_path / "ms"), stored)
+    aged = text.replace('<birthTime value="19550630"/>', "").replace(
+        "<componentOf><timepointEvent>",
+        '<controlVariable><relatedObservation><code code="21612-7"/><value value="18" unit="mo"/></relatedObservation>'
+        "</controlVariable><componentOf><timepointEvent>",
+    )
+    (tmp_path / "age").write_text(aged)
+    assert read_recording(tmp_path / "age").details.age == pytest.approx(1.5)
+    for i, (pattern, new, code) in enumerate(
+        [
+            (r'unit="uV"/>\s*<digits>', 'unit="mm"/><digits>', "bad-unit"),
+            (r"<digits>", "<digits>1 x ", "unreadable-file"),
+            (r"<digits>", "<digits>1 ", "header-mismatch"),
+            (r'value="0.002" unit="s"', 'value="0" unit="s"', "bad-header"),
+            (r'value="0.002" unit="s"', 'value="0.002" unit="a"', "bad-header"),
+            (r"MDC_ECG_LEAD", "MDC_PRESS", "no-waveform"),
+            (r'code="F"', 'code="W"', "unknown-sex"),
+            (r'value="19550630"', 'value="19551330"', "bad-date"),
+        ]
+    ):
+        changed, n = re.subn(pattern, new, text, count=0 if "LEAD" in pattern else 1)
+        assert n
+        (tmp_path / f"bad{i}").write_text(changed)
+        assert code_of(tmp_path / f"bad{i}") == code, new
+
+
+def test_damaged_muse(tmp_path: Path) -> None:
+    stored = write_muse(tmp_path / "a", LEADS, RATE)
+    text = (tmp_path / "a").read_text(encoding="iso-8859-1")
+    (tmp_path / "born").write_text(text.replace("<PatientAge>63</PatientAge>", ""), encoding="iso-8859-1")
+    assert read_recording(tmp_path / "born").details.age == 63
+    rhythm = text.index("Rhythm")
+    for i, (old, new, code) in enumerate(
+        [
+            ("<WaveformType>Rhythm", "<WaveformType>Other", "no-waveform"),
+            ("MICROVOLTS", "FURLONGS", "bad-unit"),
+            ("UnitsPerBit>4.88", "UnitsPerBit>0", "bad-header"),
+            ("SampleCountTotal>5000", "SampleCountTotal>5001", "file-truncated"),
+            ("SampleCountTotal>5000", "SampleCountTotal>4000", "header-mismatch"),
+            ("SampleCountTotal>5000", "SampleCountTotal>9999999", "file-too-large"),
+            ("<WaveFormData>", "<WaveFormData>%", "unreadable-file"),
+            ("SampleExponent>0", "SampleExponent>99", "bad-sampling-rate"),
+        ]
+    ):
+        changed = text[: rhythm - 20] + text[rhythm - 20 :].replace(old, new, 1)
+        assert changed != text
+        (tmp_path / f"bad{i}").write_text(changed, encoding="iso-8859-1")
+        assert code_of(tmp_path / f"bad{i}") == code, new
+    gap = stored.copy()
+    data = np.rint(gap[0] / 0.00488).astype("<i2")
+    data[100:110] = -32768
+    old = base64.encodebytes(np.rint(gap[0] / 0.00488).astype("<i2").tobytes()).decode()
+    (tmp_path / "gap").write_text(text.replace(old, base64.encodebytes(data.tobytes()).decode()), encoding="iso-8859-1")
+    assert np.flatnonzero(np.isnan(read_recording(tmp_path / "gap").signal[0])).tolist() == list(range(100, 110))
+
+
+def test_damaged_edf(tmp_path: Path) -> None:
+    write_edf(tmp_path / "a", LEADS, RATE)
+    whole = (tmp_path / "a").read_bytes()
+
+    def changed(at: int, text: str, width: int) -> Path:
+        (tmp_path / "b").write_bytes(whole[:at] + text.ljust(width).encode() + whole[at + width :])
+        return tmp_path / "b"
+
+    assert read_recording(changed(88, "Startdate X X X X", 80)).details.recorded_at is None
+    assert read_recording(changed(192, "", 44)).patient_id == ""
+    assert read_recording(changed(192, "", 44)).details.recorded_at == dt.datetime(2019, 5, 31, 14, 7, 9)
+    assert code_of(changed(192, "EDF+D", 44)) == "unsupported-format"
+    assert code_of(changed(236, "11", 8)) == "file-truncated"
+    assert code_of(changed(236, "-1", 8)) == "bad-header"
+    assert code_of(changed(236, "99999999", 8)) == "file-truncated"
+    assert code_of(changed(252, "9999", 4)) == "file-truncated"
+    assert code_of(changed(244, "0", 8)) == "bad-header"
+    units = 256 + 13 * (16 + 80)
+    assert code_of(changed(units, "mmHg", 8)) == "bad-unit"
+    assert code_of(changed(units + 13 * 8, "8.192", 8)) == "bad-header"
+
+
+def test_csv_of_samples(tmp_path: Path) -> None:
+    given = Given(RATE, "uV")
+    stored = write_samples_csv(tmp_path / "a.csv", LEADS)
+    assert detect(tmp_path / "a.csv") == "csv"
+    equal(read_recording(tmp_path / "a.csv", given), stored)
+    names = tuple(f"ch{i}" for i in range(12))
+    write_samples_csv(tmp_path / "b.csv", LEADS, names, ";")
+    assert code_of(tmp_path / "b.csv", given) == "unknown-format"
+    columns = dict(zip(LEADS_12, names, strict=True))
+    equal(read_recording(tmp_path / "b.csv", Given(RATE, "uV", columns)), stored)
+    text = (tmp_path / "a.csv").read_text()
+    (tmp_path / "gap.csv").write_text(text.replace("\n7,", "\n7,,", 1).replace("\n8,", "\n8,NaN,", 1))
+    assert code_of(tmp_path / "gap.csv", given) == "bad-array"
+    (tmp_path / "word.csv").write_text(re.sub(r"\n9,[^,]*", "\n9,high", text))
+    assert code_of(tmp_path / "word.csv", given) == "bad-array"
+    (tmp_path / "gap.csv").write_text(re.sub(r"\n9,[^,]*", "\n9,", text))
+    assert np.isnan(read_recording(tmp_path / "gap.csv", given).signal[0, 9])
+    assert code_of(tmp_path / "a.csv") == "missing-sampling-rate"
+
+
+def test_wfdb_and_arrays_are_files_too(tmp_path: Path) -> None:
+    stored = write_record(tmp_path, "r.1", LEADS, RATE) / 1000
+    np.save(tmp_path / "a", eight_leads(rate=RATE))
+    for name in ("r.1", "r.1.hea", "r.1.dat"):
+        equal(read_recording(tmp_path / name), stored)
+    assert detect(tmp_path / "r.1.hea") == "wfdb"
+    assert read_recording(tmp_path / "a.npy", Given(RATE)).lead_names == LEADS_8
+    assert code_of(tmp_path / "no.dcm") == "file-missing"
+    (tmp_path / "letter.docx").write_bytes(b"PK\3\4" + bytes(1000))
+    assert code_of(tmp_path / "letter.docx") == "unknown-format"
+    (tmp_path / "empty").write_bytes(b"")
+    assert code_of(tmp_path / "empty") == "unknown-format"
+
+
+# Real files
+
+
+def real(shared_data: Path, name: str) -> Path:
+    path = shared_data / "vendor" / name
+    if not path.is_file():
+        pytest.skip(f"no real file here: {path} is absent")
+    return path
+
+
+def test_real_dicom_equals_pydicom(shared_data: Path) -> None:
+    import pydicom
+
+    path = real(shared_data, "dicom_waveform.dcm")
+    got = read_recording(path)
+    rhythm, median = pydicom.dcmread(path).WaveformSequence
+    assert (rhythm.NumberOfWaveformSamples, median.NumberOfWaveformSamples) == (10000, 1200)
+    np.testing.assert_allclose(got.signal, pydicom.dcmread(path).waveform_array(0).T / 1000, atol=1e-12)
+    assert got.lead_names == LEADS_12
+    assert (got.sampling_rate, got.details.age, got.details.sex) == (1000, 42, "female")
+    assert got.details.recorded_at == dt.datetime(2013, 1, 25, 10, 59, 19)
+
+
+def literal_hl7(path: Path) -> dict[str, np.ndarray]:
+    text = path.read_text(encoding="utf-8")
+    form = (
+        r'code="MDC_ECG_LEAD_(\w+)".*?<origin value="0" unit="uV"/>\s*<scale value="2.5" unit="uV"/>.*?<digits>(.*?)<'
+    )
+    # The last twelve are representative beats.
+    found = re.findall(form, text, re.DOTALL)[:12]
+    return {name: np.array(digits.split(), dtype=float) * 0.0025 for name, digits in found}
+
+
+def test_real_hl7_equals_its_digits_and_the_same_ecg_in_scp(shared_data: Path) -> None:
+    truth = literal_hl7(real(shared_data, "hl7_aecg.xml"))
+    assert len(truth) == 12
+    for name in ("hl7_aecg.xml", "scp_ecg.scp"):
+        # The SCP file is the same recording, converted and compressed by another program.
+        got = read_recording(real(shared_data, name))
+        assert (got.sampling_rate, got.patient_id) == (500, "SBJ-123")
+        assert got.details.recorded_at == dt.datetime(2002, 11, 22, 9, 10)
+        assert (got.details.age, got.details.sex, got.details.device) == (49, "male", "ELI250")
+        for lead, row in zip(got.lead_names, got.signal, strict=True):
+            np.testing.assert_allclose(row, truth[lead.upper()], atol=1e-12)
+
+
+def literal_xli(data: bytes) -> list[list[int]]:
+    """As the format is described: codes of 10 bits from a string of bits, a dictionary, one difference at a time."""
+    leads, at = [], 0
+    while at < len(data):
+        size, _, last = struct.unpack_from("<ihh", data, at)
+        bits = "".join(f"{b:08b}" for b in data[at + 8 : at + 8 + size])
+        at += 8 + size
+        table = {i: bytes([i]) for i in range(256)}
+        out, before = b"", b""
+        for code in (int(bits[i : i + 10], 2) for i in range(0, len(bits) - 9, 10)):
+            if code == 1023:
+                break
+            string = table.get(code, before + before[:1])
+            out += string
+            if before and len(table) < 1023:
+                table[len(table)] = before + string[:1]
+            before = string
+        half = len(out) // 2
+        words = [struct.unpack(">h", bytes(pair))[0] for pair in zip(out[:half], out[half:], strict=True)]
+        samples = words[:2]
+        for word in words[2:]:
+            samples.append(2 * samples[-1] - samples[-2] - last)
+            last = word - 64
+        leads.append(samples)
+    return leads
+
+
+def test_real_philips_equals_a_literal_decoder_and_einthoven(shared_data: Path) -> None:
+    path = real(shared_data, "philips_sierra_1.04.xml")
+    got = read_recording(path)
+    text = path.read_text(encoding="utf-16")
+    data = re.search(r"<parsedwaveforms[^>]*>(.*?)<", text, re.DOTALL)
+    leads = literal_xli(base64.b64decode(data[1]))
+    n = got.signal.shape[1]
+    assert n == 5300
+    for i in (0, 1, *range(6, 12)):
+        np.testing.assert_allclose(got.signal[i], np.array(leads[i][:n]) * 0.005, atol=1e-12)
+        # What was cut off: silence and a pulse of 1 mV.
+        assert set(leads[i][n:]) == {0, 200}
+    one, two, three, avr, avl, avf = got.signal[:6]
+    assert np.abs(three - (two - one)).max() <= 0.005
+    assert np.abs(avr + (one + two) / 2).max() <= 0.0101
+    assert np.abs(avl - (one - two / 2)).max() <= 0.0101
+    assert np.abs(avf - (two - one / 2)).max() <= 0.0101
+    assert (got.details.age, got.details.sex, got.details.device) == (60, "male", "PageWriter Touch")
+
+
+def test_every_real_file_passes_the_checks(shared_data: Path) -> None:
+    for path in sorted(real(shared_data, "scp_ecg.scp").parent.iterdir()):
+        got = read_recording(path)
+        examined = examine(got.signal, got.lead_names, got.sampling_rate)
+        assert (examined.unit, examined.n_clipped, examined.n_missing) == ("uV", 0, 0)
+
+
+# Fuzzing
+
+
+def mutant(data: bytes, rng: np.random.Generator) -> bytes:
+    """A file with a few of the things that happen to files."""
+    out = bytearray(data)
+    for _ in range(rng.integers(1, 4)):
+        if not out:
+            break
+        at = int(rng.integers(len(out)))
+        kind = rng.integers(6)
+        if kind == 0:
+            del out[at:]
+        elif kind == 1:
+            out[at] ^= 1 << int(rng.integers(8))
+        elif kind == 2:
+            out[at : at + 4] = rng.bytes(4)
+        elif kind == 3:
+            out[at : at + 4] = [b"\xff\xff\xff\xff", b"\0\0\0\0", b"\xff\xff\xff\x7f", b"9999"][rng.integers(4)]
+        elif kind == 4:
+            span = int(rng.integers(1, 200))
+            del out[at : at + span]
+        else:
+            span = int(rng.integers(1, 200))
+            out[at:at] = out[at : at + span]
+    return bytes(out)
+
+
+def seed_files(name: str, folder: Path) -> list[bytes]:
+    """Small files to start from; headers are a large part of them, so that mutants hit headers too."""
+    short = twelve(0.4, RATE)
+    if name == "csv":
+        write_samples_csv(folder / "f", short)
+    elif name == "npy":
+        np.save(folder / "f.npy", short)
+        (folder / "f.npy").rename(folder / "f")
+    elif name == "wfdb":
+        write_record(folder, "f", short, RATE)
+        (folder / "f.hea").rename(folder / "f")
+    else:
+        WRITERS[name][0](folder / "f", twelve(1, RATE) if name == "edf" else short, RATE)
+    files = [(folder / "f").read_bytes()]
+    if name == "scp":
+        write_scp(folder / "f", twelve(2, RATE), RATE, beat_every=200)
+        files.append((folder / "f").read_bytes())
+    return files
+
+
+def with_right_checksums(data: bytes) -> bytes:
+    """SCP sections with their checksums corrected, so that mutants come past them."""
+    out = bytearray(data)
+    for at in range(22, min(142, len(out) - 9), 10):
+        number, length, index = struct.unpack_from("<HII", out, at)
+        if 1 <= number <= 6 and 16 < length <= len(out) and 0 < index <= len(out) - length + 1:
+            section = bytes(out[index + 1 : index - 1 + length])
+            out[index - 1 : index + 1] = struct.pack("<H", binascii.crc_hqx(section, 0xFFFF))
+    return bytes(out)
+
+
+def fuzz(name: str, folder: Path, n: int) -> None:
+    rng = np.random.default_rng(sum(name.encode()))
+    seeds = seed_files(name, folder)
+    path = folder / ("m.hea" if name == "wfdb" else "m")
+    given = Given(RATE, "uV")
+    slowest = 0.0
+    for i in range(n):
+        data = mutant(seeds[i % len(seeds)], rng)
+        if name == "scp" and i % 4:
+            data = with_right_checksums(data)
+        path.write_bytes(data)
+        start = time.monotonic()
+        detect(path, given)
+        try:
+            got = FORMATS[name].read(path, given)
+            assert got.signal.ndim == 2
+            assert got.signal.dtype == np.float64
+        except HeartprintError as error:
+            assert error.message.endswith("."), error.message
+        slowest = max(slowest, time.monotonic() - start)
+    assert slowest < 5
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_mutants(name: str, tmp_path: Path) -> None:
+    fuzz(name, tmp_path, 300)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_many_mutants(name: str, tmp_path: Path) -> None:
+    fuzz(name, tmp_path, 20_000)
