@@ -7,13 +7,12 @@ import cv2
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders import LoadedModel, load_model
+from heartprint.encoders import LoadedModel
 from heartprint.evaluation.evaluate import SCORE_COLUMNS, evaluate
 from heartprint.evaluation.plots import PLOT_FILES
-from heartprint.finetuning import finetune, score_cohort
+from heartprint.finetuning import score_cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc, average_precision, delong_interval
 from heartprint.metrics.calibration import brier_score
@@ -21,29 +20,6 @@ from heartprint.sheets import PAPER_LAYOUTS
 from tests.finetuning.tiny import make_cohort
 
 QUICK = {"layouts": ("standard",), "resamples": 100, "progress": False}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.set_num_threads(1)
-    where = tmp_path_factory.mktemp("model")
-    cohort = make_cohort(where / "train", 30, 2)
-    finetune(
-        cohort,
-        task="tall",
-        init="random",
-        labels=16,
-        out=where / "model",
-        backbone="small",
-        image_size=64,
-        progress=False,
-    )
-    return where
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> LoadedModel:
-    return load_model(folder / "model")
 
 
 @pytest.fixture(scope="module")

@@ -138,9 +138,10 @@ def test_resuming_after_a_kill_goes_back_to_the_checkpoint(
     assert [int(row["step"]) for row in log(run)] == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_run_from_before_pair_policies_goes_on(whole_run: Path, cohort: Cohort, config: Make, tmp_path: Path) -> None:
+def test_a_run_from_before_some_settings_goes_on(whole_run: Path, cohort: Cohort, config: Make, tmp_path: Path) -> None:
     run = pretrain(cohort, config(), tmp_path / "run", stop_after_steps=3, progress=False)
-    for file, key in (("config.yaml", "pairs"), ("run.json", "pair_flow")):
+    later = (("config.yaml", "pairs"), ("config.yaml", "styles"), ("config.yaml", "recipes"), ("run.json", "pair_flow"))
+    for file, key in later:
         settings = yaml.safe_load((run / file).read_text())
         del settings[key]
         (run / file).write_text(json.dumps(settings))
@@ -148,6 +149,18 @@ def test_a_run_from_before_pair_policies_goes_on(whole_run: Path, cohort: Cohort
     assert weights(run) == weights(whole_run)
     with pytest.raises(HeartprintError, match=r"pairs\.min_gap_days was"):
         pretrain(cohort, config(pairs={"min_gap_days": 1}), run, resume=True, progress=False)
+
+
+def test_a_wide_mixture_resumes_exactly_with_other_workers(cohort: Cohort, config: Make, tmp_path: Path) -> None:
+    wide = {"styles": ("random", "ecg_plot"), "recipes": ("clean", "phone", "fax", "screen"), "image_size": 64}
+    whole = pretrain(cohort, config(**wide), tmp_path / "whole", progress=False)
+    run = pretrain(cohort, config(**wide, workers=1), tmp_path / "run", stop_after_steps=2, progress=False)
+    pretrain(cohort, config(**wide), run, resume=True, progress=False)
+    assert weights(run) == weights(whole)
+    described = load_encoder(whole / "encoder").config
+    assert described.pretraining is not None
+    assert described.pretraining.settings["recipes"] == list(wide["recipes"])  # type: ignore[call-overload]
+    assert "recipes clean, phone, fax, screen" in (whole / "encoder" / "README.md").read_text()
 
 
 def test_a_pair_policy_decides_who_is_seen(cohort: Cohort, config: Make, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import itertools
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -133,6 +134,10 @@ def test_threads_change_nothing_and_are_given_back(leads: np.ndarray) -> None:
             pictures.append([photograph(leads, 500, size=160, rng=generator(0, "t", k)) for k in range(6)])
             assert cv2.getNumThreads() == threads
         assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
+        with ThreadPoolExecutor(4) as pool:
+            shots = list(pool.map(lambda k: photograph(leads, 500, size=160, rng=generator(0, "t", k % 6)), range(24)))
+        assert cv2.getNumThreads() == 3
+        assert all(np.array_equal(shot, pictures[0][k % 6]) for k, shot in enumerate(shots))
     finally:
         cv2.setNumThreads(before)
 

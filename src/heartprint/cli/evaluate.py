@@ -27,13 +27,20 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    battery: Annotated[
+        bool,
+        typer.Option(
+            "--battery", help="Also under the camera's effects, unseen layouts and styles; adds battery.csv and .png."
+        ),
+    ] = False,
+    battery_ecgs: Annotated[int, typer.Option(help="Most ECGs in the battery; half of them positive.", min=20)] = 500,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of a table.")] = False,
 ) -> None:
     """Measure a model on a cohort: AUROC, AUPRC, calibration, decisions at its threshold, each layout.
 
     Patients that took part in pretraining or fine-tuning are refused unless you say what to do with them.
 
-    Example: heartprint evaluate MODEL COHORT --out DIR --exclude-seen
+    Example: heartprint evaluate MODEL COHORT --out DIR --exclude-seen --battery
     """
     from heartprint.cohorts import Cohort
     from heartprint.evaluation.evaluate import evaluate as run
@@ -50,6 +57,8 @@ def evaluate(
         seed=seed,
         batch_size=batch_size,
         device=device,
+        battery=battery,
+        battery_ecgs=battery_ecgs,
     )
     print(jsonlib.dumps(result, indent=2, ensure_ascii=False) if json else _table(result, out))
 
@@ -83,7 +92,23 @@ def _table(result: dict[str, Any], out: Path) -> str:
     delong = result["layouts"][result["primary_layout"]]["auroc_delong"]
     if delong:
         lines.append(f"DeLong, {result['primary_layout']}: {_interval(delong)}")
+    if "battery" in result:
+        lines += ["", *_battery(result["battery"])]
     return "\n".join([*lines, "", f"Written to {out}"])
+
+
+def _battery(tried: dict[str, Any]) -> list[str]:
+    lines = [f"Battery: {tried['ecgs']:,} ECGs, {tried['positive']:,} positive, AUROC {tried['clean']:.3f} when clean"]
+    for kind in ("effect", "recipe", "layout", "style"):
+        if kind in tried:
+            part = tried[kind]
+            worst = part["worst"]
+            severity = f" at severity {worst['severity']}" if worst["severity"] else ""
+            lines.append(
+                f"  {part['conditions']:>3} unseen {kind}s: mean AUROC {part['mean_auroc']:.3f}; worst "
+                f"{worst['name']}{severity}: {worst['auroc']:.3f}"
+            )
+    return lines
 
 
 def _interval(value: dict[str, Any]) -> str:

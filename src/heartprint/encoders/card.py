@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heartprint.encoders.config import CohortSource, EncoderConfig, ModelConfig
+from heartprint.encoders.config import CohortSource, EncoderConfig, ModelConfig, PretrainingSummary
 
 _WARNING = "**Research software, not a medical device.** It must not be used to diagnose, treat or monitor anybody.\n"
 
@@ -78,10 +78,20 @@ def _encoder_lines(config: EncoderConfig) -> list[str]:
         temperature = "" if how.temperature is None else f", temperature {how.temperature:g}"
         lines += [
             f"- {again}pretrained by `{how.method}`: {how.steps:,} steps of {how.batch_size:,} patients or ECGs"
-            f"{temperature}, pages turned by up to {how.max_rotation_deg:g} degrees, seed {how.seed}",
+            f"{temperature}, pages turned by up to {how.max_rotation_deg:g} degrees{_mixture(how)}, seed {how.seed}",
             f"- {again}pretrained on {_cohort(how.cohort)}",
         ]
     return [*lines[:-1], f"{lines[-1]}\n"]
+
+
+def _mixture(how: PretrainingSummary) -> str:
+    """Styles and recipes of the camera, where there was more than the default one."""
+    out = ""
+    for name, default in (("styles", ["ecg_plot"]), ("recipes", ["clean"])):
+        chosen = list(dict.fromkeys(how.settings.get(name, default)))
+        if chosen != default:
+            out += f", {name} {', '.join(chosen)}"
+    return out
 
 
 def _cohort(cohort: CohortSource) -> str:

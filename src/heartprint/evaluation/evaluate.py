@@ -12,7 +12,16 @@ import polars as pl
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.evaluation.plots import draw_plots
+from heartprint.evaluation.battery import (
+    BATTERY_FILE,
+    HEAT_MAP_FILE,
+    MOST_ECGS,
+    choose_ecgs,
+    draw_heat_map,
+    run_battery,
+    summarise_battery,
+)
+from heartprint.evaluation.plots import battery_title, draw_plots
 from heartprint.evaluation.predict import Scores, ready, score_layouts
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
@@ -63,6 +72,8 @@ def evaluate(
     seed: int = 0,
     batch_size: int = 64,
     device: str = "auto",
+    battery: bool = False,
+    battery_ecgs: int = MOST_ECGS,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Evaluate a model and write scores, metrics and plots; the folder is there whole or not at all.
@@ -79,6 +90,9 @@ def evaluate(
         seed: Seed of the bootstrap.
         batch_size: Sheets at a time.
         device: ``auto``, ``cpu`` or ``cuda``; for a model folder.
+        battery: Whether to run the robustness battery on sheets of the first layout too; it adds ``battery.csv`` and
+            ``battery.png`` (see `heartprint.evaluation.battery`).
+        battery_ecgs: Most ECGs that take part in it, as many cases as controls where there are.
         progress: Whether to show progress.
 
     Returns:
@@ -149,6 +163,22 @@ def evaluate(
         "primary_layout": layouts[0],
         "layouts": by_layout,
     }
+    tried = None
+    if battery:
+        scored = part.take(np.flatnonzero(kept))
+        some = choose_ecgs(scored, answers, battery_ecgs)
+        tried = run_battery(
+            loaded,
+            scored.take(some),
+            answers[some],
+            layout=layouts[0],
+            level=level,
+            resamples=resamples,
+            seed=seed,
+            batch_size=batch_size,
+            progress=progress,
+        )
+        result["battery"] = {"ecgs": len(some), "positive": int(answers[some].sum()), **summarise_battery(tried)}
     table = _score_table(cohort, labels, left_out, rows, layouts, scores, loaded.threshold)
     with atomic_folder(out) as folder:
         write_json(folder / METRICS_FILE, result)
@@ -160,6 +190,9 @@ def evaluate(
             logits=dict(zip(layouts, scores.logits[:, kept], strict=True)),
             result=result,
         )
+        if tried is not None:
+            tried.write_csv(folder / BATTERY_FILE)
+            draw_heat_map(tried, folder / HEAT_MAP_FILE, battery_title(result))
     return result
 
 

@@ -67,6 +67,17 @@ def _page(result: Mapping[str, Any]) -> tuple[Any, Any]:
     return figure, axes
 
 
+def battery_title(result: Mapping[str, Any]) -> str:
+    """Title of the battery's heat map, which says where simulated patients took part."""
+    tried = result["battery"]
+    simulated = "SIMULATED PATIENTS - " if result["simulated"] else ""
+    made = "\nModel made with simulated patients" if result["model"]["simulated"] and not simulated else ""
+    return (
+        f"{simulated}{result['task']['title']} - {result['cohort']['name']}: "
+        f"{tried['ecgs']:,} ECGs, {tried['positive']:,} positive{made}"
+    )
+
+
 def _interval(value: Mapping[str, Any]) -> str:
     if value["low"] is None:
         return f"{value['estimate']:.3f}"

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets import PAPER_LAYOUTS, known_style
+from heartprint.sheets.camera import get_recipe
 
 
 class FinetuneConfig(BaseModel):
@@ -26,7 +27,9 @@ class FinetuneConfig(BaseModel):
         batch_size: Sheets at a time; the one to lower when memory runs out.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
         layouts: Layouts that full fine-tuning draws from, one for each view.
-        max_rotation_deg: Largest turn of a page in full fine-tuning, degrees.
+        styles: Styles, likewise; ``random`` draws another one for every view.
+        recipes: Recipes of the camera, likewise; ``clean`` takes no picture.
+        max_rotation_deg: Largest turn of a clean page in full fine-tuning, degrees.
         head_views: Views of each ECG that the head is first fitted on, the encoder frozen.
         head_sheets: Sheets in all for that, above which there are fewer views of each ECG (but at least one).
         epochs: Passes over the labels with all weights learning.
@@ -56,6 +59,8 @@ class FinetuneConfig(BaseModel):
     batch_size: Annotated[int, Field(ge=1)] = 64
     device: str = "auto"
     layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
+    styles: Annotated[tuple[str, ...], Field(min_length=1)] = ("ecg_plot",)
+    recipes: Annotated[tuple[str, ...], Field(min_length=1)] = ("clean",)
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     head_views: Annotated[int, Field(ge=1)] = 4
     head_sheets: Annotated[int, Field(ge=1)] = 4000
@@ -79,3 +84,13 @@ class FinetuneConfig(BaseModel):
         for name in (value,) if isinstance(value, str) else value:
             get_layout(name)
         return value
+
+    @field_validator("styles")
+    @classmethod
+    def _known_styles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(known_style(name) for name in value)
+
+    @field_validator("recipes")
+    @classmethod
+    def _known_recipes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(get_recipe(name).name for name in value)

@@ -26,6 +26,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
+from heartprint.sheets.style import ECG_PLOT
 
 Floats = npt.NDArray[np.float64]
 _TOO_FEW = ("too-few-patients", "one-class-only")
@@ -237,7 +238,13 @@ class _Trainer:
         views = min(config.head_views, max(1, config.head_sheets // len(rows)))
         plan = [b for view in range(views) for b in batches(self.positive, rows, view, config)]
         # The first view is the upright one that is scored in the end, so that the start is no worse than a probe.
-        upright = config.model_copy(update={"layouts": (config.layout,), "max_rotation_deg": 0.0})
+        plain = {
+            "layouts": (config.layout,),
+            "styles": (ECG_PLOT.name,),
+            "recipes": ("clean",),
+            "max_rotation_deg": 0.0,
+        }
+        upright = config.model_copy(update=plain)
         first, others = [b for b in plan if b[0] == 0], [b for b in plan if b[0] > 0]
 
         def drawn() -> Iterator[npt.NDArray[np.uint8]]:

@@ -14,7 +14,7 @@ from heartprint.encoders import LoadedEncoder
 from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.parts import Rows
 from heartprint.foundation.randomness import generator, stable_hash
-from heartprint.sheets import draw_pose
+from heartprint.sheets import draw_sheet
 
 Pages = npt.NDArray[np.uint8]
 _AHEAD = 2
@@ -39,7 +39,7 @@ def draw_views(
         cohort: The ECGs.
         rows: ``(b,)`` which of them.
         epoch: Number of the pass.
-        config: ``layouts``, ``max_rotation_deg``, ``seed``, ``draw``.
+        config: ``layouts``, ``styles``, ``recipes``, ``max_rotation_deg``, ``seed``, ``draw``.
         purpose: Purpose of the random draws.
         part: Number of the training within the run.
 
@@ -51,9 +51,17 @@ def draw_views(
     key = f"{purpose}\x1f{config.draw}\x1f{part}"
     for page, row, ecg_id in zip(pages, rows.tolist(), cohort.records["ecg_id"][rows].to_list(), strict=True):
         rng = generator(config.seed, key, epoch, stable_hash(ecg_id))
-        layout = config.layouts[int(rng.integers(len(config.layouts)))]
-        pose = draw_pose(rng, config.max_rotation_deg) if config.max_rotation_deg else None
-        page[...] = loaded.draw(cohort.signal(row), cohort.sampling_rate(row), layout=layout, pose=pose)
+        page[...] = draw_sheet(
+            cohort.signal(row),
+            cohort.sampling_rate(row),
+            size,
+            rng,
+            layouts=config.layouts,
+            styles=config.styles,
+            recipes=config.recipes,
+            max_rotation_deg=config.max_rotation_deg,
+            baseline=loaded.config.baseline,
+        )
     return pages
 
 

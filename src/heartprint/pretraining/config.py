@@ -9,14 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from heartprint.cohorts import PairPolicy
-from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets import PAPER_LAYOUTS, known_style
+from heartprint.sheets.camera import get_recipe
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 CHANGEABLE = frozenset(
     {"device", "workers", "checkpoint_every", "watch.every", "watch.stop_on_collapse", "watch.tensorboard"}
 )
 """Settings, by dotted name, that may differ when a run is resumed: they say how it runs, not what it computes."""
-_LATER = ("pairs", "chunk_size", "watch")
+_LATER = ("pairs", "chunk_size", "watch", "styles", "recipes")
 """Settings that runs of earlier versions did not have, and that change nothing at their defaults."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,7 +95,9 @@ class PretrainConfig(BaseModel):
         layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
         stretch_layouts: Layouts that half an ECG is drawn in, by ``segments``, by ``bcl_state`` and for patients who by
             ``pairs.single`` give stretches; 5 s must suffice them.
-        max_rotation_deg: Largest turn of a page, degrees.
+        styles: Styles that the views are drawn in, likewise; ``random`` draws another one for every view.
+        recipes: Recipes of the camera by which pictures of the views are taken, likewise; ``clean`` takes none.
+        max_rotation_deg: Largest turn of a clean page, degrees; the camera's recipes have turns of their own.
         baseline: What is done about baseline wander before drawing.
         augment: Augmentations of ``simclr``; the other methods do not look at them.
         pairs: Which two ECGs of a patient make a pair, for ``bcl``, ``bcl_measured`` and ``bcl_state``; the other
@@ -132,6 +135,8 @@ class PretrainConfig(BaseModel):
     image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
     layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
     stretch_layouts: Annotated[tuple[str, ...], Field(min_length=1)] = SHORT_LAYOUTS
+    styles: Annotated[tuple[str, ...], Field(min_length=1)] = ("ecg_plot",)
+    recipes: Annotated[tuple[str, ...], Field(min_length=1)] = ("clean",)
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"
     augment: AugmentConfig = AugmentConfig()
@@ -188,6 +193,16 @@ class PretrainConfig(BaseModel):
         for name in value:
             get_layout(name)
         return value
+
+    @field_validator("styles")
+    @classmethod
+    def _known_styles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(known_style(name) for name in value)
+
+    @field_validator("recipes")
+    @classmethod
+    def _known_recipes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(get_recipe(name).name for name in value)
 
     @field_validator("stretch_layouts")
     @classmethod

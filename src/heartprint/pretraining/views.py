@@ -8,7 +8,7 @@ import numpy.typing as npt
 from heartprint.cohorts import Cohort
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.sheets import draw_pose, render
+from heartprint.sheets import draw_sheet
 
 Page = npt.NDArray[np.uint8]
 
@@ -18,7 +18,7 @@ class Views:
 
     Args:
         cohort: The ECGs.
-        config: ``image_size``, ``layouts``, ``max_rotation_deg``, ``baseline``, ``seed``.
+        config: ``image_size``, ``layouts``, ``styles``, ``recipes``, ``max_rotation_deg``, ``baseline``, ``seed``.
     """
 
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
@@ -71,13 +71,15 @@ class Views:
         decided: str | None,
     ) -> Page:
         config = self.config
-        drawn = layouts[int(rng.integers(len(layouts)))]
-        pose = draw_pose(rng, config.max_rotation_deg) if config.max_rotation_deg else None
-        return render(
+        return draw_sheet(
             signal,
             self.cohort.sampling_rate(row),
-            decided or drawn,
             config.image_size,
-            pose=pose,
+            rng,
+            layouts=layouts,
+            styles=config.styles,
+            recipes=config.recipes,
+            max_rotation_deg=config.max_rotation_deg,
             baseline=config.baseline,
+            layout=decided,
         )

@@ -1,6 +1,7 @@
-"""From an ECG to its image: layouts in millimetres, styles, the raster, the pose, and the truth about all of it."""
+"""From an ECG to its image: layouts in millimetres, styles, the raster, the pose, the camera, and the truth."""
 
 from heartprint.sheets.layout import Layout, Names, Pulse, Strip, columns_layout
+from heartprint.sheets.mix import draw_sheet, known_style
 from heartprint.sheets.pose import Pose, draw_pose
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import LAYOUTS, PAPER_LAYOUTS, get_layout
@@ -20,9 +21,11 @@ __all__ = [
     "Truth",
     "columns_layout",
     "draw_pose",
+    "draw_sheet",
     "draw_style",
     "get_layout",
     "get_style",
+    "known_style",
     "render",
     "render_with_truth",
 ]

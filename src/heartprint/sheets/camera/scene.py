@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -279,15 +280,30 @@ def grey_of(page: Page) -> Page:
     return np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
+_threads_lock = threading.Lock()
+_taking = 0
+_threads_before = 0
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """OpenCV works in the caller's thread alone: loaders already run one process per core."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
+    """OpenCV works in the caller's thread alone: loaders already run one process or thread per core.
+
+    Its setting is that of the process. Of callers in several threads the first changes it, the last gives it back.
+    """
+    global _taking, _threads_before
+    with _threads_lock:
+        if _taking == 0:
+            _threads_before = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _taking += 1
     try:
         yield
     finally:
-        cv2.setNumThreads(before)
+        with _threads_lock:
+            _taking -= 1
+            if _taking == 0:
+                cv2.setNumThreads(_threads_before)
 
 
 def _without_detail(plane: Page, coarser: float) -> Page:
