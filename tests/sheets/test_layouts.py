@@ -301,7 +301,7 @@ def test_verb_lists_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     from PIL import Image
 
     from heartprint.cli.layouts import layouts
-    from heartprint.sheets.gallery import save_contact_sheet
+    from heartprint.sheets.gallery import save_gallery
 
     layouts(out=None, styles=False, as_json=True)
     rows = json.loads(capsys.readouterr().out)
@@ -310,8 +310,8 @@ def test_verb_lists_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     layouts(out=None, styles=True, as_json=False)
     listed = capsys.readouterr().out
     assert all(style in listed for style in STYLES)
-    out = save_contact_sheet(tmp_path / "some.png", [LAYOUTS["3x4"], LAYOUTS["12x1"]])
+    out = save_gallery(tmp_path / "some.png", [LAYOUTS["3x4"], LAYOUTS["12x1"]])
     with Image.open(out) as picture:
         assert picture.size[0] > 600
     with pytest.raises(HeartprintError, match="ends in"):
-        save_contact_sheet(tmp_path / "some.gif", [LAYOUTS["3x4"]])
+        save_gallery(tmp_path / "some.gif", [LAYOUTS["3x4"]])

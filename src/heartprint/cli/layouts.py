@@ -24,12 +24,12 @@ def layouts(
     from heartprint.sheets import LAYOUTS, STYLES
 
     if out is not None:
-        from heartprint.sheets.gallery import save_contact_sheet
+        from heartprint.sheets.gallery import save_gallery
 
         if styles:
-            save_contact_sheet(out, [LAYOUTS["3x4_ii"]], list(STYLES.values()))
+            save_gallery(out, [LAYOUTS["3x4_ii"]], list(STYLES.values()))
         else:
-            save_contact_sheet(out, list(LAYOUTS.values()))
+            save_gallery(out, list(LAYOUTS.values()))
     rows: list[dict[str, Any]]
     if styles:
         rows = [{"name": style.name, "description": style.description} for style in STYLES.values()]

@@ -42,6 +42,7 @@ def _options(
 
 def _register() -> None:
     from heartprint.cli import (
+        contact,
         demo,
         duplicates,
         embed,
@@ -64,6 +65,7 @@ def _register() -> None:
     app.command("info", rich_help_panel=_COHORTS)(info.info)
     app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
+    app.command("contact", rich_help_panel=_COHORTS)(contact.contact)
     app.command("layouts", rich_help_panel=_COHORTS)(layouts.layouts)
     app.command("pretrain", rich_help_panel=_LEARN)(pretrain.pretrain)
     app.command("finetune", rich_help_panel=_LEARN)(finetune.finetune)

@@ -1,0 +1,150 @@
+"""A page to look at before training: sheets of a cohort, and views that belong together as the network reads them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.cohorts import Cohort
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.randomness import generator, stable_hash
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.methods import get_method
+from heartprint.sheets import draw_style, get_layout, get_style, render
+from heartprint.sheets.camera import get_recipe, photograph_sheet
+from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
+from heartprint.sheets.mix import RANDOM_STYLE
+from heartprint.sheets.style import Style, placed
+
+Page = npt.NDArray[np.uint8]
+PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_FINER, _SMALL_PX = 2, (440, 330)
+
+
+def save_contact(
+    cohort: Cohort,
+    config: PretrainConfig,
+    out: str | Path,
+    *,
+    n: int = 8,
+    beside: str | Path | None = None,
+    recipe: str = "phone",
+) -> Path:
+    """Draw a contact page.
+
+    Args:
+        cohort: The ECGs.
+        config: What pretraining would be told: method, layouts, styles, recipes, image size, pair policy.
+        out: PNG file, written whole or not at all.
+        n: Sheets, and items of the method, that are shown.
+        beside: A folder with photographs of ECGs; between them sheets of the cohort are shown as Heartprint's camera
+            sees them, in colour.
+        recipe: The camera's recipe for those.
+
+    Returns:
+        The file.
+
+    Raises:
+        HeartprintError: ``bad-path``, ``no-photographs``, ``unknown-recipe``, or what the method raises, as
+            ``no-pairs``.
+    """
+    target = checked_png(out)
+    chosen = get_recipe(recipe).name
+    photos = [] if beside is None else _photos(Path(beside))
+    method = get_method(config.method)(cohort, config)
+    rng = generator(config.seed, "contact page")
+    simulated = " (SIMULATED PATIENTS)" if cohort.info.simulated else ""
+    rows = rng.permutation(len(cohort))[:n].tolist()
+    layouts = [config.layouts[k % len(config.layouts)] for k in range(len(rows))]
+    sections = [
+        Section(
+            [_colour_sheet(cohort, row, config, layout=layout)[0] for row, layout in zip(rows, layouts, strict=True)],
+            [f"{cohort.ecg_ids[row]}: {layout}" for row, layout in zip(rows, layouts, strict=True)],
+            f"Sheets of {cohort.info.name}{simulated}",
+        )
+    ]
+    pages, captions = [], []
+    for item in rng.permutation(method.n_items)[:n].tolist():
+        for view in method.draw(0, item):
+            pages.append(view.page)
+            captions.append(f"{cohort.ecg_ids[view.row]}: patient {cohort.patient_ids[view.row]}")
+    size = config.image_size
+    sections.append(
+        Section(
+            pages,
+            captions,
+            f"{method.name}: {method.description}, as the network reads them ({size} x {size} px){simulated}",
+            columns=method.n_views * max(1, 8 // method.n_views),
+            cell_px=(max(size, 160), size),
+        )
+    )
+    if photos:
+        sections.append(_side_by_side(cohort, config, photos, chosen, rng))
+    return save_contact_page(sections, target)
+
+
+def _colour_sheet(
+    cohort: Cohort, row: int, config: PretrainConfig, *, layout: str, finer: int = 1
+) -> tuple[Page, tuple[float, float]]:
+    """A sheet in its true proportions, and its width and height in mm."""
+    name = config.styles[stable_hash(str(cohort.ecg_ids[row])) % len(config.styles)]
+    rng = generator(config.seed, "contact style", stable_hash(str(cohort.ecg_ids[row])))
+    style: Style = draw_style(rng) if name == RANDOM_STYLE else get_style(name)
+    page = placed(get_layout(layout), style)
+    scale = finer * min(CELL_PX[0] / page.width_mm, CELL_PX[1] / page.height_mm)
+    size = (round(page.height_mm * scale), round(page.width_mm * scale))
+    sheet = render(
+        cohort.signal(row),
+        cohort.sampling_rate(row),
+        layout,
+        size,
+        baseline=config.baseline,
+        style=style,
+        colour=True,
+    )
+    return sheet, (page.width_mm, page.height_mm)
+
+
+def _side_by_side(
+    cohort: Cohort, config: PretrainConfig, photos: list[tuple[str, Page]], recipe: str, rng: np.random.Generator
+) -> Section:
+    """Photographs, and after each a sheet as the camera sees it."""
+    pictures, captions = [], []
+    rows = rng.permutation(len(cohort))
+    for k, (name, photo) in enumerate(photos):
+        row, layout = int(rows[k % len(rows)]), config.layouts[k % len(config.layouts)]
+        sheet, sheet_mm = _colour_sheet(cohort, row, config, layout=layout, finer=_FINER)
+        camera = generator(config.seed, "contact camera", k)
+        taken = photograph_sheet(sheet, recipe=recipe, rng=camera, sheet_mm=sheet_mm).picture
+        pictures += [photo, taken]
+        captions += [f"{name}: photograph", f"{cohort.ecg_ids[row]}: drawn, {layout}, recipe '{recipe}'"]
+    title = f"Photographs, and sheets that Heartprint drew and photographed ('{recipe}')"
+    return Section(pictures, captions, title, columns=6, cell_px=_SMALL_PX)
+
+
+def _photos(folder: Path) -> list[tuple[str, Page]]:
+    """The pictures of a folder, shrunk, by name.
+
+    Raises:
+        HeartprintError: ``no-photographs``.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    found = []
+    files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else []
+    for file in files:
+        try:
+            with Image.open(file) as opened:
+                picture = ImageOps.exif_transpose(opened).convert("RGB")
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
+            continue  # one broken picture is no reason to see none
+        picture.thumbnail(CELL_PX)
+        found.append((file.name, np.asarray(picture)))
+    if not found:
+        raise HeartprintError(
+            "no-photographs",
+            f"{folder} has no picture that can be read ({', '.join(PHOTO_SUFFIXES)}). Give a folder with photographs.",
+        )
+    return found
