@@ -297,19 +297,30 @@ def test_pulses_on_the_right_move_nothing() -> None:
     assert right.width_mm == left.width_mm == plain.width_mm + 10
 
 
-def test_verb_lists_and_draws(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verb_lists_and_draws(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import Image
 
     from heartprint.cli.layouts import layouts
+    from heartprint.sheets.camera import EFFECTS
     from heartprint.sheets.gallery import save_gallery
 
-    layouts(out=None, styles=False, as_json=True)
+    layouts(out=None, styles=False, effects=False, as_json=True)
     rows = json.loads(capsys.readouterr().out)
     assert [row["name"] for row in rows] == list(LAYOUTS)
     assert rows[0]["needs_s"] == 10.0
-    layouts(out=None, styles=True, as_json=False)
+    layouts(out=None, styles=True, effects=False, as_json=False)
     listed = capsys.readouterr().out
     assert all(style in listed for style in STYLES)
+    monkeypatch.setattr("heartprint.sheets.gallery.EFFECTS_PX", 80)
+    layouts(out=tmp_path / "effects.png", styles=False, effects=True, as_json=True)
+    effects = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in effects] == list(EFFECTS)
+    with Image.open(tmp_path / "effects.png") as picture:
+        assert picture.size[1] > 80 * len(EFFECTS)
+    with pytest.raises(HeartprintError, match="one of them"):
+        layouts(out=None, styles=True, effects=True, as_json=False)
     out = save_gallery(tmp_path / "some.png", [LAYOUTS["3x4"], LAYOUTS["12x1"]])
     with Image.open(out) as picture:
         assert picture.size[0] > 600

@@ -15,23 +15,34 @@ def layouts(
         typer.Option("--out", help="PNG file: all of them, drawn with a simulated ECG.", show_default=False),
     ] = None,
     styles: Annotated[bool, typer.Option("--styles", help="The styles instead of the layouts.")] = False,
+    effects: Annotated[bool, typer.Option("--effects", help="The camera's effects instead of the layouts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List the layouts that sheets can be drawn in, or the styles, and draw them all.
+    """List the layouts that sheets can be drawn in, or the styles, or the camera's effects, and draw them all.
 
     Example: heartprint layouts --out layouts.png
     """
+    from heartprint.foundation.errors import HeartprintError
     from heartprint.sheets import LAYOUTS, STYLES
+    from heartprint.sheets.camera import EFFECTS
 
+    if styles and effects:
+        raise HeartprintError("bad-option", "--styles and --effects are two lists. Ask for one of them at a time.")
     if out is not None:
-        from heartprint.sheets.gallery import save_gallery
+        from heartprint.sheets.gallery import save_effects, save_gallery
 
-        if styles:
+        if effects:
+            save_effects(out)
+        elif styles:
             save_gallery(out, [LAYOUTS["3x4_ii"]], list(STYLES.values()))
         else:
             save_gallery(out, list(LAYOUTS.values()))
     rows: list[dict[str, Any]]
-    if styles:
+    if effects:
+        rows = [
+            {"name": e.name, "description": e.description, "levels": e.levels, "unit": e.unit} for e in EFFECTS.values()
+        ]
+    elif styles:
         rows = [{"name": style.name, "description": style.description} for style in STYLES.values()]
     else:
         rows = [
@@ -50,5 +61,5 @@ def layouts(
         print(json.dumps(rows, ensure_ascii=False))
         return
     for row in rows:
-        needs = "" if styles else f"{row['needs_s']:>5g} s  "
+        needs = f"{row['needs_s']:>5g} s  " if "needs_s" in row else ""
         print(f"{row['name']:<18}{needs}{row['description']}")

@@ -1,4 +1,4 @@
-"""All layouts, or all styles, in one picture, each drawn with the same simulated ECG."""
+"""All layouts, all styles or all effects of the camera in one picture, each with the same simulated ECG."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.layout import Layout
-from heartprint.sheets.raster import Floats, render
+from heartprint.sheets.raster import Floats, Page, render
+from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, placed
 
 RATE = 500
+
+EFFECTS_PX = 400
+"""Width of the pictures of effects."""
 
 
 def example_ecg(seed: int = 3) -> Floats:
@@ -65,3 +69,40 @@ def save_gallery(out: str | Path, layouts: Sequence[Layout], styles: Sequence[St
         for style in styles
     ]
     return save_contact_page([gallery(shown, example_ecg(), RATE)], target)
+
+
+def save_effects(out: str | Path) -> Path:
+    """Draw every effect of the camera at all severities, and six pictures of every recipe, and save it as a PNG file.
+
+    Args:
+        out: The file. Written whole or not at all.
+
+    Raises:
+        HeartprintError: ``bad-path``.
+    """
+    from heartprint.foundation.randomness import generator
+    from heartprint.sheets.camera import EFFECTS, RECIPES, SEVERITIES, Ingredient, Recipe, photograph_sheet
+
+    target, layout = checked_png(out), get_layout("3x4_ii")
+    sheet_mm = (layout.width_mm, layout.height_mm)
+    wide = EFFECTS_PX
+    size = (round(wide * layout.height_mm / layout.width_mm), wide)
+    sheet = render(example_ecg(), RATE, layout, (2 * size[0], 2 * size[1]), colour=True)
+
+    def taken(recipe: Recipe, seed: int) -> Page:
+        return photograph_sheet(sheet, size, recipe=recipe, rng=generator(seed, "gallery"), sheet_mm=sheet_mm).picture
+
+    pictures, captions = [], []
+    for effect in EFFECTS.values():
+        for severity in SEVERITIES:
+            one = Recipe(effect.name, "", (Ingredient(effect.name, 1.0, (severity, severity)),))
+            pictures.append(taken(one, severity))
+            more = effect.description if severity == SEVERITIES[0] else f"{effect.level(severity):g} {effect.unit}"
+            captions.append(f"{effect.name} {severity}: {more}")
+    sections = [Section(pictures, captions, "Effects", len(SEVERITIES), (wide, wide))]
+    for recipe in RECIPES.values():
+        if recipe.ingredients:
+            shots = [taken(recipe, seed) for seed in range(2 * len(SEVERITIES))]
+            title = f"Recipe '{recipe.name}': {recipe.description}"
+            sections.append(Section(shots, [str(k) for k in range(len(shots))], title, len(SEVERITIES), (wide, wide)))
+    return save_contact_page(sections, target)
