@@ -454,18 +454,31 @@ def _area_average(picture: Picture, kx: float, ky: float, height: int, width: in
     Returns:
         The patch of the target that it touches (clipped to the target), its first row and its first column.
     """
+    rows, row = _along_first(picture.coverage, picture.top_mm * ky, ky / picture.fineness, height)
+    columns, column = _along_first(np.ascontiguousarray(rows.T), picture.left_mm * kx, kx / picture.fineness, width)
+    return columns.T, row, column
 
-    def overlap(start: float, k: float, n: int, limit: int) -> tuple[DoubleArray, int]:
-        edges = start + np.arange(n + 1) * (k / picture.fineness)
-        first, last = max(int(np.floor(edges[0])), 0), min(int(np.ceil(edges[-1])), limit)
-        cells = np.arange(first, max(last, first))[:, None]
-        shared = np.minimum(edges[None, 1:], cells + 1) - np.maximum(edges[None, :-1], cells)
-        return np.maximum(shared, 0.0), first
 
-    image = picture.coverage
-    across, row = overlap(picture.top_mm * ky, ky, image.shape[0], height)
-    along, column = overlap(picture.left_mm * kx, kx, image.shape[1], width)
-    return across @ image @ along.T, row, column
+def _along_first(image: FloatArray | DoubleArray, start: float, scale: float, limit: int) -> tuple[DoubleArray, int]:
+    """Area-average along the first axis.
+
+    Args:
+        image: ``(n, m)``, whose rows are ``scale`` px high and begin at ``start`` px.
+        start: See there.
+        scale: See there.
+        limit: Px of the target.
+
+    Returns:
+        ``(k, m)`` and the first pixel.
+    """
+    n = len(image)
+    first, last = max(int(np.floor(start)), 0), min(int(np.ceil(start + n * scale)), limit)
+    # What lies above each edge of a pixel, in rows: differences of it are what lies in between.
+    edges = np.clip((np.arange(first, max(last, first) + 1) - start) / scale, 0, n)
+    whole = np.minimum(edges.astype(np.int64), n - 1)
+    above = np.concatenate([np.zeros_like(image[:1], dtype=np.float64), np.cumsum(image, axis=0, dtype=np.float64)])
+    at_edges = above[whole] + (edges - whole)[:, None] * image[whole]
+    return np.diff(at_edges, axis=0) * scale, first
 
 
 def line_coverage(centres_mm: npt.NDArray[np.floating], pen_mm: float, scale: float, pixels: int) -> FloatArray:
