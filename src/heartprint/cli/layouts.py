@@ -27,7 +27,7 @@ def layouts(
     from heartprint.sheets.camera import EFFECTS
 
     if styles and effects:
-        raise HeartprintError("bad-option", "--styles and --effects are two lists. Ask for one of them at a time.")
+        raise HeartprintError("bad-options", "--styles and --effects are two lists. Ask for one of them at a time.")
     if out is not None:
         from heartprint.sheets.gallery import save_effects, save_gallery
 
