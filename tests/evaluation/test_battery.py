@@ -34,7 +34,7 @@ from tests.finetuning.tiny import make_cohort
 
 @pytest.fixture(scope="module")
 def fresh(folder: Path) -> Cohort:
-    return make_cohort(folder / "fresh", 24, 1, seed=5, prefix="q")
+    return make_cohort(folder / "fresh", 12, 1, seed=5, prefix="q")
 
 
 @pytest.fixture(scope="module")
@@ -124,14 +124,14 @@ def test_what_the_model_has_seen_is_marked(model: LoadedModel, fresh: Cohort) ->
 
 def test_cases_and_controls_are_chosen_evenly_and_by_id(fresh: Cohort) -> None:
     answers = np.zeros(len(fresh))
-    answers[:5] = 1
-    some = choose_ecgs(fresh, answers, 12)
-    assert len(some) == 12
-    assert answers[some].sum() == 5  # all there are
-    few = choose_ecgs(fresh, answers, 6)
-    assert answers[few].sum() == 3
+    answers[:3] = 1
+    some = choose_ecgs(fresh, answers, 10)
+    assert len(some) == 10
+    assert answers[some].sum() == 3  # all there are
+    few = choose_ecgs(fresh, answers, 4)
+    assert answers[few].sum() == 2
     order = np.arange(len(fresh))[::-1]
-    turned = choose_ecgs(fresh.take(order), answers[order], 6)
+    turned = choose_ecgs(fresh.take(order), answers[order], 4)
     assert set(fresh.ecg_ids[few]) == set(fresh.take(order).ecg_ids[turned])
     assert len(choose_ecgs(fresh, answers, 1000)) == len(fresh)
 
@@ -145,9 +145,9 @@ def test_evaluate_writes_table_and_picture(folder: Path, fresh: Cohort, tmp_path
         app, [str(folder / "model"), str(folder / "fresh"), "--out", str(out), *arguments], catch_exceptions=False
     )
     assert said.exit_code == 0, said.output
-    assert "Battery: 20 ECGs" in said.output
+    assert "Battery: 12 ECGs" in said.output
     assert len(pl.read_csv(out / "battery.csv")) == len(conditions("standard"))
-    assert json.loads((out / "metrics.json").read_text())["battery"]["ecgs"] == 20
+    assert json.loads((out / "metrics.json").read_text())["battery"]["ecgs"] == 12
     picture = Image.open(out / "battery.png")
     assert min(picture.size) > 500
     plain = evaluate(folder / "model", fresh, tmp_path / "p", resamples=20, layouts=("standard",), progress=False)
