@@ -119,7 +119,7 @@ def test_bcl_views_are_drawn_independently(cohort: Cohort, config: Make, monkeyp
     """Both views meet every pair of layouts, and their poses are not the same."""
     seen, turns = set(), []
 
-    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, **_: object) -> np.ndarray:
         drawn.append((layout, pose))
         return np.zeros((size, size), np.uint8)
 
@@ -193,7 +193,7 @@ def test_a_third_stretch_is_the_second_half_again(
     """The first view shares no sample with the others, which differ in pose."""
     drawn: list[tuple[np.ndarray, object]] = []
 
-    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, **_: object) -> np.ndarray:
         drawn.append((leads, pose))
         return np.zeros((size, size), np.uint8)
 
@@ -225,7 +225,7 @@ def test_simclr_augments_one_sheet(cohort: Cohort, config: Make, monkeypatch: py
 def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
 
-    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+    def note(leads: object, rate: object, layout: str, size: int, *, pose: object, **_: object) -> np.ndarray:
         drawn.append(layout)
         return np.zeros((size, size), np.uint8)
 
@@ -245,7 +245,7 @@ def test_segments_are_the_two_halves(cohort: Cohort, config: Make, monkeypatch: 
     """No sample is in both views, none is left out, and either half comes first."""
     drawn: list[tuple[np.ndarray, str]] = []
 
-    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, baseline: object) -> np.ndarray:
+    def note(leads: np.ndarray, rate: object, layout: str, size: int, *, pose: object, **_: object) -> np.ndarray:
         drawn.append((leads, layout))
         return np.zeros((size, size), np.uint8)
 
