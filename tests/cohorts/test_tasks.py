@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -65,3 +67,77 @@ def test_absent_label_says_which_there_are() -> None:
 def test_definition_survives_json() -> None:
     for task in TASKS.values():
         assert Task(**task.to_json()) == task
+
+
+# --- tasks of one's own -------------------------------------------------------------------------------------------
+
+
+def written(path: Path, text: str) -> str:
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_a_task_in_a_file(tmp_path: Path) -> None:
+    text = """
+title: LVEF below 30 % in adults
+column: lvef
+comparison: below
+value: 30
+exclude:
+  - {column: age, comparison: below, value: 18}
+  - {column: paced, value: 1}
+  - {column: sex, value: male}
+"""
+    task = get_task(written(tmp_path / "lvef_30.yaml", text))
+    assert (task.name, task.title, task.column) == ("lvef_30", "LVEF below 30 % in adults", "label_lvef")
+    records = pl.DataFrame(
+        {
+            "age": pl.Series([60, 17, 60, None, 60, 60], dtype=pl.Float32),
+            "sex": ["female", "female", "female", None, "male", "female"],
+            "label_lvef": pl.Series([20, 20, 55, 29.9, 20, None], dtype=pl.Float32),
+            "label_paced": pl.Series([0, 0, None, None, 0, 0], dtype=pl.Float32),
+        }
+    )
+    np.testing.assert_array_equal(task.labels(records), [1, NAN, 0, 1, NAN, NAN])
+    with pytest.raises(HeartprintError) as caught:
+        task.labels(records.drop("label_paced"))
+    assert caught.value.code == "label-missing"
+
+
+def test_what_tasks_are_called_by_in_studies_stays() -> None:
+    """Studies name what they have computed by this text."""
+    assert TASKS["af"].to_json() == {
+        "name": "af",
+        "title": "Atrial fibrillation or flutter",
+        "column": "label_af",
+        "comparison": "equals",
+        "value": 1.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("column: lvef", "bad-config"),
+        ("column: lvef\nvalue: 3\ncomparison: under", "bad-config"),
+        ("column: lvef\nvalue: 3\nexclud: []", "bad-config"),
+        ("column: [1", "config-damaged"),
+        ("name: af\ncolumn: lvef\nvalue: 3", "bad-task-name"),
+        ("name: LV EF\ncolumn: lvef\nvalue: 3", "bad-task-name"),
+    ],
+)
+def test_wrong_files_are_told(text: str, code: str, tmp_path: Path) -> None:
+    with pytest.raises(HeartprintError) as caught:
+        get_task(written(tmp_path / "own.yaml", text))
+    assert caught.value.code == code
+
+
+def test_numbers_are_not_compared_with_words() -> None:
+    records = pl.DataFrame({"sex": ["female"], "label_af": [1.0]})
+    for column, value in (("sex", 1.0), ("label_af", "yes")):
+        with pytest.raises(HeartprintError) as caught:
+            Task("x", "X", column, "equals", value).labels(records)
+        assert caught.value.code == "bad-task"
+    with pytest.raises(HeartprintError) as caught:
+        get_task("/no/such/task.yaml")
+    assert caught.value.code == "config-missing"

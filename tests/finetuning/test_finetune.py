@@ -136,3 +136,24 @@ def test_unknown_settings_are_refused() -> None:
     with pytest.raises(HeartprintError) as caught:
         FinetuneConfig(layouts=("standart",))
     assert caught.value.code == "unknown-layout"
+
+
+def test_a_task_of_ones_own_goes_into_the_folder_whole(cohort: Cohort, tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text(
+        "title: Short T waves\ncolumn: tall\nvalue: 0\nexclude: [{column: sex, value: nobody}]\n", encoding="utf-8"
+    )
+    out = tmp_path / "m"
+    finetune(
+        cohort,
+        task=str(tmp_path / "short.yaml"),
+        init="random",
+        labels=16,
+        out=out,
+        backbone="small",
+        image_size=64,
+        progress=False,
+    )
+    task = load_model(out).config.task
+    assert (task.name, task.title) == ("short", "Short T waves")
+    assert [c.column for c in task.exclude] == ["sex"]
+    np.testing.assert_array_equal(task.labels(cohort.records), 1 - cohort.labels("tall"))

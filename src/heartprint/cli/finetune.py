@@ -10,7 +10,9 @@ import typer
 
 def finetune(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
-    task: Annotated[str, typer.Option(help="af, female, lvef_below_40, or a 0/1 label column of the cohort.")],
+    task: Annotated[
+        str, typer.Option(help="af, female, lvef_below_40, a 0/1 label column of the cohort, or a task's YAML file.")
+    ],
     init: Annotated[str, typer.Option(help="'heartprint', a run, encoder or model folder, 'imagenet' or 'random'.")],
     labels: Annotated[str, typer.Option(help="Label budget: patients (150), a share of them (0.01), or 'all'.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],

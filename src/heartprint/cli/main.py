@@ -51,6 +51,7 @@ def _register() -> None:
         finetune,
         info,
         ingest,
+        label,
         layouts,
         predict,
         pretrain,
@@ -63,6 +64,7 @@ def _register() -> None:
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
+    app.command("label", rich_help_panel=_COHORTS)(label.label)
     app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
     app.command("contact", rich_help_panel=_COHORTS)(contact.contact)

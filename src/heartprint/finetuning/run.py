@@ -59,7 +59,12 @@ def finetune(
     definition = get_task(task, cohort.records)
     answers = definition.labels(used.records)
     rows = draw_budgets(
-        used.patient_ids, answers, [budget], seed=config.seed, draw=config.draw, purpose=f"finetune\x1f{task}"
+        used.patient_ids,
+        answers,
+        [budget],
+        seed=config.seed,
+        draw=config.draw,
+        purpose=f"finetune\x1f{definition.name}",
     )[budget]
     loaded = (
         init

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from heartprint.cohorts.tasks import TASK_SUFFIXES, TaskDefinition
+
 Budget = int | float | Literal["all"]
 Mode = Literal["probe", "full"]
 
@@ -171,7 +173,8 @@ class StudyConfig(_Strict):
         protocol: How labelled and test patients of home are kept apart.
         ecgs_per_patient: ``one`` learns from and tests on one ECG of each patient (the choice depends on the
             patient and the seed alone); ``all`` uses every ECG. Pretraining always has them all.
-        tasks: Task names.
+        tasks: Names of tasks, built-in or of ``define``, or of 0/1 label columns of the home cohort.
+        define: Tasks of the study's own, by name.
         budgets: Label budgets: numbers of patients, shares in (0, 1), or ``all``.
         draws: Number of label draws per budget (``all`` has one).
         mode: ``probe`` (linear probe on embeddings) or ``full`` (full fine-tuning) for every cell.
@@ -194,6 +197,7 @@ class StudyConfig(_Strict):
     protocol: Protocol
     ecgs_per_patient: Literal["one", "all"] = "all"
     tasks: Annotated[list[str], Field(min_length=1)]
+    define: dict[str, TaskDefinition] = {}
     budgets: Annotated[list[Budget], Field(min_length=1)]
     draws: Annotated[int, Field(ge=1, le=1000)] = 20
     mode: Mode = "probe"
@@ -247,6 +251,11 @@ class StudyConfig(_Strict):
             raise ValueError("full asks for more draws than the study has")
         if len(set(self.tasks)) < len(self.tasks):
             raise ValueError("a task is listed twice")
+        for name in self.tasks:
+            if Path(name).suffix in TASK_SUFFIXES:
+                raise ValueError(f"tasks are named: write what {name} says below 'define', and its name in 'tasks'")
+        for name, definition in self.define.items():
+            definition.task(name)
         return self
 
     def encoder(self, name: str) -> EncoderEntry:

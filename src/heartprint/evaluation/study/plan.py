@@ -135,7 +135,7 @@ def make_plan(config: StudyConfig, cohorts: dict[str, Cohort]) -> Plan:
         folds = np.where(patient_uniforms(home.patient_ids, config.seed) < config.protocol.split, 0, -1)
     _no_shared_patients(config, cohorts)
     n_folds = config.protocol.n_folds
-    tasks = {name: get_task(name, home.records) for name in config.tasks}
+    tasks = {name: get_task(name, home.records, config.define) for name in config.tasks}
     labels = {name: task.labels(home.records) for name, task in tasks.items()}
     tests: dict[tuple[str, int], list[TestSet]] = {}
     absent: dict[tuple[str, str], str] = {}

@@ -1,0 +1,372 @@
+"""Labels from measurements: each ECG gets the value that was measured nearest to it, if that is near enough."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import polars as pl
+
+from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
+from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.files import atomic_path, sha256_file, write_json
+
+Side = Literal["before", "after", "either"]
+Status = Literal["linked", "ambiguous", "out_of_window", "no_event", "no_date"]
+
+COLUMNS = {"patient": "subject_id", "time": "time", "code": "code", "value": "numeric_value"}
+"""What is needed of an event, and the column of it in MEDS (Medical Event Data Standard)."""
+
+PRESETS: dict[str, dict[str, str]] = {
+    "meds": COLUMNS,
+    "mimic-iv-echo": {
+        "patient": "subject_id",
+        "time": "measurement_datetime",
+        "code": "measurement",
+        "value": "result",
+    },
+}
+"""Column maps by name."""
+
+_UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """What became of ECGs and events.
+
+    Attributes:
+        ecgs: ECGs of the cohort.
+        linked: ECGs that got a value.
+        ambiguous: ECGs with two nearest events, equally far, of different values: they get none.
+        out_of_window: ECGs whose patient has events, but none in the window.
+        no_event: ECGs whose patient has none.
+        no_date: ECGs without a date.
+        events: Events of the code, of anybody.
+        events_without_value: Those of them without a number.
+        events_without_time: Those of them without a time.
+        events_of_others: Usable events of people who are not in the cohort.
+        median_gap_days: Median distance of the linked events from their ECGs.
+    """
+
+    ecgs: int
+    linked: int
+    ambiguous: int
+    out_of_window: int
+    no_event: int
+    no_date: int
+    events: int
+    events_without_value: int
+    events_without_time: int
+    events_of_others: int
+    median_gap_days: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Measurements of one kind.
+
+    Attributes:
+        table: ``patient_id`` (text), ``time`` (date and time), ``value`` (number); none of them missing.
+        whole_days: Whether times are dates: windows then count days.
+        n: Events of the code, usable or not.
+        without_value: Those without a number.
+        without_time: Those without a time.
+    """
+
+    table: pl.DataFrame
+    whole_days: bool
+    n: int
+    without_value: int
+    without_time: int
+
+
+def parse_window(text: str) -> dt.timedelta:
+    """Read a length of time: ``15d``, ``12h``, ``2w``, ``90min``.
+
+    Raises:
+        HeartprintError: ``bad-window``.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|h|d|w)\s*", text)
+    if found is None:
+        raise HeartprintError("bad-window", f"'{text}' is no length of time. Give a number and a unit: 15d, 12h, 2w.")
+    seconds = float(found[1]) * _UNITS_S[found[2]]
+    if seconds > 200 * 366 * 86400:
+        raise HeartprintError("bad-window", f"{text} is longer than anybody lives. Give a shorter window.")
+    return dt.timedelta(seconds=seconds)
+
+
+def read_events(path: str | Path, codes: Sequence[str], columns: Mapping[str, str] = COLUMNS) -> Events:
+    """Read the measurements of one kind.
+
+    Args:
+        path: Parquet or CSV (also ``.csv.gz``) file, or a folder of parquet files (the shards of a MEDS dataset).
+        codes: Which events count; none = all of them, for a file that holds nothing else.
+        columns: Column for each of ``patient``, ``time``, ``code`` and ``value``.
+
+    Raises:
+        HeartprintError: ``events-missing``, ``bad-table`` or ``unknown-code``.
+    """
+    source, every = _scan(Path(path))
+    wanted = {what: columns.get(what, COLUMNS[what]) for what in COLUMNS}
+    if not codes:
+        del wanted["code"]
+    lacking = [name for name in wanted.values() if name not in every]
+    if lacking:
+        raise HeartprintError(
+            "bad-table",
+            f"{path} has no column '{lacking[0]}'; it has {', '.join(every[:20])}. Say which is which, e.g. "
+            "--columns patient=subject_id,time=date,code=name,value=result.",
+        )
+    try:
+        if codes:
+            code = pl.col(wanted["code"]).cast(pl.String).str.strip_chars()
+            chosen = source.filter(code.is_in(list(codes)))
+        else:
+            chosen = source
+        table = chosen.select(
+            pl.col(wanted["patient"]).cast(pl.String).str.strip_chars().alias("patient_id"),
+            pl.col(wanted["time"]).alias("time"),
+            pl.col(wanted["value"]).alias("value"),
+        ).collect()
+        if codes and table.is_empty():
+            known = source.group_by(code.alias("c")).len().sort("len", descending=True).head(2000).collect()
+            raise unknown_name("code", codes[0], [str(c) for c in known["c"].drop_nulls().to_list()])
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(Path(path), error) from error
+    table, whole_days = _timed(table)
+    table = table.with_columns(_number(table).alias("value"))
+    without_value = table["value"].null_count()
+    without_time = table.filter(pl.col("value").is_not_null())["time"].null_count()
+    usable = table.drop_nulls()
+    return Events(usable, whole_days, table.height, without_value, without_time)
+
+
+def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
+    if not path.exists():
+        raise HeartprintError("events-missing", f"There is no file {path}. Give a CSV or parquet file of measurements.")
+    try:
+        if path.is_dir():
+            if not any(path.rglob("*.parquet")):
+                raise HeartprintError(
+                    "events-missing", f"{path} has no parquet file. Give the folder of a MEDS dataset."
+                )
+            frame = pl.scan_parquet(path / "**" / "*.parquet", missing_columns="insert", extra_columns="ignore")
+        elif path.suffix == ".parquet":
+            frame = pl.scan_parquet(path)
+        else:
+            # As text: what is a number and what a time is decided column by column, and one odd cell ends nothing.
+            frame = pl.scan_csv(path, infer_schema=False)
+        return frame, frame.collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> HeartprintError:
+    return HeartprintError(
+        "bad-table",
+        f"{path} cannot be read as a table ({type(error).__name__}: {str(error).splitlines()[0][:200]}). "
+        "Give a CSV file with a header in UTF-8, or parquet.",
+    )
+
+
+def _timed(table: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
+    """Times as microseconds without a time zone; whether they are dates only."""
+    column = table["time"]
+    if column.dtype == pl.String:
+        text = column.str.strip_chars().str.replace("T", " ", literal=True).str.replace(r"(\.\d+|Z|\+00:00)+$", "")
+        days = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)
+        exact = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False)
+        minutes = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M", strict=False)
+        whole = days.count() > 0 == exact.count() + minutes.count()
+        found = exact.zip_with(exact.is_not_null(), minutes).zip_with(exact.is_not_null() | minutes.is_not_null(), days)
+        return table.with_columns(found.alias("time")), whole
+    if column.dtype == pl.Date:
+        return table.with_columns(column.cast(pl.Datetime("us")).alias("time")), True
+    if isinstance(column.dtype, pl.Datetime):
+        plain = column.dt.replace_time_zone(None) if column.dtype.time_zone else column
+        return table.with_columns(plain.cast(pl.Datetime("us")).alias("time")), False
+    raise HeartprintError(
+        "bad-table", f"The column of times holds {column.dtype}. Give dates, or dates and times (2019-03-31 14:05:00)."
+    )
+
+
+def _number(table: pl.DataFrame) -> pl.Series:
+    """Values as numbers; what is none is missing. ``55-60`` is the middle of a range, as reports give an LVEF."""
+    column = table["value"]
+    if column.dtype == pl.String:
+        text = column.str.strip_chars().str.strip_suffix("%").str.strip_chars()
+        single = text.cast(pl.Float64, strict=False)
+        ends = text.str.extract_groups(r"^(\d+(?:\.\d+)?)\s*(?:-|to|–)\s*(\d+(?:\.\d+)?)$")
+        low = ends.struct.field("1").cast(pl.Float64, strict=False)
+        high = ends.struct.field("2").cast(pl.Float64, strict=False)
+        column = single.zip_with(single.is_not_null(), (low + high) / 2)
+    elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
+        column = column.cast(pl.Float64)
+    else:
+        raise HeartprintError("bad-table", f"The column of values holds {column.dtype}. Give numbers.")
+    finite = column.is_finite().fill_null(False)
+    return pl.Series("value", [None] * len(column), dtype=pl.Float64).zip_with(~finite, column)
+
+
+def link(
+    records: pl.DataFrame, events: Events, *, within: dt.timedelta, side: Side = "either"
+) -> tuple[pl.DataFrame, Linkage]:
+    """Find the event nearest to each ECG.
+
+    Args:
+        records: A cohort's table.
+        events: From `read_events`.
+        within: Largest distance, inclusive. Where events have dates only, ECGs count by their dates too.
+        side: ``before`` the ECG, ``after`` it, or ``either``; the moment itself is on both.
+
+    Returns:
+        A row per ECG, in order: ``value`` (null = none), ``gap_days`` (after minus before; null where not linked),
+        ``status``; and the counts.
+    """
+    if side not in get_args(Side):
+        raise unknown_name("side", str(side), list(get_args(Side)))
+    moment = pl.col("recorded_at").dt.truncate("1d") if events.whole_days else pl.col("recorded_at")
+    ecgs = records.select("patient_id", moment.cast(pl.Datetime("us")).alias("at")).with_row_index("row")
+    of_patients = events.table.join(ecgs.select("patient_id").unique(), on="patient_id", how="semi")
+    # Of the events at one moment only their values matter, and whether they are the same.
+    moments = of_patients.group_by("patient_id", "time").agg(
+        pl.col("value").min().alias("value"), (pl.col("value").min() != pl.col("value").max()).alias("several")
+    )
+    moments = moments.sort("time")
+    dated = ecgs.drop_nulls("at").sort("at")
+    sides: list[Literal["backward", "forward"]] = []
+    if side != "after":
+        sides.append("backward")
+    if side != "before":
+        sides.append("forward")
+    nearest: pl.DataFrame | None = None
+    for strategy in sides:
+        found = dated.join_asof(
+            moments.with_columns(pl.col("time").alias("of_event")),
+            left_on="at",
+            right_on="time",
+            by="patient_id",
+            strategy=strategy,
+            tolerance=within,
+            check_sortedness=False,
+        ).select("row", "at", pl.col("of_event"), pl.col("value"), pl.col("several"))
+        found = found.drop_nulls("of_event").with_columns((pl.col("of_event") - pl.col("at")).abs().alias("gap"))
+        nearest = found if nearest is None else pl.concat([nearest, found]).unique(["row", "of_event"])
+    assert nearest is not None
+    best = nearest.filter(pl.col("gap") == pl.col("gap").min().over("row")).sort("row", "of_event")
+    joined = best.group_by("row").agg(
+        pl.col("value").first(),
+        pl.col("several").any() | (pl.col("value").n_unique() > 1),
+        (pl.col("of_event") - pl.col("at")).first().dt.total_microseconds().alias("gap"),
+    )
+    table = ecgs.join(joined, on="row", how="left", maintain_order="left")
+    has = pl.col("patient_id").is_in(of_patients["patient_id"].unique().implode())
+    status = (
+        pl.when(pl.col("at").is_null())
+        .then(pl.lit("no_date"))
+        .when(~has)
+        .then(pl.lit("no_event"))
+        .when(pl.col("value").is_null())
+        .then(pl.lit("out_of_window"))
+        .when(pl.col("several"))
+        .then(pl.lit("ambiguous"))
+        .otherwise(pl.lit("linked"))
+    )
+    table = table.with_columns(status.alias("status"))
+    linked = pl.col("status") == "linked"
+    table = table.select(
+        pl.when(linked).then(pl.col("value")).alias("value"),
+        pl.when(linked).then(pl.col("gap") / 86400e6).alias("gap_days"),
+        "status",
+    )
+    counts = dict(table.group_by("status").len().rows())
+    gap = table["gap_days"].abs().median()
+    return table, Linkage(
+        ecgs=records.height,
+        events=events.n,
+        events_without_value=events.without_value,
+        events_without_time=events.without_time,
+        events_of_others=events.table.height - of_patients.height,
+        median_gap_days=None if gap is None else float(gap),  # type: ignore[arg-type]
+        **{name: int(counts.get(name, 0)) for name in get_args(Status)},
+    )
+
+
+def label_cohort(
+    folder: str | Path,
+    events_file: str | Path,
+    *,
+    name: str,
+    codes: Sequence[str],
+    within: str,
+    side: Side = "either",
+    columns: Mapping[str, str] = COLUMNS,
+    replace: bool = False,
+) -> Linkage:
+    """Add a label to a cohort: the value of the nearest measurement.
+
+    Args:
+        folder: The cohort; its table is replaced when the new one is whole.
+        events_file: See `read_events`.
+        name: Name of the label; the column is ``label_<name>``.
+        codes: See `read_events`.
+        within: Largest distance between ECG and measurement, see `parse_window`.
+        side: See `link`.
+        columns: See `read_events`.
+        replace: Whether a label of that name may be replaced.
+
+    Returns:
+        The counts, which ``cohort.json`` keeps too, with where the label comes from.
+
+    Raises:
+        HeartprintError: ``bad-label-name``, ``label-exists``, ``nothing-linked``, what `Cohort.open`, `parse_window`
+            and `read_events` raise.
+    """
+    cohort = Cohort.open(folder)
+    if not _NAME.fullmatch(name):
+        raise HeartprintError(
+            "bad-label-name", f"'{name}' is no name for a label. Take small letters, digits and _: lvef, lvef_15d."
+        )
+    column = f"label_{name}"
+    if column in cohort.records.columns and not replace:
+        raise HeartprintError(
+            "label-exists", f"{cohort.info.name} has a label '{name}' already. Take another name, or say --replace."
+        )
+    window, events = parse_window(within), read_events(events_file, codes, columns)
+    table, counts = link(cohort.records, events, within=window, side=side)
+    if counts.linked == 0:
+        raise HeartprintError(
+            "nothing-linked",
+            f"Of {counts.events:,} measurements none is near an ECG of {cohort.info.name}: {counts.no_event:,} ECGs of "
+            f"patients without any, {counts.out_of_window:,} with one outside the window, {counts.ambiguous:,} "
+            f"ambiguous, {counts.no_date:,} without a date. Check that both use the same patient ids and dates.",
+        )
+    value = table["value"].cast(pl.Float32).alias(column)
+    records = cohort.records.with_columns(value)
+    note = {
+        "file": Path(events_file).name,
+        "sha256": sha256_file(Path(events_file)) if Path(events_file).is_file() else None,
+        "codes": list(codes),
+        "within": within,
+        "side": side,
+        "counts": counts.to_json(),
+    }
+    target = Path(folder)
+    told = json.loads((target / COHORT_FILE).read_text(encoding="utf-8"))
+    told["settings"].setdefault("labels", {})[name] = note
+    # The note first: one about a label that is not there yet does less harm than a label of unknown origin.
+    write_json(target / COHORT_FILE, told)
+    with atomic_path(target / RECORDS_FILE) as temporary:
+        records.write_parquet(temporary)
+    return counts
