@@ -92,7 +92,15 @@ class MimicIvEcg:
                 recording=partial(_recording, src / line["path"]),
             )
 
-        return Source("MIMIC-IV-ECG", LazyRows(records.height, row), ("af",), {"reader": "mimic-iv-ecg"}, tuple(notes))
+        read = [src / RECORDS, src / MEASUREMENTS, *([patients] if patients else [])]
+        return Source(
+            "MIMIC-IV-ECG",
+            LazyRows(records.height, row),
+            ("af",),
+            {"reader": "mimic-iv-ecg"},
+            tuple(notes),
+            tuple(table for table in read if table.is_file()),
+        )
 
 
 def _recording(path: Path) -> Recording:
