@@ -113,7 +113,8 @@ def _read_common(folder: Path, header: _Header) -> Recording:
     check_length(header.file, n)
     file = folder / header.file
     _check_size(file, header.skip + 2 * k * n)
-    digital = np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T
+    # Lead after lead: all that follows goes along the leads.
+    digital = np.ascontiguousarray(np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T)
     _check_sums(file.name, digital, header.checksums)
     signal = (digital - header.baselines[:, None]) / header.gains[:, None]
     invalid = digital == _INVALID_16
