@@ -15,6 +15,7 @@ from typing import Any
 
 from heartprint.cohorts.readers import PtbXl, ingest, ingestion
 from heartprint.cohorts.writer import CohortWriter
+from heartprint.foundation.files import put_in_place
 
 PART = 8
 
@@ -59,7 +60,7 @@ MOMENTS: dict[str, Callable[[int], None]] = {
     "before cohort.json": lambda n: inside(sys.modules["heartprint.cohorts.writer"], "write_json", n),
     "before it is in place": lambda n: inside(ingestion, "put_in_place", n),
     "when the old one is away": lambda n: inside(ingestion, "put_in_place", n, old_moved),
-    "before the work is removed": lambda n: inside(ingestion.shutil, "rmtree", n),
+    "before the work is removed": lambda n: inside(ingestion, "put_in_place", n, put_in_place),
 }
 
 

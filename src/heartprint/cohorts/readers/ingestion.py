@@ -37,6 +37,7 @@ PART = 128
 _AHEAD = 12
 # Starting workers costs about this much; less work than that is done here.
 _WORTHWHILE_S = 4.0
+_IDLE_S = 10
 
 JOURNAL = "journal"
 COHORT = "cohort"
@@ -307,7 +308,9 @@ def _parts(rows: Sequence[Row], start: int, limits: Limits, workers: int | None)
         return
     with lost_worker_explained():
         n_jobs = joblib.effective_n_jobs(workers or -1)
-        with joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, max_nbytes=None) as parallel:
+        # Workers whose master was killed wait for work that long before they leave.
+        own: dict[str, Any] = {} if chosen else {"idle_worker_timeout": _IDLE_S}
+        with joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, max_nbytes=None, **own) as parallel:
             # Joblib hands out work however slowly the results are fetched: only so much at a time keeps memory flat.
             for window in (starts[i : i + _AHEAD * n_jobs] for i in range(0, len(starts), _AHEAD * n_jobs)):
                 yield from parallel(joblib.delayed(read_part)(rows[i : i + PART], limits) for i in window)
