@@ -42,6 +42,7 @@ def _options(
 
 def _register() -> None:
     from heartprint.cli import (
+        card,
         demo,
         duplicates,
         embed,
@@ -62,6 +63,7 @@ def _register() -> None:
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
+    app.command("card", rich_help_panel=_COHORTS)(card.card)
     app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
     app.command("layouts", rich_help_panel=_COHORTS)(layouts.layouts)
