@@ -13,7 +13,7 @@ from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates import find_duplicates
 from heartprint.cohorts.splits import split_by_patient
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, gap_days, summarise, tasks_in
-from heartprint.evaluation.card.figures import gap_figure, quality_figure, to_png
+from heartprint.evaluation.card.figures import gap_figure, quality_figure, small_unit, to_png
 from heartprint.evaluation.card.quality import NOISE_HZ, WANDER_HZ, Quality, measure_quality
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import write_text
@@ -70,7 +70,7 @@ def write_card(
     units = sorted(set(cohort.records["unit"].unique().to_list()))
     unit = {"uV": "mV", "z": "SD"}[units[0]] if len(units) == 1 else "mV or SD"
     context = {
-        "title": f"Cohort: {summary['name']}",
+        "title": f"{'Simulated cohort' if summary['simulated'] else 'Cohort'}: {summary['name']}",
         "simulated": summary["simulated"],
         "facts": _facts(summary),
         "notes": summary["notes"],
@@ -110,7 +110,7 @@ def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
             if dates["known"]
             else "no dates: all gaps are unknown",
         ),
-        ("Age", f"{ages['lowest']:g} to {ages['highest']:g} years" if ages["known"] else "unknown"),
+        ("Age", f"{ages['lowest']:.0f} to {ages['highest']:.0f} years" if ages["known"] else "unknown"),
         ("Content hash", summary["content_hash"][:16]),
         ("Made with", f"Heartprint {summary['heartprint_version']}"),
     ]
@@ -215,12 +215,13 @@ def _gaps(gaps: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _quality(quality: Quality, summary: Mapping[str, Any], unit: str) -> dict[str, Any]:
+    small, factor = small_unit(unit)
     rows = [
         (title, [f"{v:.3g}" for v in np.quantile(values, (0.05, 0.5, 0.95))])
         for title, values in (
             (f"Height within 2 s, {unit}", quality.height),
-            (f"Baseline wander (below {WANDER_HZ:g} Hz), RMS, {unit}", quality.wander),
-            (f"Noise (above {NOISE_HZ:g} Hz), RMS, {unit}", quality.noise),
+            (f"Baseline wander (below {WANDER_HZ:g} Hz), RMS, {small}", quality.wander * factor),
+            (f"Noise (above {NOISE_HZ:g} Hz), RMS, {small}", quality.noise * factor),
         )
     ]
     n = len(quality.rows)

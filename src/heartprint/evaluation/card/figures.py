@@ -31,7 +31,7 @@ def gap_figure(days: npt.NDArray[np.float64]) -> Figure:
     figure = Figure(figsize=(9.4, 2.9), layout="constrained")
     axis = figure.subplots()
     # The same day is a bar of its own, left of 1 day on a logarithmic axis.
-    edges = np.concatenate([[0.35, 0.71], np.geomspace(0.72, max(4000.0, float(days.max()) * 1.05), 48)])
+    edges = np.concatenate([[0.43, 0.58], np.geomspace(0.85, max(4000.0, float(days.max()) * 1.05), 48)])
     axis.hist(np.maximum(days, 0.5), bins=edges.tolist(), color=_BLUE, linewidth=0)
     axis.set_xscale("log")
     axis.set_xticks(list(_MARKS), list(_MARKS.values()))
@@ -51,10 +51,11 @@ def quality_figure(quality: Quality, unit: str) -> Figure:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.4, 2.6), layout="constrained")
+    small, factor = small_unit(unit)
     panels = (
         (f"Height in 2 s, {unit}", quality.height),
-        (f"Below {WANDER_HZ:g} Hz, RMS, {unit}", quality.wander),
-        (f"Above {NOISE_HZ:g} Hz, RMS, {unit}", quality.noise),
+        (f"Below {WANDER_HZ:g} Hz, RMS, {small}", quality.wander * factor),
+        (f"Above {NOISE_HZ:g} Hz, RMS, {small}", quality.noise * factor),
     )
     for axis, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
         most = float(np.quantile(values, 0.99)) or 1.0
@@ -63,6 +64,11 @@ def quality_figure(quality: Quality, unit: str) -> Figure:
         axis.set_title(title, loc="left", fontsize=10, fontweight="bold", color=INK)
         _plain(axis)
     return figure
+
+
+def small_unit(unit: str) -> tuple[str, float]:
+    """Unit for what is a thousandth of a QRS, and how many of it are one."""
+    return ("uV", 1000.0) if unit == "mV" else (unit, 1.0)
 
 
 def to_png(page: npt.NDArray[np.uint8]) -> str:
