@@ -44,6 +44,7 @@ def _register() -> None:
     from heartprint.cli import (
         card,
         demo,
+        download,
         duplicates,
         embed,
         evaluate,
@@ -60,6 +61,7 @@ def _register() -> None:
     )
 
     app.command("demo", rich_help_panel="Start here")(demo.demo)
+    app.command("download", rich_help_panel=_COHORTS)(download.download)
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
