@@ -123,7 +123,8 @@ class _Waveforms:
 
     def recording(self, place: int) -> Recording:
         """One ECG in standard deviations."""
-        signal = np.array(self._array[place, 0].T, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            signal = np.array(self._array[place, 0].T, dtype=np.float64)
         return Recording(signal, LEADS_12, SAMPLING_RATE, standardised=True)
 
 

@@ -274,8 +274,8 @@ class _Journal:
 
 def _checked(line: bytes) -> dict[str, Any] | None:
     """What a line of the journal says; None if it is not whole."""
-    digest, _, text = line.rstrip(b"\n").partition(b" ")
-    if hashlib.sha256(text).hexdigest().encode() != digest or not line.endswith(b"\n"):
+    digest, _, text = line[:-1].partition(b" ")
+    if not line.endswith(b"\n") or hashlib.sha256(text).hexdigest().encode() != digest:
         return None
     entry = json.loads(text)
     return entry if isinstance(entry, dict) else None
