@@ -114,7 +114,9 @@ def public_set(data: Path, workers: int, wfdb_records: int) -> bool:
         taken, refused = len(cohort), cohort.info.n_refused
     scale = PTB_XL_RECORDS / len(paths)
     print(f"PTB-XL, {PTB_XL_RECORDS:,} records at 100 Hz, {workers} workers: {taken:,} taken, {refused:,} refused")
-    print(f"  heartprint ingest      {wall:7.1f} s wall  {busy:7.1f} s of processor   (bar: {INGESTION_BAR_S:g} s wall)")
+    print(
+        f"  heartprint ingest      {wall:7.1f} s wall  {busy:7.1f} s of processor   (bar: {INGESTION_BAR_S:g} s wall)"
+    )
     print(
         f"  loop of wfdb.rdrecord  {loop_wall * scale:7.1f} s wall  {loop_busy * scale:7.1f} s of processor   "
         f"({len(paths):,} records in {loop_wall:.1f} s, scaled)"

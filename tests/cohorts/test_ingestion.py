@@ -300,7 +300,7 @@ def test_a_killed_worker_costs_nothing_that_is_done(
         patch.setattr(ingestion, "read_part", deadly)
         with pytest.raises(HeartprintError) as caught:
             ingest(PtbXl(), source, tmp_path / "cohort", workers=2)
-    assert caught.value.code == "worker-lost", calls
+    assert caught.value.code == "worker-died", calls
     seen = count_reads(monkeypatch)
     ingest(PtbXl(), source, tmp_path / "cohort", workers=1)
     assert len(seen) < 100

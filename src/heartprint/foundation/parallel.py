@@ -20,13 +20,13 @@ def on_cluster(scheduler: str) -> Iterator[None]:
         scheduler: Address of the scheduler (``tcp://10.0.0.1:8786``), or the scheduler file that it has written.
 
     Raises:
-        HeartprintError: ``missing-package`` without Dask, ``cluster-unreachable``.
+        HeartprintError: ``dask-missing`` without Dask, ``cluster-unreachable``.
     """
     try:
         from distributed import Client
     except ImportError as error:
         raise HeartprintError(
-            "missing-package", "A cluster needs Dask. Install it: pip install 'heartprint[dask]'."
+            "dask-missing", "A cluster needs Dask. Install it: pip install 'heartprint[dask]'."
         ) from error
     import joblib
 
@@ -52,7 +52,7 @@ def lost_worker_explained() -> Iterator[None]:
         yield
     except BrokenProcessPool as error:
         raise HeartprintError(
-            "worker-lost",
+            "worker-died",
             "A worker process was killed or ran out of memory. Run the same command again with fewer --workers.",
         ) from error
     except TimeoutError as error:

@@ -90,7 +90,7 @@ def ingest(
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
             ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
-            one worker; ``missing-package``, ``cluster-unreachable`` or ``worker-lost``.
+            one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
