@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -13,6 +14,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+import heartprint
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.readers import MimicIvEcg, ingest
 from heartprint.cohorts.simulation import simulate
@@ -84,8 +86,9 @@ def test_the_page_from_the_second_step_on(tmp_path: Path) -> None:
     (tmp_path / "configs").symlink_to(CONFIG.parent)
 
     def run(words: list[str]) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(Path(heartprint.__file__).parents[1])}
         done = subprocess.run(
-            [sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True, timeout=1500
+            [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=1500
         )
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-4000:])
         return done.stdout

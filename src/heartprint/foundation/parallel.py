@@ -59,3 +59,10 @@ def lost_worker_explained() -> Iterator[None]:
         raise HeartprintError(
             "cluster-unreachable", "The Dask cluster has no worker. Start some with 'dask worker ADDRESS'."
         ) from error
+    except Exception as error:
+        if not type(error).__module__.startswith("distributed"):
+            raise
+        raise HeartprintError(
+            "worker-died",
+            f"The Dask cluster gave up ({type(error).__name__}). See to its workers, then run the same command again.",
+        ) from error

@@ -101,5 +101,7 @@ def ingest(
     # A worker of a cluster has a working folder of its own.
     src = Path(src).absolute()
     source = reader.open(src)
+    # The folder of what is done lies beside the cohort: "." must have a name.
+    out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
-        return ingest_source(source, Path(out), limits or Limits(), workers, made_by=f"{src}\0{reader!r}")
+        return ingest_source(source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}")
