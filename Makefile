@@ -12,7 +12,7 @@ help:
 	@echo "make demo          simulate, pretrain, compare; writes demo/report.html (minutes)"
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
-	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training"
+	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training, ingestion against wfdb"
 	@echo "make encoder       pretrain the encoder that comes with the package, into OUT/encoder (hours; resumes)"
 	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
 	@echo "make study-encoder the shipped encoder on PTB-XL's folder DATA/ptb-xl (hours: SimCLR is trained as long as it was)"
@@ -49,6 +49,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/pretraining.py
 	$(BIN)/python benchmarks/large_cohort.py
+	$(BIN)/python benchmarks/ingestion.py --data $(DATA)
 
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \

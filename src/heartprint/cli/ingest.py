@@ -10,7 +10,10 @@ import typer
 if TYPE_CHECKING:
     from heartprint.cohorts.readers import Reader
 
-app = typer.Typer(no_args_is_help=True, help="Bring ECGs from elsewhere into a cohort folder.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Bring ECGs from elsewhere into a cohort folder. What was killed goes on when the command is given again.",
+)
 
 _Out = Annotated[Path, typer.Argument(help="Cohort folder to write; an older cohort there is replaced.")]
 
@@ -26,6 +29,13 @@ _Unit = Annotated[
 _Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
 
+_Workers = Annotated[
+    int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
+]
+_Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
+]
 _MvPerUnit = Annotated[
     float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
 ]
@@ -35,6 +45,8 @@ _MvPerUnit = Annotated[
 def challenge(
     src: Annotated[Path, typer.Argument(help="Folder with .hea and .mat files, at any depth.", show_default=False)],
     out: _Out,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest the PhysioNet Challenges 2020 and 2021 (Chapman-Shaoxing-Ningbo, Georgia, CPSC and others).
 
@@ -44,7 +56,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out)
+    _ingest(Challenge(), src, out, workers, scheduler)
 
 
 @app.command("code-15")
@@ -52,6 +64,8 @@ def code_15(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams_part*.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
@@ -59,7 +73,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler)
 
 
 @app.command("echonext")
@@ -71,6 +85,8 @@ def echonext(
     out: _Out,
     female: _Female = None,
     male: _Male = None,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest EchoNext. LVEF in per cent; leads are standardised (unit z); no dates.
 
@@ -78,7 +94,7 @@ def echonext(
     """
     from heartprint.cohorts.readers import EchoNext
 
-    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out)
+    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler)
 
 
 @app.command("files")
@@ -91,6 +107,8 @@ def files(
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     column: _Column = None,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
@@ -101,7 +119,7 @@ def files(
     """
     from heartprint.cohorts.readers import Files
 
-    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out)
+    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler)
 
 
 @app.command("mimic-iv-ecg")
@@ -111,6 +129,8 @@ def mimic_iv_ecg(
         typer.Argument(help="Folder with record_list.csv, machine_measurements.csv and files.", show_default=False),
     ],
     out: _Out,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest MIMIC-IV-ECG. AF from the machine's report; age and sex if MIMIC-IV's patients.csv(.gz) lies there too.
 
@@ -118,13 +138,15 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler)
 
 
 @app.command("ptb")
 def ptb(
     src: Annotated[Path, typer.Argument(help="Folder with patient001, patient002, ...", show_default=False)],
     out: _Out,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest the PTB Diagnostic ECG Database. The label is infarction; the Frank leads are left out.
 
@@ -132,7 +154,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out)
+    _ingest(Ptb(), src, out, workers, scheduler)
 
 
 @app.command("ptb-xl")
@@ -140,6 +162,8 @@ def ptb_xl(
     src: Annotated[Path, typer.Argument(help="PTB-XL's folder, with ptbxl_database.csv.", show_default=False)],
     out: _Out,
     rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest PTB-XL. AF is AFIB or AFLT in scp_codes; an age over 89 becomes 90.
 
@@ -147,7 +171,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler)
 
 
 @app.command("sami-trop")
@@ -155,6 +179,8 @@ def sami_trop(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
@@ -162,7 +188,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler)
 
 
 @app.command("table")
@@ -178,6 +204,8 @@ def table(
     female: _Female = None,
     male: _Male = None,
     column: _Column = None,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
 ) -> None:
     """Ingest own data listed in a CSV table.
 
@@ -198,7 +226,7 @@ def table(
         male=tuple(male or ()),
         columns=_columns(column),
     )
-    _ingest(reader, src, out)
+    _ingest(reader, src, out, workers, scheduler)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -214,12 +242,12 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _ingest(reader: Reader, src: Path, out: Path) -> None:
+def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None) -> None:
     from rich.console import Console
 
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
-    cohort = ingest(reader, src, out)
+    cohort = ingest(reader, src, out, workers=workers, scheduler=scheduler)
     Console().print(render_summary(summarise(cohort)))
     print(f"Cohort: {out}")

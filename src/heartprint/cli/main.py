@@ -42,8 +42,10 @@ def _options(
 
 def _register() -> None:
     from heartprint.cli import (
+        card,
         contact,
         demo,
+        download,
         duplicates,
         embed,
         evaluate,
@@ -61,10 +63,12 @@ def _register() -> None:
     )
 
     app.command("demo", rich_help_panel="Start here")(demo.demo)
+    app.command("download", rich_help_panel=_COHORTS)(download.download)
     app.add_typer(ingest.app, name="ingest", rich_help_panel=_COHORTS)
     app.command("simulate", rich_help_panel=_COHORTS)(simulate.simulate)
     app.command("info", rich_help_panel=_COHORTS)(info.info)
     app.command("label", rich_help_panel=_COHORTS)(label.label)
+    app.command("card", rich_help_panel=_COHORTS)(card.card)
     app.command("duplicates", rich_help_panel=_COHORTS)(duplicates.duplicates)
     app.command("render", rich_help_panel=_COHORTS)(render.render)
     app.command("contact", rich_help_panel=_COHORTS)(contact.contact)

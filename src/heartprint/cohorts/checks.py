@@ -262,6 +262,8 @@ def _check_einthoven(names: Sequence[str], leads: npt.NDArray[np.float64], limit
 
 def _rms(leads: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """``(k,)`` root mean square over the samples that are there; 0 where there is none."""
+    if np.isfinite(leads).all():
+        return np.asarray(np.sqrt(np.einsum("kn,kn->k", leads, leads) / max(leads.shape[1], 1)), dtype=np.float64)
     there = np.isfinite(leads)
     squares = np.where(there, leads, 0.0) ** 2
     return np.asarray(np.sqrt(squares.sum(axis=1) / np.maximum(there.sum(axis=1), 1)), dtype=np.float64)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,6 +195,7 @@ class Cohort:
         patients: Iterable[str] | None = None,
         without_patients: Iterable[str] | None = None,
         sites: Iterable[str] | None = None,
+        between: Mapping[str, tuple[float | None, float | None]] | None = None,
     ) -> Cohort:
         """Keep the ECGs that meet every condition given.
 
@@ -205,6 +206,11 @@ class Cohort:
             patients: Only these patients.
             without_patients: None of these patients.
             sites: Only these sites.
+            between: ``age`` or a label's name to its lowest and highest value, inclusive, None = no limit. ECGs
+                without a value do not pass.
+
+        Raises:
+            HeartprintError: ``label-missing`` if `between` names no label of this cohort.
         """
         from heartprint.cohorts.tasks import get_task
 
@@ -219,6 +225,20 @@ class Cohort:
             keep = keep & ~pl.col("patient_id").is_in(list(without_patients))
         if sites is not None:
             keep = keep & pl.col("site").is_in(list(sites))
+        for name, (low, high) in (between or {}).items():
+            column = "age" if name == "age" else f"label_{name}"
+            if column not in self.records.columns:
+                have = [c.removeprefix("label_") for c in self.records.columns if c.startswith("label_")]
+                raise HeartprintError(
+                    "label-missing",
+                    f"Cohort {self.info.name} has no number '{name}' to choose ECGs by; it has: "
+                    f"{', '.join(['age', *have])}.",
+                )
+            keep = keep & pl.col(column).is_not_nan()
+            if low is not None:
+                keep = keep & (pl.col(column) >= low)
+            if high is not None:
+                keep = keep & (pl.col(column) <= high)
         mask = self.records.select(keep.fill_null(False).alias("keep"))["keep"].to_numpy()
         mask = np.broadcast_to(mask, (len(self),)).copy()
         if labelled is not None:

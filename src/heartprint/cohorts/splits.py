@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.errors import HeartprintError
@@ -20,8 +21,11 @@ MIN_PER_CLASS = 2
 def patient_uniforms(patient_ids: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.float64]:
     """Give each ECG a number in [0, 1) that depends on its patient and the seed alone."""
     unique, inverse = np.unique(patient_ids, return_inverse=True)
-    values = np.array([stable_hash(f"{seed}\x1f{p}") / 2.0**64 for p in unique.tolist()])
-    return values[inverse]
+    return np.array(_uniforms(unique.tolist(), seed))[inverse]
+
+
+def _uniforms(patients: Sequence[str], seed: int) -> list[float]:
+    return [stable_hash(f"{seed}\x1f{patient}") / 2.0**64 for patient in patients]
 
 
 def split_by_patient(cohort: Cohort, fractions: Mapping[str, float], *, seed: int = 0) -> dict[str, Cohort]:
@@ -42,7 +46,9 @@ def split_by_patient(cohort: Cohort, fractions: Mapping[str, float], *, seed: in
         raise HeartprintError(
             "bad-split", f"The shares of a split must be positive and sum to 1, got {dict(fractions)}."
         )
-    uniforms = patient_uniforms(cohort.patient_ids, seed)
+    patients = cohort.records["patient_id"]
+    unique = patients.unique()
+    uniforms = patients.replace_strict(unique, _uniforms(unique.to_list(), seed), return_dtype=pl.Float64).to_numpy()
     edges = np.cumsum([0.0, *fractions.values()])
     edges[-1] = np.inf
     parts = {

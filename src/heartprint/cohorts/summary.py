@@ -134,14 +134,19 @@ def _dates(recorded_at: pl.Series) -> dict[str, Any]:
     }
 
 
-def _gaps(records: pl.DataFrame) -> dict[str, Any]:
-    consecutive = records.height - records["patient_id"].n_unique()
-    days = (
+def gap_days(records: pl.DataFrame) -> pl.Series:
+    """Calendar days between consecutive dated ECGs of a patient; 0 = the same day."""
+    return (
         records.filter(pl.col("recorded_at").is_not_null())
         .sort("patient_id", "recorded_at")
         .select(pl.col("recorded_at").dt.date().diff().over("patient_id").dt.total_days().alias("days"))["days"]
         .drop_nulls()
     )
+
+
+def _gaps(records: pl.DataFrame) -> dict[str, Any]:
+    consecutive = records.height - records["patient_id"].n_unique()
+    days = gap_days(records)
     counts: dict[str, int] = {}
     below = -1.0
     for name, (_, most) in GAPS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +27,8 @@ from heartprint.cohorts.cohort import (
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 
+_SEAL_EVERY = 65_536
+
 
 class CohortWriter:
     """Collects ECGs and refusals; made by `write_cohort`, which puts the folder in place at the end.
@@ -39,12 +42,14 @@ class CohortWriter:
         self._content = hashlib.sha256()
         self._offset = 0
         self._columns: dict[str, list[Any]] = {name: [] for name in RECORD_COLUMNS}
-        self._labels: dict[str, dict[int, float]] = {}
+        self._sealed: list[pl.DataFrame] = []
+        self._n_sealed = 0
+        self._labels: dict[str, tuple[array[int], array[float]]] = {}
         self._refused: list[dict[str, str | None]] = []
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._columns["ecg_id"])
+        return self._n_sealed + len(self._columns["ecg_id"])
 
     def add(
         self,
@@ -111,8 +116,18 @@ class CohortWriter:
         for name, value in values.items():
             self._columns[name].append(value)
         for name, value in (labels or {}).items():
-            self._labels.setdefault(name, {})[row] = float(value)
+            rows, given = self._labels.setdefault(name, (array("q"), array("d")))
+            rows.append(row)
+            given.append(float(value))
         self._offset += samples.size
+        if row + 1 - self._n_sealed == _SEAL_EVERY:
+            self._seal()
+
+    def _seal(self) -> None:
+        """Turn the latest rows into a table: a tenth of the memory of Python's lists."""
+        self._sealed.append(pl.DataFrame(self._columns, schema=RECORD_COLUMNS))
+        self._n_sealed += self._sealed[-1].height
+        self._columns = {name: [] for name in RECORD_COLUMNS}
 
     def check_id(self, ecg_id: str) -> None:
         """Raise ``duplicate-ecg-id`` if there is an ECG of this name already."""
@@ -154,13 +169,17 @@ class CohortWriter:
                 f"Not one ECG could be taken ({len(self._refused)} refused: {', '.join(reasons) or 'none found'})."
                 f"{first}",
             )
-        records = pl.DataFrame(self._columns, schema=RECORD_COLUMNS)
+        self._seal()
+        records = pl.concat(self._sealed, rechunk=True)
         for label in sorted({*label_names, *self._labels}):
-            values: list[float | None] = [None] * n
-            for row, value in self._labels.get(label, {}).items():
-                values[row] = value
-            records = records.with_columns(pl.Series(f"label_{label}", values, dtype=pl.Float32))
-        self._content.update(records.write_csv().encode())
+            rows, given = self._labels.get(label, (array("q"), array("d")))
+            values, known = np.zeros(n, dtype=np.float64), np.zeros(n, dtype=np.bool_)
+            values[rows], known[rows] = given, True
+            answers = pl.when(pl.Series(known)).then(pl.Series(values)).cast(pl.Float32)
+            records = records.with_columns(answers.alias(f"label_{label}"))
+        for start in range(0, n, _SEAL_EVERY):
+            part = records[start : start + _SEAL_EVERY]
+            self._content.update(part.write_csv(include_header=start == 0).encode())
         key = hashlib.sha256(b"patient key" + self._content.digest()).hexdigest()
         records.write_parquet(self._folder / RECORDS_FILE)
         pl.DataFrame(self._refused, schema=REFUSED_COLUMNS).write_parquet(self._folder / REFUSED_FILE)
@@ -205,11 +224,7 @@ def write_cohort(
             was added, ``disk-full``.
     """
     target = Path(target)
-    if target.exists() and not (target / COHORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise HeartprintError(
-            "output-not-a-cohort",
-            f"{target} exists and is not a cohort; it is left alone. Choose another output folder.",
-        )
+    check_target(target)
     with atomic_folder(target) as folder:
         with (folder / WAVEFORMS_FILE).open("wb") as waveforms:
             writer = CohortWriter(folder, waveforms)
@@ -220,4 +235,13 @@ def write_cohort(
             simulated=simulated,
             label_names=label_names,
             settings=settings or {},
+        )
+
+
+def check_target(target: Path) -> None:
+    """Raise ``output-not-a-cohort`` if a folder holds something else than a cohort, which must not be replaced."""
+    if target.exists() and not (target / COHORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
+        raise HeartprintError(
+            "output-not-a-cohort",
+            f"{target} exists and is not a cohort; it is left alone. Choose another output folder.",
         )

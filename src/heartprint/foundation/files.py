@@ -14,6 +14,8 @@ from typing import Any
 
 from heartprint.foundation.errors import HeartprintError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
@@ -55,18 +57,50 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     try:
         with disk_full_explained(target):
             temporary.mkdir()
-            mode = temporary.stat().st_mode & 0o666
             yield temporary
-            for file in temporary.rglob("*"):
-                if file.is_file():
-                    file.chmod(mode)
-            old = target.with_name(f".{target.name}.{os.getpid()}.old")
-            if target.exists():
-                target.rename(old)
-            temporary.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+            put_in_place(temporary, target, target.with_name(f".{target.name}.{os.getpid()}.old"))
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def put_in_place(folder: Path, target: Path, old: Path) -> None:
+    """Make a finished folder the target; what was there goes to ``old`` for a moment and is then removed."""
+    mode = folder.stat().st_mode & 0o666
+    for file in folder.rglob("*"):
+        # Some writers make a file of their own that nobody else may read.
+        if file.is_file():
+            file.chmod(mode)
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    folder.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone; the claim ends with the process, however that ends.
+
+    Raises:
+        HeartprintError: ``output-busy`` if another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as handle:
+        try:
+            import fcntl
+        except ImportError:  # Not a POSIX system: nothing to claim with.
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            # Some network file systems know no locks.
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                raise HeartprintError(
+                    "output-busy",
+                    f"Another process is writing {folder}. Wait until it is done, or choose another output folder.",
+                ) from error
+        yield
 
 
 @contextlib.contextmanager
@@ -75,7 +109,7 @@ def disk_full_explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in DISK_FULL:
             raise HeartprintError(
                 "disk-full",
                 f"The disk of {target.parent} is full: nothing was changed there. Free some space or choose "

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from heartprint.cohorts.checks import Limits, examine
+from heartprint.cohorts.checks import Limits
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.readers.challenge import Challenge
 from heartprint.cohorts.readers.code_15 import Code15
 from heartprint.cohorts.readers.echonext import EchoNext
 from heartprint.cohorts.readers.files import Files
 from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
+from heartprint.cohorts.readers.ingestion import ingest_source
 from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
 from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
 from heartprint.cohorts.readers.sami_trop import SamiTrop
 from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
-from heartprint.cohorts.writer import CohortWriter, write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
-from heartprint.foundation.progress import track
+from heartprint.foundation.parallel import on_cluster
 
 __all__ = [
     "FORMATS",
@@ -58,84 +59,49 @@ READERS: Mapping[str, type[Reader]] = {
 """The kinds of source by name."""
 
 
-def ingest(reader: Reader | str, src: str | Path, out: str | Path, *, limits: Limits | None = None) -> Cohort:
+def ingest(
+    reader: Reader | str,
+    src: str | Path,
+    out: str | Path,
+    *,
+    limits: Limits | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+) -> Cohort:
     """Turn a source into a cohort folder.
 
     A record that cannot be used is left out and noted with a reason in ``refused.parquet``; the others go in. The
-    same source gives the same bytes. ``out`` appears, or replaces an older cohort, only when all is written.
+    same source gives the same bytes, however many processes read it. ``out`` appears, or replaces an older cohort,
+    only when all is written. What is killed goes on where it was when the same call is made again: files that have
+    been read are not read again, unless the source's table or an option has changed.
 
     Args:
         reader: A reader with its options (``PtbXl(rate=500)``), or the name of one.
         src: Folder or file to read.
         out: Cohort folder to write.
         limits: What still passes for an ECG; the defaults if None.
+        workers: Processes; None for all cores where that is worth their start. A backend that the caller has set with
+            `joblib.parallel_config` is used.
+        scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
 
     Returns:
         The new cohort, opened.
 
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
-            ``output-not-a-cohort``, ``empty-cohort`` or ``disk-full``.
+            ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
+            one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
             raise unknown_name("reader", reader, READERS)
         reader = READERS[reader]()
-    limits = limits or Limits()
-    source = reader.open(Path(src))
-    settings = {**source.settings, "limits": limits.to_json(), "notes": list(source.notes)}
-    with write_cohort(out, source=source.title, label_names=source.label_names, settings=settings) as writer:
-        for row in track(source.rows, f"Reading {source.title}"):
-            _take(row, writer, limits)
-    return Cohort.open(out)
-
-
-def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
-    try:
-        if not row.ecg_id:
-            raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
-        writer.check_id(row.ecg_id)
-        details = row.details()
-        recording = _read(row)
-        patient_id = row.patient_id or recording.patient_id
-        writer.check_identity(row.ecg_id, patient_id)
-        details = details.or_else(recording.details)
-        examined = examine(
-            recording.signal,
-            recording.lead_names,
-            recording.sampling_rate,
-            standardised=recording.standardised,
-            limits=limits,
-        )
-    except HeartprintError as error:
-        writer.refuse(row.ecg_id or None, row.path or None, error)
-        return
-    writer.add(
-        examined.samples,
-        ecg_id=row.ecg_id,
-        patient_id=patient_id,
-        sampling_rate=recording.sampling_rate,
-        uv_per_bit=examined.uv_per_bit,
-        unit=examined.unit,
-        recorded_at=details.recorded_at,
-        age=details.age,
-        sex=details.sex,
-        site=details.site,
-        device=details.device,
-        labels=details.labels,
-        n_clipped=examined.n_clipped,
-    )
-
-
-def _read(row: Row) -> Recording:
-    try:
-        return row.recording()
-    except (HeartprintError, MemoryError):
-        raise
-    except Exception as error:
-        # A file nobody thought of must not cost the other ten thousand.
-        raise HeartprintError(
-            "unreadable-file",
-            f"The file could not be read ({type(error).__name__}: {error}). Check that it is whole and that you may "
-            "read it.",
-        ) from error
+    if workers is not None and workers < 1:
+        raise HeartprintError("bad-options", f"{workers} workers can read nothing. Give 1 or more.")
+    # A worker of a cluster has a working folder of its own.
+    src = Path(src).absolute()
+    source = reader.open(src)
+    # The folder of what is done lies beside the cohort: "." must have a name.
+    out = Path(out) if Path(out).name else Path(out).absolute()
+    with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
+        return ingest_source(source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}")

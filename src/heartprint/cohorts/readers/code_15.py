@@ -69,7 +69,7 @@ class Code15:
             UNIT_NOTE.format(self.mv_per_unit),
         )
         settings = {"reader": "code-15", "mv_per_unit": self.mv_per_unit}
-        return Source("CODE-15%", LazyRows(exams.height, row), ("af",), settings, notes)
+        return Source("CODE-15%", LazyRows(exams.height, row), ("af",), settings, notes, (src / TABLE,))
 
 
 def _is_plain(name: str) -> bool:

@@ -79,7 +79,8 @@ class EchoNext:
             "EchoNext's leads are standardised: their heights cannot be compared, and their order cannot be checked.",
             "EchoNext gives only the year of an ECG: gaps between the ECGs of a patient are unknown.",
         )
-        return Source("EchoNext", LazyRows(table.height, row), ("lvef",), {"reader": "echonext"}, notes)
+        settings = {"reader": "echonext"}
+        return Source("EchoNext", LazyRows(table.height, row), ("lvef",), settings, notes, (src / TABLE,))
 
 
 class _Waveforms:
@@ -88,6 +89,10 @@ class _Waveforms:
     def __init__(self, path: Path, n: int) -> None:
         self.path = path
         self._n = n
+
+    def __reduce__(self) -> tuple[type[_Waveforms], tuple[Path, int]]:
+        # A worker maps the file itself; the map would travel as a copy.
+        return type(self), (self.path, self._n)
 
     @cached_property
     def _array(self) -> npt.NDArray[np.floating[Any]]:
@@ -118,7 +123,8 @@ class _Waveforms:
 
     def recording(self, place: int) -> Recording:
         """One ECG in standard deviations."""
-        signal = np.array(self._array[place, 0].T, dtype=np.float64)
+        with np.errstate(invalid="ignore"):
+            signal = np.array(self._array[place, 0].T, dtype=np.float64)
         return Recording(signal, LEADS_12, SAMPLING_RATE, standardised=True)
 
 

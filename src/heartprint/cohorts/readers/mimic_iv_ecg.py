@@ -27,6 +27,7 @@ _REPORTS = [f"report_{i}" for i in range(18)]
 # The machine's codes for 'missing' lie far above any voltage at the skin.
 _LARGEST_MV = 100.0
 _SEXES = {"f": "female", "m": "male"}
+_YEARS = re.compile(r"(\d{4})\s*-\s*(\d{4})")
 
 _AF = re.compile(r"\batrial\s+(?:fibrillation|flutter|fib|flut)\b|\ba[- ]?fib\b|\ba[- ]?flutter\b", re.IGNORECASE)
 _EITHER = re.compile(r"(fib(?:rillation)?)\s*(?:/|or|and)\s*(?:atrial\s+)?flut(?:ter)?\b", re.IGNORECASE)
@@ -49,7 +50,9 @@ class MimicIvEcg:
 
     The label ``af`` comes from the machine's report, statement by statement: 1 if one states atrial fibrillation or
     flutter; missing if they are only thought possible or probable; 0 if there is a report without them, or if it
-    says that they are gone; missing where there is no report. No cardiologist has confirmed it.
+    says that they are gone; missing where there is no report. No cardiologist has confirmed it. Dates are shifted by
+    the publisher; the number ``calendar_year`` is when an ECG was recorded, right to one year, from the group of three
+    years that ``patients.csv`` names.
     """
 
     def open(self, src: Path) -> Source:
@@ -63,6 +66,7 @@ class MimicIvEcg:
             HeartprintError: ``source-missing`` or ``bad-table``.
         """
         records = fields.read_frame(src / RECORDS, ["subject_id", "study_id", "ecg_time", "path"])
+        labels = ["af"]
         notes = ["MIMIC-IV shifts dates per patient: only gaps within a patient mean anything."]
         if (src / MEASUREMENTS).is_file():
             measured = fields.read_frame(src / MEASUREMENTS, ["study_id", "report_0"], [*_REPORTS[1:], "cart_id"])
@@ -76,9 +80,14 @@ class MimicIvEcg:
             notes.append(f"There was no {MEASUREMENTS}: AF is missing.")
         patients = next((src / name for name in PATIENTS if (src / name).is_file()), None)
         if patients is not None:
-            known = fields.read_frame(patients, ["subject_id", "gender", "anchor_age", "anchor_year"])
+            known = fields.read_frame(
+                patients, ["subject_id", "gender", "anchor_age", "anchor_year"], ["anchor_year_group"]
+            )
             known = known.unique("subject_id", keep="first")
             records = records.join(known, on="subject_id", how="left", maintain_order="left")
+            if "anchor_year_group" in known.columns:
+                labels.append("calendar_year")
+                notes.append("calendar_year is the year of an ECG, right to one year more or less.")
         else:
             notes.append(f"There was no {PATIENTS[0]} of MIMIC-IV: age and sex are missing.")
 
@@ -92,7 +101,15 @@ class MimicIvEcg:
                 recording=partial(_recording, src / line["path"]),
             )
 
-        return Source("MIMIC-IV-ECG", LazyRows(records.height, row), ("af",), {"reader": "mimic-iv-ecg"}, tuple(notes))
+        read = [src / RECORDS, src / MEASUREMENTS, *([patients] if patients else [])]
+        return Source(
+            "MIMIC-IV-ECG",
+            LazyRows(records.height, row),
+            tuple(labels),
+            {"reader": "mimic-iv-ecg"},
+            tuple(notes),
+            tuple(table for table in read if table.is_file()),
+        )
 
 
 def _recording(path: Path) -> Recording:
@@ -110,12 +127,17 @@ def _details(line: Mapping[str, str]) -> Details:
     if recorded_at is not None and anchor_age is not None and anchor_year is not None:
         age = fields.age_in_years(str(anchor_age + recorded_at.year - anchor_year))
     af = af_in_report(line.get("report", ""))
+    labels = {} if af is None else {"af": af}
+    group = _YEARS.fullmatch(line.get("anchor_year_group", ""))
+    if group is not None and recorded_at is not None and anchor_year is not None:
+        # The middle of the three years in one of which the anchor year lies.
+        labels["calendar_year"] = (int(group[1]) + int(group[2])) / 2 + recorded_at.year - anchor_year
     return Details(
         recorded_at=recorded_at,
         age=age,
         sex=fields.sex(line.get("gender", ""), _SEXES),
         device=fields.text(line.get("cart_id", "")),
-        labels={} if af is None else {"af": af},
+        labels=labels,
     )
 
 

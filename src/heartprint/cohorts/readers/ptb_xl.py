@@ -76,7 +76,8 @@ class PtbXl:
             )
             for line in lines
         ]
-        return Source(f"PTB-XL at {self.rate} Hz", rows, ("af",), {"reader": "ptb-xl", "rate": self.rate}, tuple(notes))
+        settings = {"reader": "ptb-xl", "rate": self.rate}
+        return Source(f"PTB-XL at {self.rate} Hz", rows, ("af",), settings, tuple(notes), (table,))
 
 
 def _recording(src: Path, name: str) -> Recording:

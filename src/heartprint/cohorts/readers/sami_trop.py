@@ -72,7 +72,7 @@ class SamiTrop:
             UNIT_NOTE.format(self.mv_per_unit),
         )
         settings = {"reader": "sami-trop", "mv_per_unit": self.mv_per_unit}
-        return Source("SaMi-Trop", LazyRows(exams.height, row), ("death",), settings, notes)
+        return Source("SaMi-Trop", LazyRows(exams.height, row), ("death",), settings, notes, (src / TABLE,))
 
 
 def _recording(tracings: Tracings, exam: str, i: int) -> Recording:

@@ -75,7 +75,8 @@ class Recording:
 class Row:
     """One source record. ``details`` and ``recording`` raise `HeartprintError` where the record is not usable.
 
-    ``patient_id`` is empty where only the file can say it.
+    Another process may read it: both must survive pickling, without what they have opened. ``patient_id`` is empty
+    where only the file can say it.
     """
 
     ecg_id: str
@@ -120,6 +121,7 @@ class Source:
         label_names: Labels that get a column even if all are missing.
         settings: How it was read, kept in ``cohort.json``.
         notes: Sentences that whoever uses the cohort should know.
+        tables: Files that the rows were made from: as long as they are the same, so are the rows.
     """
 
     title: str
@@ -127,6 +129,7 @@ class Source:
     label_names: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    tables: tuple[Path, ...] = ()
 
 
 class Reader(Protocol):

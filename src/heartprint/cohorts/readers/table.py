@@ -96,7 +96,7 @@ class Table:
             "unit": self.unit,
             "columns": dict(self.columns),
         }
-        return Source(f"table {src.name}", rows, tuple(labels), settings, notes)
+        return Source(f"table {src.name}", rows, tuple(labels), settings, notes, (src,))
 
     def _label_columns(
         self, src: Path, others: Sequence[str], lines: Sequence[Mapping[str, str]]

@@ -53,6 +53,10 @@ class Tracings:
         self.path = path
         self._mv_per_unit = mv_per_unit
 
+    def __reduce__(self) -> tuple[type[Tracings], tuple[Path, float]]:
+        # A worker opens the file itself.
+        return type(self), (self.path, self._mv_per_unit)
+
     @cached_property
     def _data(self) -> Any:
         import h5py

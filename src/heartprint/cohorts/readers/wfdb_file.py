@@ -67,9 +67,15 @@ def read_wfdb(path: Path) -> Recording:
     file = stem.with_name(stem.name + ".hea")
     try:
         text = file.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        # ValueError: a damaged table can name what no file can be called.
         raise HeartprintError(
             "file-missing", f"The header {file.name} is missing. Restore it or fetch it again."
+        ) from error
+    except OSError as error:
+        raise HeartprintError(
+            "unreadable-file",
+            f"The header {file.name[:80]} cannot be opened ({error.strerror}). Check that you may read it.",
         ) from error
     header = _parse(file.name, text)
     return _read_common(stem.parent, header) if header is not None else _read_other(stem)
@@ -113,7 +119,8 @@ def _read_common(folder: Path, header: _Header) -> Recording:
     check_length(header.file, n)
     file = folder / header.file
     _check_size(file, header.skip + 2 * k * n)
-    digital = np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T
+    # Lead after lead: all that follows goes along the leads.
+    digital = np.ascontiguousarray(np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T)
     _check_sums(file.name, digital, header.checksums)
     signal = (digital - header.baselines[:, None]) / header.gains[:, None]
     invalid = digital == _INVALID_16

@@ -46,6 +46,8 @@ class CohortEntry(_Strict):
         title: What people read.
         since: First day used, inclusive.
         until: Last day used, inclusive.
+        between: ``age`` or a label's name to its lowest and highest value, inclusive, null = no limit: for sets whose
+            dates are shifted, but that tell about when an ECG was recorded (``calendar_year`` of MIMIC-IV-ECG).
         half: ``even`` or ``odd`` keeps that half of the patients (see `half_of_patients`), to develop on the one and
             report on the other.
     """
@@ -55,6 +57,7 @@ class CohortEntry(_Strict):
     title: str | None = None
     since: dt.date | None = None
     until: dt.date | None = None
+    between: dict[str, tuple[float | None, float | None]] = {}
     half: Literal["even", "odd"] | None = None
 
     @model_validator(mode="after")

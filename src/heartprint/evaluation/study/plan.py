@@ -185,13 +185,16 @@ def open_cohort(name: str, entry: CohortEntry, folder: Path, seed: int) -> Cohor
         if not path.exists() or (entry.path is None and not _made_with(path, wanted)):
             _make(path, wanted)
     cohort = Cohort.open(path)
-    if entry.since is not None or entry.until is not None:
-        cohort = cohort.filter(since=entry.since, until=entry.until)
+    if entry.since is not None or entry.until is not None or entry.between:
+        cohort = cohort.filter(since=entry.since, until=entry.until, between=entry.between)
         if len(cohort) == 0:
+            limits = "".join(
+                f", and none whose {what} lies in {low} .. {high}" for what, (low, high) in entry.between.items()
+            )
             raise HeartprintError(
                 "no-ecgs-in-period",
-                f"Cohort '{name}' has no ECG between {entry.since or 'the beginning'} and {entry.until or 'the end'}. "
-                "Change since and until, or check that the ECGs have dates.",
+                f"Cohort '{name}' has no ECG between {entry.since or 'the beginning'} and {entry.until or 'the end'}"
+                f"{limits}. Change since, until or between, or check that the ECGs have dates.",
             )
     return cohort if entry.half is None else half_of_patients(cohort, entry.half)
 

@@ -1,0 +1,316 @@
+"""From a source to a cohort: on all cores or a cluster, resumable, with the same bytes whatever way it went.
+
+Rows are read in parts, by any process in any order, and written by one process in the order of the source. Beside the
+cohort that is to be, in ``.NAME.ingest``, a journal notes each part that is written. What a killed ingestion leaves is
+read again by the next one as far as the journal vouches for it; the rest is cut off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+import heartprint
+from heartprint.cohorts.checks import Limits, examine
+from heartprint.cohorts.cohort import FORMAT_VERSION, WAVEFORMS_FILE, Cohort
+from heartprint.cohorts.readers.source import Recording, Row, Source
+from heartprint.cohorts.writer import CohortWriter, check_target
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
+from heartprint.foundation.parallel import lost_worker_explained
+from heartprint.foundation.progress import Progress
+
+PART = 128
+"""Rows of a part: a fraction of a second of work, some megabytes of samples."""
+# Parts that may be read ahead of the writing, for each worker: what bounds the memory.
+_AHEAD = 12
+# Starting workers costs about this much; less work than that is done here.
+_WORTHWHILE_S = 4.0
+_IDLE_S = 10
+
+JOURNAL = "journal"
+COHORT = "cohort"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one row: samples and what `CohortWriter.add` wants beside them, or a refusal."""
+
+    ecg_id: str
+    path: str
+    samples: npt.NDArray[np.int16] | None
+    values: dict[str, Any]
+    error: HeartprintError | None = None
+
+
+def read_part(rows: Sequence[Row], limits: Limits) -> list[Outcome]:
+    """Read and check some rows; one bad row never costs another."""
+    return [_outcome(row, limits) for row in rows]
+
+
+def _outcome(row: Row, limits: Limits) -> Outcome:
+    try:
+        if not row.ecg_id:
+            raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
+        details = row.details()
+        recording = _recording(row)
+        patient_id = row.patient_id or recording.patient_id
+        if not patient_id:
+            raise HeartprintError(
+                "missing-patient-id",
+                f"ECG '{row.ecg_id}' has no patient_id; without it patients cannot be kept apart. Fill the column.",
+            )
+        details = details.or_else(recording.details)
+        examined = examine(
+            recording.signal,
+            recording.lead_names,
+            recording.sampling_rate,
+            standardised=recording.standardised,
+            limits=limits,
+        )
+    except HeartprintError as error:
+        return Outcome(row.ecg_id, row.path, None, {}, error)
+    values = {
+        "patient_id": patient_id,
+        "sampling_rate": recording.sampling_rate,
+        "uv_per_bit": examined.uv_per_bit,
+        "unit": examined.unit,
+        "recorded_at": details.recorded_at,
+        "age": details.age,
+        "sex": details.sex,
+        "site": details.site,
+        "device": details.device,
+        "labels": dict(details.labels),
+        "n_clipped": examined.n_clipped,
+    }
+    return Outcome(row.ecg_id, row.path, examined.samples, values)
+
+
+def _recording(row: Row) -> Recording:
+    try:
+        return row.recording()
+    except (HeartprintError, MemoryError):
+        raise
+    except Exception as error:
+        # A file nobody thought of must not cost the other ten thousand.
+        raise HeartprintError(
+            "unreadable-file",
+            f"The file could not be read ({type(error).__name__}: {error}). Check that it is whole and that you may "
+            "read it.",
+        ) from error
+
+
+def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str) -> Cohort:
+    """Turn an opened source into a cohort folder; see `heartprint.cohorts.readers.ingest`.
+
+    Args:
+        source: What to read.
+        out: Cohort folder to write.
+        limits: What still passes for an ECG.
+        workers: Processes, or None for as many as it is worth.
+        made_by: What `source` was made by; a broken-off ingestion is gone on with only if it is the same.
+    """
+    check_target(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = out.with_name(f".{out.name}.ingest")
+    settings = {**source.settings, "limits": limits.to_json(), "notes": list(source.notes)}
+    key = _key(source, settings, made_by)
+    with disk_full_explained(out), claimed(work), _space_given_back(work):
+        (work / COHORT).mkdir(exist_ok=True)
+        waveforms = work / COHORT / WAVEFORMS_FILE
+        waveforms.touch()
+        with waveforms.open("r+b") as samples, (work / JOURNAL).open("a+b") as lines:
+            writer = CohortWriter(work / COHORT, samples)
+            journal = _Journal(lines, samples, writer)
+            n_done = journal.replay(waveforms, key)
+            with Progress(f"Reading {source.title}", len(source.rows)) as progress:
+                if n_done:
+                    progress.say(f"Going on where it was broken off: {n_done:,} rows are done already.")
+                    progress.advance(n_done)
+                with contextlib.closing(_parts(source.rows, n_done, limits, workers)) as parts:
+                    for part in parts:
+                        journal.take(part)
+                        progress.advance(len(part))
+        finished = _finish(writer, source, settings, out)
+        if finished is None:
+            put_in_place(work / COHORT, out, work / "old")
+        shutil.rmtree(work, ignore_errors=True)
+    if finished is not None:
+        raise finished
+    return Cohort.open(out)
+
+
+@contextlib.contextmanager
+def _space_given_back(work: Path) -> Iterator[None]:
+    """Remove what was written if the disk is full: others need it too."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in DISK_FULL:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+
+
+def _finish(writer: CohortWriter, source: Source, settings: dict[str, Any], out: Path) -> HeartprintError | None:
+    try:
+        writer.finish(
+            name=out.name, source=source.title, simulated=False, label_names=source.label_names, settings=settings
+        )
+    except HeartprintError as error:
+        if error.code != "empty-cohort":
+            raise
+        # Nothing to go on with: when the files are better, all of them are to be read again.
+        return error
+    return None
+
+
+def _key(source: Source, settings: dict[str, Any], made_by: str) -> str:
+    """What must be the same for a broken-off ingestion to be gone on with."""
+    digest = hashlib.sha256()
+    about = [FORMAT_VERSION, heartprint.__version__, made_by, source.title, source.label_names, settings]
+    about += [PART, len(source.rows)]
+    digest.update(json.dumps(about, default=str).encode())
+    for table in source.tables:
+        with table.open("rb") as handle:
+            digest.update(hashlib.file_digest(handle, "sha256").digest())
+    if not source.tables:
+        for row in source.rows:
+            digest.update(f"{row.ecg_id}\0{row.patient_id}\0{row.path}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+class _Journal:
+    """The note of what is written: a line with the key, then a line for each part, each with its own checksum."""
+
+    def __init__(self, lines: BinaryIO, samples: BinaryIO, writer: CohortWriter) -> None:
+        self._lines = lines
+        self._samples = samples
+        self._writer = writer
+
+    def take(self, part: Sequence[Outcome]) -> None:
+        """Write a part, then note it; killed in between, it is written again."""
+        digest, n_bytes = hashlib.sha256(), 0
+        notes: list[dict[str, Any]] = []
+        for outcome in part:
+            error = outcome.error
+            if outcome.ecg_id:
+                try:
+                    self._writer.check_id(outcome.ecg_id)
+                except HeartprintError as duplicate:
+                    error = duplicate
+            if error is not None:
+                self._writer.refuse(outcome.ecg_id or None, outcome.path or None, error)
+                notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
+                continue
+            assert outcome.samples is not None
+            data = np.ascontiguousarray(outcome.samples, dtype="<i2")
+            self._writer.add(data, ecg_id=outcome.ecg_id, **outcome.values)
+            digest.update(data.data)
+            n_bytes += data.nbytes
+            notes.append({"ecg_id": outcome.ecg_id, "shape": data.shape, "values": _plain(outcome.values)})
+        self._samples.flush()
+        self._note({"bytes": n_bytes, "sha256": digest.hexdigest(), "rows": notes})
+
+    def replay(self, waveforms: Path, key: str) -> int:
+        """Take up what an earlier process has written, as far as it is whole.
+
+        Returns:
+            Rows that are done.
+        """
+        self._lines.seek(0)
+        good, n_rows, n_bytes = 0, 0, 0
+        with waveforms.open("rb") as written:
+            for line in self._lines:
+                entry = _checked(line)
+                if entry is None or (good == 0 and entry.get("key") != key):
+                    break
+                if good:
+                    data = written.read(entry["bytes"])
+                    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+                        break
+                    self._take_again(entry["rows"], data)
+                    n_rows += len(entry["rows"])
+                    n_bytes += len(data)
+                good += len(line)
+        self._lines.truncate(good)
+        self._samples.flush()
+        self._samples.truncate(n_bytes)
+        if good == 0:
+            self._note({"key": key})
+        return n_rows
+
+    def _take_again(self, rows: Sequence[dict[str, Any]], data: bytes) -> None:
+        """The same calls as the first time; the samples are written over themselves."""
+        samples, start = np.frombuffer(data, dtype="<i2"), 0
+        for row in rows:
+            if "refused" in row:
+                ecg_id, path, code, message = row["refused"]
+                self._writer.refuse(ecg_id, path, HeartprintError(code, message))
+                continue
+            leads, n = row["shape"]
+            values = row["values"]
+            if values["recorded_at"] is not None:
+                values["recorded_at"] = dt.datetime.fromisoformat(values["recorded_at"])
+            own = samples[start : start + leads * n].reshape(leads, n)
+            self._writer.add(own, ecg_id=row["ecg_id"], **values)
+            start += leads * n
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        text = json.dumps(entry).encode()
+        self._lines.write(hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n")
+        self._lines.flush()
+
+
+def _checked(line: bytes) -> dict[str, Any] | None:
+    """What a line of the journal says; None if it is not whole."""
+    digest, _, text = line[:-1].partition(b" ")
+    if not line.endswith(b"\n") or hashlib.sha256(text).hexdigest().encode() != digest:
+        return None
+    entry = json.loads(text)
+    return entry if isinstance(entry, dict) else None
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    recorded_at = values["recorded_at"]
+    return {**values, "recorded_at": None if recorded_at is None else recorded_at.isoformat()}
+
+
+def _parts(rows: Sequence[Row], start: int, limits: Limits, workers: int | None) -> Generator[list[Outcome]]:
+    """Parts in the order of the source, read by as many processes as it is worth."""
+    import joblib
+    from joblib._parallel_backends import LokyBackend
+    from joblib.parallel import get_active_backend
+
+    starts = range(start, len(rows), PART)
+    # A backend that the caller has chosen, such as a cluster, is used whatever it costs.
+    chosen = not isinstance(get_active_backend()[0], LokyBackend)
+    if not chosen and workers is None and starts:
+        # What one part takes tells whether workers are worth their start.
+        began = time.perf_counter()
+        yield read_part(rows[starts[0] : starts[0] + PART], limits)
+        starts = starts[1:]
+        if (time.perf_counter() - began) * len(starts) < _WORTHWHILE_S:
+            workers = 1
+    if not chosen and workers == 1:
+        for i in starts:
+            yield read_part(rows[i : i + PART], limits)
+        return
+    with lost_worker_explained():
+        n_jobs = joblib.effective_n_jobs(workers or -1)
+        # Workers whose master was killed wait for work that long before they leave.
+        own: dict[str, Any] = {} if chosen else {"idle_worker_timeout": _IDLE_S}
+        with joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, max_nbytes=None, **own) as parallel:
+            # Joblib hands out work however slowly the results are fetched: only so much at a time keeps memory flat.
+            for window in (starts[i : i + _AHEAD * n_jobs] for i in range(0, len(starts), _AHEAD * n_jobs)):
+                yield from parallel(joblib.delayed(read_part)(rows[i : i + PART], limits) for i in window)
