@@ -31,8 +31,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 demo: $(VENV)/installed
 	$(BIN)/heartprint demo --out demo
 
+# Two processes, each with one thread for numbers: what two cores can do at once.
 test: check
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/installed-dev
 	$(BIN)/ruff check src tests benchmarks
@@ -49,6 +50,7 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/embedding.py
 	$(BIN)/python benchmarks/pretraining.py
 	$(BIN)/python benchmarks/large_cohort.py
+	$(BIN)/python benchmarks/duplicates.py
 	$(BIN)/python benchmarks/ingestion.py --data $(DATA)
 
 encoder: $(VENV)/installed
