@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from heartprint.sheets import PAPER_LAYOUTS, known_style
-from heartprint.sheets.camera import get_recipe
+from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets.mix import LayoutName, RecipeName, StyleName
 
 
 class FinetuneConfig(BaseModel):
@@ -55,12 +55,12 @@ class FinetuneConfig(BaseModel):
     until: dt.date | None = None
     train_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     sensitivity: Annotated[float, Field(gt=0, le=1)] = 0.9
-    layout: str = "standard"
+    layout: LayoutName = "standard"
     batch_size: Annotated[int, Field(ge=1)] = 64
     device: str = "auto"
-    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
-    styles: Annotated[tuple[str, ...], Field(min_length=1)] = ("ecg_plot",)
-    recipes: Annotated[tuple[str, ...], Field(min_length=1)] = ("clean",)
+    layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = PAPER_LAYOUTS
+    styles: Annotated[tuple[StyleName, ...], Field(min_length=1)] = ("ecg_plot",)
+    recipes: Annotated[tuple[RecipeName, ...], Field(min_length=1)] = ("clean",)
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     head_views: Annotated[int, Field(ge=1)] = 4
     head_sheets: Annotated[int, Field(ge=1)] = 4000
@@ -75,22 +75,3 @@ class FinetuneConfig(BaseModel):
     cross_fit_folds: Annotated[int, Field(ge=2)] = 3
     checks: Annotated[int, Field(ge=1)] = 10
     workers: Annotated[int, Field(ge=1)] = 2
-
-    @field_validator("layout", "layouts")
-    @classmethod
-    def _known_layouts(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        from heartprint.sheets import get_layout
-
-        for name in (value,) if isinstance(value, str) else value:
-            get_layout(name)
-        return value
-
-    @field_validator("styles")
-    @classmethod
-    def _known_styles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(known_style(name) for name in value)
-
-    @field_validator("recipes")
-    @classmethod
-    def _known_recipes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(get_recipe(name).name for name in value)

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from heartprint.cohorts import PairPolicy
-from heartprint.sheets import PAPER_LAYOUTS, known_style
-from heartprint.sheets.camera import get_recipe
+from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets.mix import LayoutName, RecipeName, StyleName
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 CHANGEABLE = frozenset(
@@ -133,10 +133,10 @@ class PretrainConfig(BaseModel):
     backbone: str = "small"
     init: str = "random"
     image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
-    layouts: Annotated[tuple[str, ...], Field(min_length=1)] = PAPER_LAYOUTS
-    stretch_layouts: Annotated[tuple[str, ...], Field(min_length=1)] = SHORT_LAYOUTS
-    styles: Annotated[tuple[str, ...], Field(min_length=1)] = ("ecg_plot",)
-    recipes: Annotated[tuple[str, ...], Field(min_length=1)] = ("clean",)
+    layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = PAPER_LAYOUTS
+    stretch_layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = SHORT_LAYOUTS
+    styles: Annotated[tuple[StyleName, ...], Field(min_length=1)] = ("ecg_plot",)
+    recipes: Annotated[tuple[RecipeName, ...], Field(min_length=1)] = ("clean",)
     max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
     baseline: Literal["none", "median"] = "none"
     augment: AugmentConfig = AugmentConfig()
@@ -184,25 +184,6 @@ class PretrainConfig(BaseModel):
         from heartprint.encoders.backbones import get_backbone
 
         return value if value or "backbone" not in info.data else get_backbone(info.data["backbone"]).image_size
-
-    @field_validator("layouts", "stretch_layouts")
-    @classmethod
-    def _known_layouts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from heartprint.sheets import get_layout
-
-        for name in value:
-            get_layout(name)
-        return value
-
-    @field_validator("styles")
-    @classmethod
-    def _known_styles(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(known_style(name) for name in value)
-
-    @field_validator("recipes")
-    @classmethod
-    def _known_recipes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(get_recipe(name).name for name in value)
 
     @field_validator("stretch_layouts")
     @classmethod

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import AfterValidator
 
 from heartprint.sheets.camera import get_recipe, photograph
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.pose import draw_pose
 from heartprint.sheets.raster import render
+from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import Style, draw_style, get_style
 
 RANDOM_STYLE = "random"
@@ -68,3 +70,19 @@ def known_style(name: str) -> str:
         HeartprintError: ``unknown-style``.
     """
     return name if name == RANDOM_STYLE else get_style(name).name
+
+
+def _known_layout(name: str) -> str:
+    # A layout that is given as a file keeps the path: it is not known by its name.
+    get_layout(name)
+    return name
+
+
+def _known_recipe(name: str) -> str:
+    return get_recipe(name).name
+
+
+LayoutName = Annotated[str, AfterValidator(_known_layout)]
+"""Name or file of a layout in a configuration, like the next two checked when it is read."""
+StyleName = Annotated[str, AfterValidator(known_style)]
+RecipeName = Annotated[str, AfterValidator(_known_recipe)]
