@@ -23,7 +23,7 @@ _FIRST_YEAR, _GROUP = 2008, 3
 
 
 def write_mimic(folder: Path, cohort: Cohort) -> Path:
-    """MIMIC-IV-ECG, ``patients.csv.gz`` of MIMIC-IV, and ``echo.csv``: the day after each second ECG and its LVEF.
+    """MIMIC-IV-ECG with ``patients.csv.gz`` of MIMIC-IV, and beside it ``mimic-iv-echo`` with an LVEF the day after.
 
     The visits of the simulated patients are squeezed into 2008 to 2019; then each patient's dates are shifted by a
     number of years of its own, as MIMIC's are.
@@ -58,12 +58,14 @@ def write_mimic(folder: Path, cohort: Cohort) -> Path:
         records.append({**common, "file_name": study, "ecg_time": f"{shown:%Y-%m-%d %H:%M:%S}", "path": path})
         rhythm = "Atrial fibrillation" if record["label_af"] else "Sinus rhythm"
         measured.append({**common, "cart_id": 7, "report_0": rhythm, "report_1": "Abnormal ECG"})
-        if row % 2 == 0:
+        if row % 7:
             echo = {"subject_id": subject, "measurement_datetime": f"{shown + dt.timedelta(days=1):%Y-%m-%d %H:%M:%S}"}
-            echoes.append({**echo, "lvef": f"{record['label_lvef']:.0f}"})
+            echoes.append({**echo, "measurement": "lvef", "result": f"{record['label_lvef']:.0f}"})
+            echoes.append({**echo, "measurement": "lv_edd", "result": "47"})
     write_csv(folder / "record_list.csv", records)
     write_csv(folder / "machine_measurements.csv", measured)
-    write_csv(folder / "echo.csv", echoes)
+    (folder.parent / "mimic-iv-echo").mkdir()
+    write_csv(folder.parent / "mimic-iv-echo" / "structured_measurement.csv", echoes)
     with gzip.open(folder / "patients.csv.gz", "wt", newline="") as handle:
         writer = csv.DictWriter(handle, list(next(iter(patients.values()))))
         writer.writeheader()

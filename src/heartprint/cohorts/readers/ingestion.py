@@ -45,13 +45,18 @@ COHORT = "cohort"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row: samples and what `CohortWriter.add` wants beside them, or a refusal."""
+    """What became of one row: samples, their hash and what `CohortWriter.add` wants beside them, or a refusal."""
 
     ecg_id: str
     path: str
     samples: npt.NDArray[np.int16] | None
     values: dict[str, Any]
     error: HeartprintError | None = None
+    samples_hash: str = ""
+
+
+def _hash(samples: npt.NDArray[np.int16]) -> str:
+    return hashlib.blake2b(samples.data, digest_size=16).hexdigest()
 
 
 def read_part(rows: Sequence[Row], limits: Limits) -> list[Outcome]:
@@ -94,7 +99,8 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         "labels": dict(details.labels),
         "n_clipped": examined.n_clipped,
     }
-    return Outcome(row.ecg_id, row.path, examined.samples, values)
+    samples = np.ascontiguousarray(examined.samples, dtype="<i2")
+    return Outcome(row.ecg_id, row.path, samples, values, samples_hash=_hash(samples))
 
 
 def _recording(row: Row) -> Recording:
@@ -200,7 +206,6 @@ class _Journal:
 
     def take(self, part: Sequence[Outcome]) -> None:
         """Write a part, then note it; killed in between, it is written again."""
-        digest, n_bytes = hashlib.sha256(), 0
         notes: list[dict[str, Any]] = []
         for outcome in part:
             error = outcome.error
@@ -214,13 +219,11 @@ class _Journal:
                 notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
                 continue
             assert outcome.samples is not None
-            data = np.ascontiguousarray(outcome.samples, dtype="<i2")
-            self._writer.add(data, ecg_id=outcome.ecg_id, **outcome.values)
-            digest.update(data.data)
-            n_bytes += data.nbytes
-            notes.append({"ecg_id": outcome.ecg_id, "shape": data.shape, "values": _plain(outcome.values)})
+            self._writer.add(outcome.samples, ecg_id=outcome.ecg_id, **outcome.values)
+            about = {"ecg_id": outcome.ecg_id, "shape": outcome.samples.shape, "hash": outcome.samples_hash}
+            notes.append({**about, "values": _plain(outcome.values)})
         self._samples.flush()
-        self._note({"bytes": n_bytes, "sha256": digest.hexdigest(), "rows": notes})
+        self._note({"rows": notes})
 
     def replay(self, waveforms: Path, key: str) -> int:
         """Take up what an earlier process has written, as far as it is whole.
@@ -236,12 +239,12 @@ class _Journal:
                 if entry is None or (good == 0 and entry.get("key") != key):
                     break
                 if good:
-                    data = written.read(entry["bytes"])
-                    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+                    part = self._read_again(entry["rows"], written)
+                    if part is None:
                         break
-                    self._take_again(entry["rows"], data)
+                    self._take_again(entry["rows"], part)
                     n_rows += len(entry["rows"])
-                    n_bytes += len(data)
+                    n_bytes += sum(samples.nbytes for samples in part)
                 good += len(line)
         self._lines.truncate(good)
         self._samples.flush()
@@ -250,21 +253,32 @@ class _Journal:
             self._note({"key": key})
         return n_rows
 
-    def _take_again(self, rows: Sequence[dict[str, Any]], data: bytes) -> None:
+    def _read_again(self, rows: Sequence[dict[str, Any]], written: BinaryIO) -> list[npt.NDArray[np.int16]] | None:
+        """Samples of a part; None if they are not those that were noted."""
+        part = []
+        for row in rows:
+            if "refused" not in row:
+                leads, n = row["shape"]
+                data = written.read(2 * leads * n)
+                if len(data) < 2 * leads * n:
+                    return None
+                part.append(np.frombuffer(data, dtype="<i2").reshape(leads, n))
+                if _hash(part[-1]) != row["hash"]:
+                    return None
+        return part
+
+    def _take_again(self, rows: Sequence[dict[str, Any]], part: Sequence[npt.NDArray[np.int16]]) -> None:
         """The same calls as the first time; the samples are written over themselves."""
-        samples, start = np.frombuffer(data, dtype="<i2"), 0
+        samples = iter(part)
         for row in rows:
             if "refused" in row:
                 ecg_id, path, code, message = row["refused"]
                 self._writer.refuse(ecg_id, path, HeartprintError(code, message))
                 continue
-            leads, n = row["shape"]
             values = row["values"]
             if values["recorded_at"] is not None:
                 values["recorded_at"] = dt.datetime.fromisoformat(values["recorded_at"])
-            own = samples[start : start + leads * n].reshape(leads, n)
-            self._writer.add(own, ecg_id=row["ecg_id"], **values)
-            start += leads * n
+            self._writer.add(next(samples), ecg_id=row["ecg_id"], **values)
 
     def _note(self, entry: dict[str, Any]) -> None:
         text = json.dumps(entry).encode()
