@@ -496,6 +496,7 @@ def test_mutants(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_many_mutants(name: str, tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_mutants_of_sources(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", NAMES)
 def test_many_mutants_of_sources(name: str, tmp_path: Path) -> None:
@@ -107,6 +108,7 @@ def test_mutants_of_lists(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", sorted(LISTS))
 def test_many_mutants_of_lists(name: str) -> None:
     fuzz_list(name, MANY)
