@@ -51,7 +51,7 @@ def serve() -> None:
     """Answer requests until standard input ends: a line of JSON each, answered by one and the pixels."""
     _limit_memory()
     import cv2
-    from PIL import Image
+    from PIL import BmpImagePlugin, Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin  # noqa: F401
 
     cv2.setNumThreads(1)
     Image.MAX_IMAGE_PIXELS = None  # checked here, against one limit for every format
@@ -261,7 +261,8 @@ def _pdf(path: Path, page: int | None, longest_side: int) -> Grey:
 
 def _dicom(path: Path, page: int | None) -> tuple[Grey, dict[str, str]]:
     import pydicom
-    from pydicom.pixels import apply_color_lut, convert_color_space, pixel_array
+    from pydicom.pixels.processing import apply_color_lut, convert_color_space
+    from pydicom.pixels.utils import pixel_array
 
     name = path.name
     about = pydicom.dcmread(path, stop_before_pixels=True)
@@ -291,4 +292,3 @@ def _dicom(path: Path, page: int | None) -> tuple[Grey, dict[str, str]]:
         levels = 255.0 - levels
     facts = {key: " ".join(str(about.get(key)).split()) for key in _DICOM_FACTS if about.get(key) is not None}
     return np.clip(np.rint(levels), 0, 255).astype(np.uint8), facts
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import Cohort
@@ -12,11 +13,12 @@ from heartprint.cohorts.readers.code_15 import Code15
 from heartprint.cohorts.readers.echonext import EchoNext
 from heartprint.cohorts.readers.files import Files
 from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
+from heartprint.cohorts.readers.images import Images
 from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
 from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
 from heartprint.cohorts.readers.sami_trop import SamiTrop
-from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
+from heartprint.cohorts.readers.source import Details, ImageRecording, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
 from heartprint.cohorts.writer import CohortWriter, write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -31,6 +33,8 @@ __all__ = [
     "EchoNext",
     "Files",
     "Given",
+    "ImageRecording",
+    "Images",
     "MimicIvEcg",
     "Ptb",
     "PtbXl",
@@ -49,6 +53,7 @@ READERS: Mapping[str, type[Reader]] = {
     "code-15": Code15,
     "echonext": EchoNext,
     "files": Files,
+    "images": Images,
     "mimic-iv-ecg": MimicIvEcg,
     "ptb": Ptb,
     "ptb-xl": PtbXl,
@@ -83,8 +88,11 @@ def ingest(reader: Reader | str, src: str | Path, out: str | Path, *, limits: Li
         reader = READERS[reader]()
     limits = limits or Limits()
     source = reader.open(Path(src))
-    settings = {**source.settings, "limits": limits.to_json(), "notes": list(source.notes)}
-    with write_cohort(out, source=source.title, label_names=source.label_names, settings=settings) as writer:
+    checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
+    settings = {**source.settings, **checked, "notes": list(source.notes)}
+    with write_cohort(
+        out, source=source.title, label_names=source.label_names, settings=settings, kind=source.kind
+    ) as writer:
         for row in track(source.rows, f"Reading {source.title}"):
             _take(row, writer, limits)
     return Cohort.open(out)
@@ -100,6 +108,19 @@ def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
         patient_id = row.patient_id or recording.patient_id
         writer.check_identity(row.ecg_id, patient_id)
         details = details.or_else(recording.details)
+        known: dict[str, Any] = {
+            "ecg_id": row.ecg_id,
+            "patient_id": patient_id,
+            "recorded_at": details.recorded_at,
+            "age": details.age,
+            "sex": details.sex,
+            "site": details.site,
+            "device": details.device,
+            "labels": details.labels,
+        }
+        if isinstance(recording, ImageRecording):
+            writer.add_image(recording.pixels, original=recording.original, **known)
+            return
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -112,22 +133,15 @@ def _take(row: Row, writer: CohortWriter, limits: Limits) -> None:
         return
     writer.add(
         examined.samples,
-        ecg_id=row.ecg_id,
-        patient_id=patient_id,
         sampling_rate=recording.sampling_rate,
         uv_per_bit=examined.uv_per_bit,
         unit=examined.unit,
-        recorded_at=details.recorded_at,
-        age=details.age,
-        sex=details.sex,
-        site=details.site,
-        device=details.device,
-        labels=details.labels,
         n_clipped=examined.n_clipped,
+        **known,
     )
 
 
-def _read(row: Row) -> Recording:
+def _read(row: Row) -> Recording | ImageRecording:
     try:
         return row.recording()
     except (HeartprintError, MemoryError):
