@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from heartprint.sheets import PAPER_LAYOUTS, known_style
 from heartprint.sheets.camera import get_recipe
 
+OF_DRAWING = ("layout", "layouts", "styles")
+"""Settings that say how waveforms are drawn, and nothing about images."""
+
 
 class FinetuneConfig(BaseModel):
     """How a model is made from an encoder and labels.
