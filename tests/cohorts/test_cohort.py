@@ -113,7 +113,7 @@ def test_opening_reads_no_waveform(cohort: Cohort) -> None:
     with file.open("wb") as handle:
         handle.truncate(size)
     again = Cohort.open(cohort.path)
-    assert again.filter(labelled="af").take([0])._waveforms is None
+    assert again.filter(labelled="af").take([0])._data is None
 
 
 @pytest.mark.parametrize("name", [COHORT_FILE, RECORDS_FILE, WAVEFORMS_FILE])

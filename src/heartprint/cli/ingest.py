@@ -26,6 +26,10 @@ _Rate = Annotated[float | None, typer.Option(help="Hz of .npy and CSV files, whe
 _Unit = Annotated[
     str, typer.Option(help="mV, uV, V, nV, or z (standardised) of .npy and CSV files, where nothing else says it.")
 ]
+_Label = Annotated[
+    list[str] | None,
+    typer.Option(help="A column that is a label; repeat. Default: every further column of numbers."),
+]
 _Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
 
@@ -122,6 +126,34 @@ def files(
     _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler)
 
 
+@app.command("images")
+def images(
+    src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per image.", show_default=False)],
+    out: _Out,
+    label: _Label = None,
+    longest_side: Annotated[
+        int, typer.Option(help="Px to which the longer side is shrunk; smaller images stay as they are.")
+    ] = 1200,
+    female: _Female = None,
+    male: _Male = None,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
+) -> None:
+    """Ingest images of ECGs listed in a CSV table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
+
+    Columns: path (relative to the table) and patient_id; if there are any: ecg_id, page (of a PDF or TIFF, from 1),
+    date, age, sex, site, device. Further columns of numbers are labels; an empty cell is a missing label.
+
+    Example: heartprint ingest images scans.csv cohorts/scans
+    """
+    from heartprint.cohorts.readers import Images
+
+    reader = Images(
+        labels=tuple(label or ()), longest_side=longest_side, female=tuple(female or ()), male=tuple(male or ())
+    )
+    _ingest(reader, src, out, workers, scheduler)
+
+
 @app.command("mimic-iv-ecg")
 def mimic_iv_ecg(
     src: Annotated[
@@ -195,10 +227,7 @@ def sami_trop(
 def table(
     src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per ECG.", show_default=False)],
     out: _Out,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(help="A column that is a label; repeat. Default: every further column of numbers."),
-    ] = None,
+    label: _Label = None,
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     female: _Female = None,

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,22 @@ import polars as pl
 from heartprint.foundation.errors import HeartprintError
 
 FORMAT_VERSION = 1
+IMAGE_FORMAT_VERSION = 2
+"""Of cohorts of images; those of waveforms stay what versions without images can read."""
 MISSING = np.int16(-32768)
 """Stored value of a sample that the source did not have."""
 
 COHORT_FILE = "cohort.json"
 RECORDS_FILE = "records.parquet"
 WAVEFORMS_FILE = "waveforms.i16"
+IMAGES_FILE = "images.u8"
 REFUSED_FILE = "refused.parquet"
+
+Kind = Literal["waveform", "image"]
+DATA_FILES: dict[Kind, str] = {"waveform": WAVEFORMS_FILE, "image": IMAGES_FILE}
+DATA_TYPES: dict[Kind, str] = {"waveform": "<i2", "image": "u1"}
+"""File of what is stored, and the type of its numbers."""
+_OF_ANY_KIND = ("ecg_id", "patient_id", "recorded_at", "age", "sex", "site", "device", "kind")
 
 RECORD_COLUMNS: dict[str, pl.DataType] = {
     "ecg_id": pl.String(),
@@ -45,6 +54,17 @@ RECORD_COLUMNS: dict[str, pl.DataType] = {
     "waveform_hash": pl.UInt64(),
 }
 """Columns of ``records.parquet``; ``label_<name>`` columns (Float32, null = no label) follow."""
+
+IMAGE_COLUMNS: dict[str, pl.DataType] = {
+    **{name: kind for name, kind in RECORD_COLUMNS.items() if name in _OF_ANY_KIND},
+    "offset": pl.Int64(),
+    "height": pl.Int32(),
+    "width": pl.Int32(),
+    "original_height": pl.Int32(),
+    "original_width": pl.Int32(),
+    "image_hash": pl.UInt64(),
+}
+"""The same of a cohort of images: ``offset`` counts bytes of ``images.u8``."""
 
 REFUSED_COLUMNS: dict[str, pl.DataType] = {
     "ecg_id": pl.String(),
@@ -89,7 +109,7 @@ class Cohort:
         self.path = path
         self.info = info
         self.records = records
-        self._waveforms: npt.NDArray[np.int16] | None = None
+        self._data: npt.NDArray[Any] | None = None
         self._index: tuple[npt.NDArray[Any], ...] | None = None
 
     @classmethod
@@ -105,7 +125,9 @@ class Cohort:
                 "cohort-missing",
                 f"There is no cohort folder at {folder}. Make one with 'heartprint ingest' or 'heartprint simulate'.",
             )
-        absent = [f for f in (COHORT_FILE, RECORDS_FILE, WAVEFORMS_FILE) if not (folder / f).is_file()]
+        kind: Kind = "image" if (folder / IMAGES_FILE).is_file() else "waveform"
+        data_file = folder / DATA_FILES[kind]
+        absent = [f for f in (COHORT_FILE, RECORDS_FILE, data_file.name) if not (folder / f).is_file()]
         if absent:
             raise HeartprintError(
                 "cohort-incomplete",
@@ -118,10 +140,11 @@ class Cohort:
             raise HeartprintError(
                 "cohort-damaged", f"{folder / COHORT_FILE} cannot be read ({error}). Ingest the cohort again."
             ) from error
-        if version != FORMAT_VERSION:
+        known = FORMAT_VERSION if kind == "waveform" else IMAGE_FORMAT_VERSION
+        if version != known:
             raise HeartprintError(
                 "cohort-version",
-                f"{folder} has cohort format {version}; this Heartprint reads format {FORMAT_VERSION}. "
+                f"{folder} has cohort format {version}; this Heartprint reads format {known} of {kind}s. "
                 "Ingest it again with this version, or install the version that wrote it.",
             )
         try:
@@ -131,7 +154,7 @@ class Cohort:
             raise HeartprintError(
                 "cohort-damaged", f"The table of cohort {folder} cannot be read ({error}). Ingest it again."
             ) from error
-        lacking = [c for c in RECORD_COLUMNS if c not in records.columns]
+        lacking = [c for c in columns_of(kind) if c not in records.columns]
         if lacking or records.height != info.n_ecgs:
             raise HeartprintError(
                 "cohort-damaged",
@@ -139,17 +162,14 @@ class Cohort:
                 f"{'lacks ' + ', '.join(lacking) if lacking else f'{records.height} rows, {info.n_ecgs} expected'}. "
                 "Ingest it again.",
             )
-        ends = (
-            records["offset"].to_numpy()
-            + records["n_samples"].to_numpy().astype(np.int64) * records["n_leads"].to_numpy()
-        )
-        need = int(ends.max(initial=0))
-        size = (folder / WAVEFORMS_FILE).stat().st_size
-        if size < 2 * need:
+        high, wide, each = ("height", "width", 1) if kind == "image" else ("n_samples", "n_leads", 2)
+        ends = records["offset"].to_numpy() + records[high].to_numpy().astype(np.int64) * records[wide].to_numpy()
+        need = each * int(ends.max(initial=0))
+        size = data_file.stat().st_size
+        if size < need:
             raise HeartprintError(
                 "cohort-incomplete",
-                f"{folder / WAVEFORMS_FILE} holds {size:,} of {2 * need:,} bytes: it was cut short. "
-                "Ingest the cohort again.",
+                f"{data_file} holds {size:,} of {need:,} bytes: it was cut short. Ingest the cohort again.",
             )
         return cls(folder, info, records)
 
@@ -159,6 +179,16 @@ class Cohort:
     def __repr__(self) -> str:
         kind = "simulated " if self.info.simulated else ""
         return f"<{kind}Cohort {self.info.name}: {len(self):,} ECGs of {self.n_patients:,} patients>"
+
+    @property
+    def kind(self) -> Kind:
+        """What its ECGs are: ``waveform``, of which sheets are drawn, or ``image``, sheets already."""
+        return "image" if self.info.format_version == IMAGE_FORMAT_VERSION else "waveform"
+
+    @property
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """``(n,)`` hashes of what is stored of each ECG: equal for equal ECGs."""
+        return self.records[f"{self.kind}_hash"].to_numpy()
 
     @property
     def n_patients(self) -> int:
@@ -251,6 +281,28 @@ class Cohort:
 
         return get_task(task, self.records).labels(self.records)
 
+    def image(self, row: int) -> npt.NDArray[np.uint8]:
+        """One ECG of a cohort of images: ``(height, width)`` uint8, white = 255, a read-only view of the mapped file.
+
+        Raises:
+            HeartprintError: ``no-image`` for a cohort of waveforms.
+        """
+        if self.kind != "image":
+            raise HeartprintError(
+                "no-image", f"'{self.info.name}' holds waveforms: sheets are drawn of them, none is stored."
+            )
+        if self._index is None:
+            self._index = tuple(self.records[name].to_numpy() for name in ("offset", "height", "width"))
+        start, height, width = (int(column[row]) for column in self._index)
+        return self._map()[start : start + height * width].reshape(height, width)
+
+    def need_waveforms(self, what: str) -> None:
+        """Raise ``needs-waveforms`` for a cohort of images; ``what`` is a clause without its full stop."""
+        if self.kind == "image":
+            raise HeartprintError(
+                "needs-waveforms", f"{what}, and '{self.info.name}' holds images of ECGs, whose waveforms are unknown."
+            )
+
     def sampling_rate(self, row: int) -> float:
         """Sampling rate of one ECG in Hz."""
         return float(self._columns()[3][row])
@@ -276,6 +328,7 @@ class Cohort:
         return signal
 
     def _columns(self) -> tuple[npt.NDArray[Any], ...]:
+        self.need_waveforms("This works on waveforms")
         if self._index is None:
             r = self.records
             # Standardised leads are stored in thousandths, microvolts become mV: both are a factor of 1/1000.
@@ -288,19 +341,24 @@ class Cohort:
             )
         return self._index
 
-    def _map(self) -> npt.NDArray[np.int16]:
-        if self._waveforms is None:
-            path = self.path / WAVEFORMS_FILE
+    def _map(self) -> npt.NDArray[Any]:
+        if self._data is None:
+            path, dtype = self.path / DATA_FILES[self.kind], DATA_TYPES[self.kind]
             if path.stat().st_size == 0:
-                self._waveforms = np.empty(0, dtype="<i2")
+                self._data = np.empty(0, dtype=dtype)
             else:
                 # As a plain array: slices of a memmap cost more than they read.
-                self._waveforms = np.asarray(np.memmap(path, dtype="<i2", mode="r"))
-        return self._waveforms
+                self._data = np.asarray(np.memmap(path, dtype=dtype, mode="r"))
+        return self._data
 
     def __getstate__(self) -> dict[str, Any]:
-        # A worker process maps the file itself; shipping the map would copy the waveforms.
-        return {**self.__dict__, "_waveforms": None}
+        # A worker process maps the file itself; shipping the map would copy it.
+        return {**self.__dict__, "_data": None}
+
+
+def columns_of(kind: Kind) -> dict[str, pl.DataType]:
+    """Columns of ``records.parquet``, without the labels."""
+    return IMAGE_COLUMNS if kind == "image" else RECORD_COLUMNS
 
 
 def seen_hashes(patient_key: str, patient_ids: Iterable[str]) -> npt.NDArray[np.uint64]:

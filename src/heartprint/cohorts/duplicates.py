@@ -90,6 +90,9 @@ def find_duplicates(
     Raises:
         HeartprintError: ``too-short`` if an ECG is too short to be compared.
     """
+    for one in (cohort, other):
+        if one is not None:
+            one.need_waveforms("Duplicates are found by their waveforms")
     theirs = other or cohort
     first = describe(cohort, n_jobs, progress=progress)
     second = first if other is None else describe(other, n_jobs, progress=progress)

@@ -40,7 +40,8 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         `policy_flow`), ``gaps`` (consecutive ECGs of a patient by `GAPS`, ``unknown`` where a date is
         missing) and their median in days, ``tasks`` (positive, negative, missing; ECGs and patients), ``labels``
         (per column: known, missing, lowest, median, highest), ``sexes``, ``ages``, ``sampling_rates``, ``refused``
-        by reason, ``simulated``.
+        by reason, ``simulated``. Of images, instead of ``sampling_rates``, ``seconds`` and the like: ``widths`` and
+        ``heights`` in px, how many were ``shrunk``, and their ``bytes``.
     """
     records = cohort.records
     policy = policy or PairPolicy()
@@ -50,6 +51,7 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         "name": info.name,
         "source": info.source,
         "simulated": info.simulated,
+        "kind": cohort.kind,
         "content_hash": info.content_hash,
         "heartprint_version": info.heartprint_version,
         "notes": [str(n) for n in info.settings.get("notes", [])],
@@ -72,11 +74,26 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         "ages": _spread(records["age"]),
         "sites": _values(records["site"]),
         "devices": _values(records["device"]),
+        **(_of_images(records) if cohort.kind == "image" else _of_waveforms(records)),
+        "refused": _refused(cohort),
+    }
+
+
+def _of_waveforms(records: pl.DataFrame) -> dict[str, Any]:
+    return {
         "sampling_rates": _values(records["sampling_rate"]),
         "seconds": _spread(records["n_samples"] / records["sampling_rate"]),
         "ecgs_with_missing_samples": int((records["n_missing"] > 0).sum()),
         "ecgs_with_clipped_samples": int((records["n_clipped"] > 0).sum()),
-        "refused": _refused(cohort),
+    }
+
+
+def _of_images(records: pl.DataFrame) -> dict[str, Any]:
+    return {
+        "widths": _spread(records["width"]),
+        "heights": _spread(records["height"]),
+        "shrunk": int((records["original_width"] > records["width"]).sum()),
+        "bytes": int((records["width"].cast(pl.Int64) * records["height"]).sum()),
     }
 
 
@@ -216,8 +233,17 @@ def render_summary(summary: dict[str, Any]) -> Group:
         "recorded",
         f"{dates['first']} to {dates['last']}; {dates['missing']:,} without a date" if dates["known"] else "no dates",
     )
-    facts.add_row("sampling rate", ", ".join(f"{n:,} at {rate} Hz" for rate, n in summary["sampling_rates"].items()))
-    for what in ("missing", "clipped"):
+    if summary["kind"] == "image":
+        wide, high = summary["widths"], summary["heights"]
+        facts.add_row(
+            "images",
+            f"{wide['lowest']:g}-{wide['highest']:g} x {high['lowest']:g}-{high['highest']:g} px, median "
+            f"{wide['median']:g} x {high['median']:g}; {summary['shrunk']:,} shrunk; {summary['bytes'] / 1e6:,.1f} MB",
+        )
+    else:
+        rates = summary["sampling_rates"].items()
+        facts.add_row("sampling rate", ", ".join(f"{n:,} at {rate} Hz" for rate, n in rates))
+    for what in ("missing", "clipped") if summary["kind"] == "waveform" else ():
         if summary[f"ecgs_with_{what}_samples"]:
             facts.add_row(f"with {what} samples", f"{summary[f'ecgs_with_{what}_samples']:,} ECGs")
 

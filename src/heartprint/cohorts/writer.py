@@ -16,13 +16,15 @@ import polars as pl
 import heartprint
 from heartprint.cohorts.cohort import (
     COHORT_FILE,
+    DATA_FILES,
     FORMAT_VERSION,
+    IMAGE_FORMAT_VERSION,
     MISSING,
-    RECORD_COLUMNS,
     RECORDS_FILE,
     REFUSED_COLUMNS,
     REFUSED_FILE,
-    WAVEFORMS_FILE,
+    Kind,
+    columns_of,
 )
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
@@ -36,12 +38,13 @@ class CohortWriter:
     The same calls in the same order give the same bytes.
     """
 
-    def __init__(self, folder: Path, waveforms: BinaryIO) -> None:
+    def __init__(self, folder: Path, data: BinaryIO, kind: Kind = "waveform") -> None:
         self._folder = folder
-        self._waveforms = waveforms
+        self._data = data
+        self._kind: Kind = kind
         self._content = hashlib.sha256()
         self._offset = 0
-        self._columns: dict[str, list[Any]] = {name: [] for name in RECORD_COLUMNS}
+        self._columns: dict[str, list[Any]] = {name: [] for name in columns_of(kind)}
         self._sealed: list[pl.DataFrame] = []
         self._n_sealed = 0
         self._labels: dict[str, tuple[array[int], array[float]]] = {}
@@ -88,12 +91,7 @@ class CohortWriter:
         Raises:
             HeartprintError: ``duplicate-ecg-id`` or ``missing-patient-id``.
         """
-        self.check_identity(ecg_id, patient_id)
         data = np.ascontiguousarray(samples, dtype="<i2").tobytes()
-        self._waveforms.write(data)
-        self._content.update(data)
-        row = len(self)
-        self._ids.add(ecg_id)
         values = {
             "ecg_id": ecg_id,
             "patient_id": patient_id,
@@ -102,8 +100,6 @@ class CohortWriter:
             "sex": sex,
             "site": site,
             "device": device,
-            "kind": "waveform",
-            "offset": self._offset,
             "n_samples": samples.shape[1],
             "sampling_rate": sampling_rate,
             "uv_per_bit": uv_per_bit,
@@ -111,23 +107,78 @@ class CohortWriter:
             "unit": unit,
             "n_missing": int((samples == MISSING).sum()),
             "n_clipped": n_clipped,
-            "waveform_hash": int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little"),
         }
-        for name, value in values.items():
-            self._columns[name].append(value)
+        self._add(data, samples.size, values, labels)
+
+    def add_image(
+        self,
+        pixels: npt.NDArray[np.uint8],
+        *,
+        ecg_id: str,
+        patient_id: str,
+        original: tuple[int, int],
+        recorded_at: Any = None,
+        age: float | None = None,
+        sex: str | None = None,
+        site: str | None = None,
+        device: str | None = None,
+        labels: Mapping[str, float] | None = None,
+    ) -> None:
+        """Add one ECG to a cohort of images; arguments as in `add`.
+
+        Args:
+            pixels: ``(h, w)`` uint8, white = 255.
+            ecg_id: Unique in the cohort.
+            patient_id: Not empty.
+            original: Height and width of the picture before it was shrunk, px.
+            recorded_at: ``datetime`` or None if unknown.
+            age: Years.
+            sex: ``female``, ``male`` or None.
+            site: Hospital or department.
+            device: ECG machine, scanner or camera.
+            labels: Label name to value; absent = no label.
+
+        Raises:
+            HeartprintError: ``duplicate-ecg-id`` or ``missing-patient-id``.
+        """
+        values = {
+            "ecg_id": ecg_id,
+            "patient_id": patient_id,
+            "recorded_at": recorded_at,
+            "age": age,
+            "sex": sex,
+            "site": site,
+            "device": device,
+            "height": pixels.shape[0],
+            "width": pixels.shape[1],
+            "original_height": original[0],
+            "original_width": original[1],
+        }
+        self._add(np.ascontiguousarray(pixels, dtype="u1").tobytes(), pixels.size, values, labels)
+
+    def _add(self, data: bytes, size: int, values: dict[str, Any], labels: Mapping[str, float] | None) -> None:
+        self.check_identity(values["ecg_id"], values["patient_id"])
+        self._data.write(data)
+        self._content.update(data)
+        row = len(self)
+        self._ids.add(values["ecg_id"])
+        found = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
+        values |= {"kind": self._kind, "offset": self._offset, f"{self._kind}_hash": found}
+        for name in self._columns:
+            self._columns[name].append(values[name])
         for name, value in (labels or {}).items():
             rows, given = self._labels.setdefault(name, (array("q"), array("d")))
             rows.append(row)
             given.append(float(value))
-        self._offset += samples.size
+        self._offset += size
         if row + 1 - self._n_sealed == _SEAL_EVERY:
             self._seal()
 
     def _seal(self) -> None:
         """Turn the latest rows into a table: a tenth of the memory of Python's lists."""
-        self._sealed.append(pl.DataFrame(self._columns, schema=RECORD_COLUMNS))
+        self._sealed.append(pl.DataFrame(self._columns, schema=columns_of(self._kind)))
         self._n_sealed += self._sealed[-1].height
-        self._columns = {name: [] for name in RECORD_COLUMNS}
+        self._columns = {name: [] for name in columns_of(self._kind)}
 
     def check_id(self, ecg_id: str) -> None:
         """Raise ``duplicate-ecg-id`` if there is an ECG of this name already."""
@@ -186,7 +237,7 @@ class CohortWriter:
         write_json(
             self._folder / COHORT_FILE,
             {
-                "format_version": FORMAT_VERSION,
+                "format_version": IMAGE_FORMAT_VERSION if self._kind == "image" else FORMAT_VERSION,
                 "name": name,
                 "source": source,
                 "simulated": simulated,
@@ -209,6 +260,7 @@ def write_cohort(
     simulated: bool = False,
     label_names: Sequence[str] = (),
     settings: Mapping[str, Any] | None = None,
+    kind: Kind = "waveform",
 ) -> Iterator[CohortWriter]:
     """Write a cohort folder; it appears, or replaces the old one, only when everything is written.
 
@@ -218,6 +270,7 @@ def write_cohort(
         simulated: Whether the ECGs are simulated; shown wherever the cohort is used.
         label_names: Labels that have a column even if no ECG has one.
         settings: How the cohort was made, kept in ``cohort.json``.
+        kind: ``waveform``, and ECGs are added by `CohortWriter.add`; or ``image``, by `CohortWriter.add_image`.
 
     Raises:
         HeartprintError: ``output-not-a-cohort`` if the target is something else, ``empty-cohort`` if nothing
@@ -226,8 +279,8 @@ def write_cohort(
     target = Path(target)
     check_target(target)
     with atomic_folder(target) as folder:
-        with (folder / WAVEFORMS_FILE).open("wb") as waveforms:
-            writer = CohortWriter(folder, waveforms)
+        with (folder / DATA_FILES[kind]).open("wb") as data:
+            writer = CohortWriter(folder, data, kind)
             yield writer
         writer.finish(
             name=target.name,

@@ -69,7 +69,7 @@ def _encoder_lines(config: EncoderConfig) -> list[str]:
         f"- backbone `{config.backbone}`, {config.image_size} x {config.image_size} px, "
         f"embedding of {config.embedding_dim} numbers",
         f"- began with {config.initial_weights} weights",
-        f"- layouts: {', '.join(config.layouts)}; baseline handling: {config.baseline}",
+        f"- layouts: {', '.join(config.layouts) or 'those of the images'}; baseline handling: {config.baseline}",
     ]
     if not config.stages:
         return [*lines, "- not pretrained on ECGs\n"]

@@ -82,13 +82,16 @@ def draw_cohort(
     Yields:
         ``(<= batch_size, S, S)`` uint8.
     """
+    from heartprint.sheets import layouts_of
+
     size = loaded.config.image_size
+    (layout,) = layouts_of(cohort, [layout])
 
     def draw(start: int) -> npt.NDArray[np.uint8]:
         rows = range(start, min(start + batch_size, len(cohort)))
         pages = np.empty((len(rows), size, size), dtype=np.uint8)
         for page, row in zip(pages, rows, strict=True):
-            page[...] = loaded.draw(cohort.signal(row), cohort.sampling_rate(row), layout=layout)
+            page[...] = loaded.sheet(cohort, row, layout=layout)
         return pages
 
     # One thread suffices: drawing is far quicker than reading the drawing.
@@ -117,7 +120,7 @@ def embed_cohort(
         ``(N, D)`` float32 in the cohort's order. An ECG's embedding depends on its sheet alone.
 
     Raises:
-        HeartprintError: ``unknown-layout`` or ``not-finite``.
+        HeartprintError: ``unknown-layout``, ``needs-waveforms`` if images are asked for in a layout, or ``not-finite``.
     """
     out = np.empty((len(cohort), loaded.encoder.embedding_dim), dtype=np.float32)
     done = 0

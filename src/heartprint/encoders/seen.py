@@ -55,7 +55,7 @@ class Seen:
     Args:
         patients: Patient ids hashed with the key of their cohort (see `CohortInfo.patient_key`), sorted, unique.
             The key stays with the cohort, so nobody can guess ids from the list.
-        ecgs: Hashes of the stored waveforms, sorted, unique. They recognise an ECG in another copy of its
+        ecgs: Hashes of the stored waveforms or images, sorted, unique. They recognise an ECG in another copy of its
             archive, where patients may have other ids.
         simulated: Sources of simulated patients, all of whom count as seen; in folders made to be passed on.
     """
@@ -70,7 +70,7 @@ class Seen:
         ids = cohort.records["patient_id"].unique().to_list()
         return cls(
             patients=seen_hashes(cohort.info.patient_key, ids),
-            ecgs=np.unique(cohort.records["waveform_hash"].to_numpy()),
+            ecgs=np.unique(cohort.hashes),
         )
 
     def __or__(self, other: Seen) -> Seen:
@@ -98,7 +98,7 @@ class Seen:
         ids = np.unique(cohort.patient_ids)  # in the order of the codes
         by_id = np.array([seen_hashes(key, [p])[0] for p in ids.tolist()], dtype=np.uint64)
         known = np.isin(by_id, self.patients)
-        known[codes[np.isin(cohort.records["waveform_hash"].to_numpy(), self.ecgs)]] = True
+        known[codes[np.isin(cohort.hashes, self.ecgs)]] = True
         for source in self.simulated if cohort.info.simulated else ():
             known |= source.holds(ids.tolist())
         seen: npt.NDArray[np.bool_] = known[codes]

@@ -22,8 +22,9 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.progress import Progress
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.metrics.bootstrap import study_resamples
-from heartprint.sheets import LAYOUTS, STYLES, get_layout, render
+from heartprint.sheets import LAYOUTS, STYLES, layouts_of, sheet_mm, sheet_of
 from heartprint.sheets.camera import EFFECTS, RECIPES, SEVERITIES, Ingredient, Recipe, photograph_sheet
+from heartprint.sheets.of_cohort import IMAGE
 
 if TYPE_CHECKING:
     from heartprint.encoders import LoadedEncoder, LoadedModel
@@ -66,11 +67,19 @@ class Condition:
 
 
 def conditions(layout: str) -> tuple[Condition, ...]:
-    """All conditions, the clean one first; ``layout`` is that of the sheets on which effects and styles are tried."""
-    return (
+    """All conditions, the clean one first; ``layout`` is that of the sheets on which effects and styles are tried.
+
+    Images have no other layout or style: theirs are the effects and recipes of the camera.
+    """
+    camera = (
         Condition("clean", layout),
         *(Condition("effect", name, severity) for name in EFFECTS for severity in SEVERITIES),
         *(Condition("recipe", name) for name, recipe in RECIPES.items() if recipe.ingredients),
+    )
+    if layout == IMAGE:
+        return camera
+    return (
+        *camera,
         *(Condition("layout", name) for name in LAYOUTS if name != layout),
         *(Condition("style", name) for name in STYLES if name != next(iter(STYLES))),
     )
@@ -134,11 +143,11 @@ def run_battery(
         A table with `BATTERY_COLUMNS`, a row per condition.
 
     Raises:
-        HeartprintError: ``unknown-layout``, ``one-class-only`` or ``out-of-memory``.
+        HeartprintError: ``unknown-layout``, ``needs-waveforms``, ``one-class-only`` or ``out-of-memory``.
     """
     from heartprint.encoders.memory import memory_explained
 
-    get_layout(layout)
+    (layout,) = layouts_of(cohort, [layout])
     tried = conditions(layout)
     logits = np.empty((len(tried), len(cohort)))
     shown = Progress("Battery", len(cohort)) if progress else contextlib.nullcontext()
@@ -160,21 +169,19 @@ def run_battery(
 
 def draw_condition(
     encoder: LoadedEncoder,
-    leads: npt.NDArray[np.float32],
-    rate: float,
-    ecg_id: str,
+    cohort: Cohort,
+    row: int,
     condition: Condition,
     layout: str,
     *,
     fine: Page | None = None,
 ) -> Page:
-    """Draw an ECG under one condition, as the encoder reads it.
+    """Draw an ECG under one condition, as the encoder reads it. Its id decides, with the condition, all chance.
 
     Args:
         encoder: Says the size, and what is done about baseline wander.
-        leads: ``(8 or 12, n)`` mV.
-        rate: Hz.
-        ecg_id: Decides, with the condition, all that is random.
+        cohort: The ECGs.
+        row: Which.
         condition: The condition.
         layout: Layout of the sheets on which effects, recipes and styles are tried.
         fine: What `fine_sheet` gives, if it is there already.
@@ -184,26 +191,24 @@ def draw_condition(
     """
     size, baseline = encoder.config.image_size, encoder.config.baseline
     if condition.kind == "style":
-        return render(leads, rate, layout, size, baseline=baseline, style=condition.name)
+        return sheet_of(cohort, row, size, layout=layout, baseline=baseline, style=condition.name)
     if condition.kind in ("clean", "layout"):
-        return render(leads, rate, condition.name, size, baseline=baseline)
+        return sheet_of(cohort, row, size, layout=condition.name, baseline=baseline)
     if condition.kind == "effect":
         severity = float(condition.severity)
         recipe = Recipe(condition.name, "", (Ingredient(condition.name, 1.0, (severity, severity)),))
     else:
         recipe = RECIPES[condition.name]
     purpose = f"battery\x1f{condition.kind}\x1f{condition.name}"
-    rng = generator(BATTERY_SEED, purpose, condition.severity, stable_hash(ecg_id))
-    page = get_layout(layout)
-    sheet = fine_sheet(encoder, leads, rate, layout) if fine is None else fine
-    shot = photograph_sheet(sheet, size, recipe=recipe, rng=rng, sheet_mm=(page.width_mm, page.height_mm))
-    return shot.picture
+    rng = generator(BATTERY_SEED, purpose, condition.severity, stable_hash(str(cohort.ecg_ids[row])))
+    sheet = fine_sheet(encoder, cohort, row, layout) if fine is None else fine
+    return photograph_sheet(sheet, size, recipe=recipe, rng=rng, sheet_mm=sheet_mm(cohort, row, layout)).picture
 
 
-def fine_sheet(encoder: LoadedEncoder, leads: npt.NDArray[np.float32], rate: float, layout: str) -> Page:
+def fine_sheet(encoder: LoadedEncoder, cohort: Cohort, row: int, layout: str) -> Page:
     """The sheet of which pictures are taken, twice as fine as they are."""
     config = encoder.config
-    return render(leads, rate, layout, _FINER * config.image_size, baseline=config.baseline)
+    return sheet_of(cohort, row, _FINER * config.image_size, layout=layout, baseline=config.baseline)
 
 
 def _drawn(
@@ -212,9 +217,8 @@ def _drawn(
     """Of each ECG ``(conditions, S, S)``, a little ahead of the caller."""
 
     def draw(row: int) -> Page:
-        leads, rate, ecg_id = cohort.signal(row), cohort.sampling_rate(row), str(cohort.ecg_ids[row])
-        fine = fine_sheet(encoder, leads, rate, layout)
-        return np.stack([draw_condition(encoder, leads, rate, ecg_id, one, layout, fine=fine) for one in tried])
+        fine = fine_sheet(encoder, cohort, row, layout)
+        return np.stack([draw_condition(encoder, cohort, row, one, layout, fine=fine) for one in tried])
 
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[Page]] = deque()
@@ -285,13 +289,15 @@ def draw_heat_map(table: pl.DataFrame, path: Path, title: str) -> None:
     colours = {"recipe": "#c2452d", "layout": "#0b5a8f", "style": "#7a9e5f"}
     for kind, colour in colours.items():
         rows = np.flatnonzero(shown["kind"].to_numpy() == kind)
+        if not len(rows):
+            continue
         error = np.maximum(0.0, np.stack([auroc[rows] - low[rows], high[rows] - auroc[rows]]))
         right.errorbar(auroc[rows], rows, xerr=error, fmt="o", color=colour, markersize=3.5, linewidth=1, label=kind)
     right.axvline(clean, color="0.5", linestyle="--", linewidth=1, label="clean")
     labels = [_label(name, seen) for name, seen in shown.select("name", "seen").rows()]
     right.set_yticks(at, labels, fontsize=8)
     right.set_ylim(len(shown) - 0.5, -0.5)
-    right.set(xlabel="AUROC", title="Recipes of the camera, layouts, styles")
+    right.set(xlabel="AUROC", title=f"Recipes of the camera{', layouts, styles' if 'layout' in shown['kind'] else ''}")
     right.title.set_fontsize(9)
     right.spines[["top", "right"]].set_visible(False)
     right.legend(frameon=False, fontsize=8, loc="best")

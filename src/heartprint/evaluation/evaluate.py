@@ -34,7 +34,7 @@ from heartprint.metrics.calibration import (
     expected_calibration_error,
     reliability_bins,
 )
-from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets import PAPER_LAYOUTS, layouts_of
 
 if TYPE_CHECKING:
     from heartprint.encoders import LoadedModel
@@ -82,7 +82,7 @@ def evaluate(
         model: Model folder, or a model in memory.
         cohort: The ECGs; those without a label are left out and counted.
         out: Folder to write: ``metrics.json``, ``scores.csv``, and plots of the first layout.
-        layouts: Layouts in which each ECG is scored; the first is the one that counts.
+        layouts: Layouts in which each ECG is scored; the first is the one that counts. An image is scored as it is.
         exclude_seen: Leave out patients that took part in pretraining or fine-tuning.
         transductive: Keep them, and mark the result.
         level: Level of all intervals.
@@ -100,7 +100,8 @@ def evaluate(
 
     Raises:
         HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
-            ``output-not-an-evaluation``, ``bad-options``, ``unknown-layout``, ``out-of-memory``, ``disk-full``, what
+            ``output-not-an-evaluation``, ``bad-options``, ``unknown-layout``, ``needs-waveforms``, ``out-of-memory``,
+            ``disk-full``, what
             ``load_model`` raises.
     """
     out = Path(out)
@@ -108,6 +109,7 @@ def evaluate(
         raise HeartprintError("bad-options", "Choose one of --exclude-seen (drop them) and --transductive (keep them).")
     if not layouts or len(set(layouts)) < len(layouts):
         raise HeartprintError("bad-options", "Name at least one layout, and each only once.")
+    layouts = layouts_of(cohort, layouts)
     if out.exists() and not (out / METRICS_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise HeartprintError(
             "output-not-an-evaluation",

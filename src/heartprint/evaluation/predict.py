@@ -128,13 +128,13 @@ def score_layouts(
         progress: Whether to show progress.
 
     Raises:
-        HeartprintError: ``unknown-layout``, ``out-of-memory``.
+        HeartprintError: ``unknown-layout``, ``needs-waveforms`` if images are asked for in a layout,
+            ``out-of-memory``.
     """
     from heartprint.encoders.memory import memory_explained
-    from heartprint.sheets import get_layout
+    from heartprint.sheets import layouts_of
 
-    for name in layouts:
-        get_layout(name)
+    layouts = layouts_of(cohort, layouts)
     logits = np.full((len(layouts), len(cohort)), np.nan)
     failures: dict[int, Failure] = {}
     done = 0
@@ -163,9 +163,9 @@ def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step:
         failed: dict[int, Failure] = {}
         for k, row in enumerate(rows):
             try:
-                signal, rate = _readable(cohort, row)
+                _check_readable(cohort, row)
                 for page, layout in zip(pages[:, k], layouts, strict=True):
-                    page[...] = encoder.draw(signal, rate, layout=layout)
+                    page[...] = encoder.sheet(cohort, row, layout=layout)
             except HeartprintError as error:
                 failed[row] = (error.code, error.message)
             except (ValueError, IndexError) as error:
@@ -180,10 +180,11 @@ def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step:
             yield now.result()
 
 
-def _readable(cohort: Cohort, row: int) -> tuple[npt.NDArray[np.float32], float]:
-    signal, rate = cohort.signal(row), cohort.sampling_rate(row)
-    if not np.isfinite(signal).any():
+def _check_readable(cohort: Cohort, row: int) -> None:
+    if cohort.kind == "image":  # looked at when it was taken in
+        return
+    rate = cohort.sampling_rate(row)
+    if not np.isfinite(cohort.signal(row)).any():
         raise HeartprintError("no-signal", "Every sample of this ECG is missing. Export it again from its source.")
     if not rate > 0:
         raise HeartprintError("bad-sampling-rate", f"Its sampling rate is {rate:g} Hz. Correct it and ingest it again.")
-    return signal, rate

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from heartprint.cohorts import Cohort, Task
 from heartprint.encoders import CohortSource, FinetuningSummary, LoadedEncoder, LoadedModel, ModelConfig, Seen
-from heartprint.finetuning.config import FinetuneConfig
+from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.calibration import PlattScaling, threshold_at_sensitivity
+from heartprint.sheets import without_drawing
 
 PROBE_SETTINGS = {"since", "until", "train_share", "sensitivity", "layout", "batch_size"}
 """Settings that a probe depends on."""
@@ -54,8 +55,12 @@ def assemble(
     platt = PlattScaling.fit(validation_scores, validation_labels)
     threshold = threshold_at_sensitivity(validation_labels, platt(validation_scores), config.sensitivity)
     settings = {
-        **config.model_dump(
-            mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
+        **without_drawing(
+            cohort,
+            config.model_dump(
+                mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
+            ),
+            OF_DRAWING,
         ),
         **notes,
         "validation_auroc": round(auroc(validation_labels, validation_scores), 4),

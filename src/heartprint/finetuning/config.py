@@ -10,6 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from heartprint.sheets import PAPER_LAYOUTS
 from heartprint.sheets.mix import LayoutName, RecipeName, StyleName
 
+OF_DRAWING = ("layout", "layouts", "styles")
+"""Settings that say how waveforms are drawn, and nothing about images."""
+
 
 class FinetuneConfig(BaseModel):
     """How a model is made from an encoder and labels.

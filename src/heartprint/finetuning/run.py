@@ -11,8 +11,9 @@ from heartprint.cohorts import Cohort, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
 from heartprint.encoders.memory import memory_explained
-from heartprint.finetuning.config import FinetuneConfig
+from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
+from heartprint.sheets import check_drawing
 
 MODEL_CONFIG = "config.json"
 
@@ -48,10 +49,11 @@ def finetune(
 
     Raises:
         HeartprintError: ``unknown-task``, ``label-missing``, ``one-class-only``, ``budget-too-small``,
-            ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``output-not-a-model``, what `resolve_encoder`
-            raises, ``out-of-memory``, ``disk-full``.
+            ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images are to be drawn in
+            layouts or styles, ``output-not-a-model``, what `resolve_encoder` raises, ``out-of-memory``, ``disk-full``.
     """
     config = config or FinetuneConfig()
+    check_drawing(cohort, config, OF_DRAWING)
     budget = parse_budget(labels)
     out = Path(out)
     _check_out(out)  # better now than after an hour of training

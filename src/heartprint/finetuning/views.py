@@ -14,7 +14,7 @@ from heartprint.encoders import LoadedEncoder
 from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.parts import Rows
 from heartprint.foundation.randomness import generator, stable_hash
-from heartprint.sheets import draw_sheet
+from heartprint.sheets import random_sheet_of
 
 Pages = npt.NDArray[np.uint8]
 _AHEAD = 2
@@ -51,9 +51,9 @@ def draw_views(
     key = f"{purpose}\x1f{config.draw}\x1f{part}"
     for page, row, ecg_id in zip(pages, rows.tolist(), cohort.records["ecg_id"][rows].to_list(), strict=True):
         rng = generator(config.seed, key, epoch, stable_hash(ecg_id))
-        page[...] = draw_sheet(
-            cohort.signal(row),
-            cohort.sampling_rate(row),
+        page[...] = random_sheet_of(
+            cohort,
+            row,
             size,
             rng,
             layouts=config.layouts,

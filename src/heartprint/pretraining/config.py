@@ -17,6 +17,8 @@ CHANGEABLE = frozenset(
     {"device", "workers", "checkpoint_every", "watch.every", "watch.stop_on_collapse", "watch.tensorboard"}
 )
 """Settings, by dotted name, that may differ when a run is resumed: they say how it runs, not what it computes."""
+OF_DRAWING = ("layouts", "stretch_layouts", "styles", "baseline")
+"""Settings that say how waveforms are drawn, and nothing about images."""
 _LATER = ("pairs", "chunk_size", "watch", "styles", "recipes")
 """Settings that runs of earlier versions did not have, and that change nothing at their defaults."""
 

@@ -12,7 +12,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods import get_method
-from heartprint.sheets import draw_style, get_layout, get_style, render
+from heartprint.sheets import draw_style, get_layout, get_style, layouts_of, render
 from heartprint.sheets.camera import get_recipe, photograph_sheet
 from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.mix import RANDOM_STYLE
@@ -57,7 +57,8 @@ def save_contact(
     rng = generator(config.seed, "contact page")
     simulated = " (SIMULATED PATIENTS)" if cohort.info.simulated else ""
     rows = rng.permutation(len(cohort))[:n].tolist()
-    layouts = [config.layouts[k % len(config.layouts)] for k in range(len(rows))]
+    names = layouts_of(cohort, config.layouts)
+    layouts = [names[k % len(names)] for k in range(len(rows))]
     sections = [
         Section(
             [_colour_sheet(cohort, row, config, layout=layout)[0] for row, layout in zip(rows, layouts, strict=True)],
@@ -88,7 +89,10 @@ def save_contact(
 def _colour_sheet(
     cohort: Cohort, row: int, config: PretrainConfig, *, layout: str, finer: int = 1
 ) -> tuple[Page, tuple[float, float]]:
-    """A sheet in its true proportions, and its width and height in mm."""
+    """A sheet in its true proportions, and its width and height in mm; an image as it is stored, and its px."""
+    if cohort.kind == "image":
+        image = cohort.image(row)
+        return image, (float(image.shape[1]), float(image.shape[0]))
     name = config.styles[stable_hash(str(cohort.ecg_ids[row])) % len(config.styles)]
     rng = generator(config.seed, "contact style", stable_hash(str(cohort.ecg_ids[row])))
     style: Style = draw_style(rng) if name == RANDOM_STYLE else get_style(name)
@@ -112,9 +116,9 @@ def _side_by_side(
 ) -> Section:
     """Photographs, and after each a sheet as the camera sees it."""
     pictures, captions = [], []
-    rows = rng.permutation(len(cohort))
+    rows, layouts = rng.permutation(len(cohort)), layouts_of(cohort, config.layouts)
     for k, (name, photo) in enumerate(photos):
-        row, layout = int(rows[k % len(rows)]), config.layouts[k % len(config.layouts)]
+        row, layout = int(rows[k % len(rows)]), layouts[k % len(layouts)]
         sheet, sheet_mm = _colour_sheet(cohort, row, config, layout=layout, finer=_FINER)
         camera = generator(config.seed, "contact camera", k)
         taken = photograph_sheet(sheet, recipe=recipe, rng=camera, sheet_mm=sheet_mm).picture

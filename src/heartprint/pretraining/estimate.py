@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 import torch
 
 from heartprint.cohorts import Cohort
@@ -63,7 +64,7 @@ class Estimate:
         seconds: Time on this machine, s.
         images_per_s: Views per second on this machine.
         memory_bytes: Memory of the device for weights, optimiser and activations, bytes.
-        waveform_bytes: The cohort's waveform file, bytes.
+        waveform_bytes: The cohort's file of waveforms or images, bytes.
         run_bytes: The run's folder, checkpoints included, bytes.
         cost: What was measured.
         draw_s: Time to draw a view, s; None if nothing was drawn.
@@ -94,7 +95,7 @@ class Estimate:
             f"({self.steps:,} steps, {self.images:,} images at {self.images_per_s:,.0f}/s)\n"
             f"  memory  {_bytes(self.memory_bytes)} for weights, optimiser and activations "
             f"({self.cost.n_parameters / 1e6:.1f} million weights, {_bytes(self.cost.activation_bytes)} an image)\n"
-            f"  disk    {_bytes(self.waveform_bytes)} of waveforms, {_bytes(self.run_bytes)} for the run\n"
+            f"  disk    {_bytes(self.waveform_bytes)} of ECGs, {_bytes(self.run_bytes)} for the run\n"
             f"  Extrapolated from small steps measured on this machine ({1000 * self.cost.s_per_image:.1f} ms an "
             f"image, {drawn})."
         )
@@ -107,6 +108,7 @@ def estimate(
     n_ecgs: int,
     sampling_rate: float = 500.0,
     n_leads: int = 8,
+    stored_bytes: float | None = None,
     draw_s: float | None = None,
     cost: StepCost | None = None,
 ) -> Estimate:
@@ -118,6 +120,7 @@ def estimate(
         n_ecgs: ECGs of the cohort, for the disk.
         sampling_rate: Hz.
         n_leads: Stored leads.
+        stored_bytes: Bytes of the cohort's ECGs, if they are known.
         draw_s: Time to draw one view, s, if it is known (see `measure_drawing`).
         cost: What `measure_step` gave; measured now if None.
 
@@ -146,7 +149,9 @@ def estimate(
         memory_bytes=_ADAM_BYTES_PER_WEIGHT * cost.n_parameters
         + get_method(config.method).n_views * held * cost.activation_bytes
         + similarities,
-        waveform_bytes=n_ecgs * n_leads * _RECORD_SECONDS * sampling_rate * _SAMPLE_BYTES,
+        waveform_bytes=n_ecgs * n_leads * _RECORD_SECONDS * sampling_rate * _SAMPLE_BYTES
+        if stored_bytes is None
+        else stored_bytes,
         run_bytes=_CHECKPOINTS_AT_ONCE * _CHECKPOINT_BYTES_PER_WEIGHT * cost.n_parameters,
         cost=cost,
         draw_s=draw_s,
@@ -164,6 +169,9 @@ def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
     began = time.perf_counter()
     draw_batch(method, key)
     draw_s = (time.perf_counter() - began) / (method.n_views * len(key.items))
+    if chosen.kind == "image":
+        stored = (chosen.records["height"].cast(pl.Int64) * chosen.records["width"]).sum()
+        return estimate(config, n_items=method.n_items, n_ecgs=len(chosen), stored_bytes=float(stored), draw_s=draw_s)
     return estimate(
         config,
         n_items=method.n_items,

@@ -31,7 +31,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
-from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.config import OF_DRAWING, PretrainConfig
 from heartprint.pretraining.learner import FRESH, Learner, StepResult, reproducible
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
@@ -40,6 +40,7 @@ from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, Lo
 from heartprint.pretraining.targets import Targets, measure_targets
 from heartprint.pretraining.watch import Watch, hold_out
 from heartprint.pretraining.world import World, joined
+from heartprint.sheets import without_drawing
 
 ENCODER = "encoder"
 _LOG_EVERY = 10
@@ -265,13 +266,13 @@ class _Run:
             max_rotation_deg=config.max_rotation_deg,
             seed=config.seed,
             cohort=CohortSource.of(self.used),
-            settings=config.model_dump(mode="json"),
+            settings=without_drawing(self.used, config.model_dump(mode="json"), OF_DRAWING),
             after=before.config.pretraining if before else None,
         )
         description = EncoderConfig.new(
             config.backbone,
             image_size=config.image_size,
-            layouts=config.layouts,
+            layouts=config.layouts if self.used.kind == "waveform" else (),
             baseline=config.baseline,
             initial_weights=before.config.initial_weights if before else cast(Weights, config.init),
             initial_seed=before.config.initial_seed if before else config.seed,

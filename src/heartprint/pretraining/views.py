@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.sheets import draw_sheet
+from heartprint.sheets import draw_sheet, random_sheet_of
 
 Page = npt.NDArray[np.uint8]
 
@@ -25,13 +27,19 @@ class Views:
         self.cohort = cohort
         self.config = config
         self._ecg_ids = cohort.ecg_ids
+        self._look: dict[str, Any] = {
+            "styles": config.styles,
+            "recipes": config.recipes,
+            "max_rotation_deg": config.max_rotation_deg,
+            "baseline": config.baseline,
+        }
 
     def rng(self, purpose: str, row: int, epoch: int, view: int) -> np.random.Generator:
         """The random stream of one ECG, epoch and view; it follows the ecg_id, wherever the ECG stands."""
         return generator(self.config.seed, purpose, epoch, stable_hash(str(self._ecg_ids[row])), view)
 
     def sheet(self, row: int, epoch: int, view: int, *, layout: str | None = None) -> Page:
-        """Draw an ECG in a random layout and pose.
+        """Draw an ECG in a random layout and pose; an image in a random pose.
 
         Args:
             row: Row of the ECG.
@@ -42,8 +50,10 @@ class Views:
         Returns:
             ``(S, S)`` uint8, white = 255.
         """
-        rng = self.rng("view", row, epoch, view)
-        return self._render(self.cohort.signal(row), row, rng, self.config.layouts, layout)
+        config, rng = self.config, self.rng("view", row, epoch, view)
+        return random_sheet_of(
+            self.cohort, row, config.image_size, rng, layouts=config.layouts, layout=layout, **self._look
+        )
 
     def half(self, row: int, epoch: int, view: int) -> Page:
         """Draw one half of an ECG in a random one of ``stretch_layouts`` and a random pose.
@@ -60,26 +70,6 @@ class Views:
         signal = self.cohort.signal(row)
         middle = signal.shape[1] // 2
         part = signal[:, middle:] if later else signal[:, :middle]
-        return self._render(part, row, self.rng("half", row, epoch, view), self.config.stretch_layouts, None)
-
-    def _render(
-        self,
-        signal: npt.NDArray[np.float32],
-        row: int,
-        rng: np.random.Generator,
-        layouts: tuple[str, ...],
-        decided: str | None,
-    ) -> Page:
-        config = self.config
-        return draw_sheet(
-            signal,
-            self.cohort.sampling_rate(row),
-            config.image_size,
-            rng,
-            layouts=layouts,
-            styles=config.styles,
-            recipes=config.recipes,
-            max_rotation_deg=config.max_rotation_deg,
-            baseline=config.baseline,
-            layout=decided,
-        )
+        config, rng = self.config, self.rng("half", row, epoch, view)
+        rate = self.cohort.sampling_rate(row)
+        return draw_sheet(part, rate, config.image_size, rng, layouts=config.stretch_layouts, **self._look)

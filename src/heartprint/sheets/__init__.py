@@ -2,6 +2,7 @@
 
 from heartprint.sheets.layout import Layout, Names, Pulse, Strip, columns_layout
 from heartprint.sheets.mix import draw_sheet, known_style
+from heartprint.sheets.of_cohort import check_drawing, layouts_of, random_sheet_of, sheet_mm, sheet_of, without_drawing
 from heartprint.sheets.pose import Pose, draw_pose
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import LAYOUTS, PAPER_LAYOUTS, get_layout
@@ -19,6 +20,7 @@ __all__ = [
     "Strip",
     "Style",
     "Truth",
+    "check_drawing",
     "columns_layout",
     "draw_pose",
     "draw_sheet",
@@ -26,6 +28,11 @@ __all__ = [
     "get_layout",
     "get_style",
     "known_style",
+    "layouts_of",
+    "random_sheet_of",
     "render",
     "render_with_truth",
+    "sheet_mm",
+    "sheet_of",
+    "without_drawing",
 ]

@@ -13,12 +13,13 @@ from heartprint.cohorts.readers.code_15 import Code15
 from heartprint.cohorts.readers.echonext import EchoNext
 from heartprint.cohorts.readers.files import Files
 from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
+from heartprint.cohorts.readers.images import Images
 from heartprint.cohorts.readers.ingestion import ingest_source
 from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
 from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
 from heartprint.cohorts.readers.sami_trop import SamiTrop
-from heartprint.cohorts.readers.source import Details, Reader, Recording, Row, Source
+from heartprint.cohorts.readers.source import Details, ImageRecording, Reader, Recording, Row, Source
 from heartprint.cohorts.readers.table import Table
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.parallel import on_cluster
@@ -32,6 +33,8 @@ __all__ = [
     "EchoNext",
     "Files",
     "Given",
+    "ImageRecording",
+    "Images",
     "MimicIvEcg",
     "Ptb",
     "PtbXl",
@@ -50,6 +53,7 @@ READERS: Mapping[str, type[Reader]] = {
     "code-15": Code15,
     "echonext": EchoNext,
     "files": Files,
+    "images": Images,
     "mimic-iv-ecg": MimicIvEcg,
     "ptb": Ptb,
     "ptb-xl": PtbXl,

@@ -13,7 +13,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,8 +23,8 @@ import numpy.typing as npt
 
 import heartprint
 from heartprint.cohorts.checks import Limits, examine
-from heartprint.cohorts.cohort import FORMAT_VERSION, WAVEFORMS_FILE, Cohort
-from heartprint.cohorts.readers.source import Recording, Row, Source
+from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
+from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
 from heartprint.cohorts.writer import CohortWriter, check_target
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
@@ -43,20 +43,26 @@ JOURNAL = "journal"
 COHORT = "cohort"
 
 
+Stored = npt.NDArray[Any]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one row: samples, their hash and what `CohortWriter.add` wants beside them, or a refusal."""
+    """What became of one row: what is stored, its hash and what `CohortWriter` wants beside it, or a refusal.
+
+    Stored are samples ``(leads, n)``, or of an image pixels ``(height, width)``.
+    """
 
     ecg_id: str
     path: str
-    samples: npt.NDArray[np.int16] | None
+    stored: Stored | None
     values: dict[str, Any]
     error: HeartprintError | None = None
-    samples_hash: str = ""
+    stored_hash: str = ""
 
 
-def _hash(samples: npt.NDArray[np.int16]) -> str:
-    return hashlib.blake2b(samples.data, digest_size=16).hexdigest()
+def _hash(stored: Stored) -> str:
+    return hashlib.blake2b(stored.data, digest_size=16).hexdigest()
 
 
 def read_part(rows: Sequence[Row], limits: Limits) -> list[Outcome]:
@@ -77,6 +83,19 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
                 f"ECG '{row.ecg_id}' has no patient_id; without it patients cannot be kept apart. Fill the column.",
             )
         details = details.or_else(recording.details)
+        known = {
+            "patient_id": patient_id,
+            "recorded_at": details.recorded_at,
+            "age": details.age,
+            "sex": details.sex,
+            "site": details.site,
+            "device": details.device,
+            "labels": dict(details.labels),
+        }
+        if isinstance(recording, ImageRecording):
+            pixels = np.ascontiguousarray(recording.pixels, dtype=DATA_TYPES["image"])
+            own: dict[str, Any] = {"original": recording.original}
+            return Outcome(row.ecg_id, row.path, pixels, known | own, stored_hash=_hash(pixels))
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -86,24 +105,17 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         )
     except HeartprintError as error:
         return Outcome(row.ecg_id, row.path, None, {}, error)
-    values = {
-        "patient_id": patient_id,
+    own = {
         "sampling_rate": recording.sampling_rate,
         "uv_per_bit": examined.uv_per_bit,
         "unit": examined.unit,
-        "recorded_at": details.recorded_at,
-        "age": details.age,
-        "sex": details.sex,
-        "site": details.site,
-        "device": details.device,
-        "labels": dict(details.labels),
         "n_clipped": examined.n_clipped,
     }
-    samples = np.ascontiguousarray(examined.samples, dtype="<i2")
-    return Outcome(row.ecg_id, row.path, samples, values, samples_hash=_hash(samples))
+    samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
+    return Outcome(row.ecg_id, row.path, samples, known | own, stored_hash=_hash(samples))
 
 
-def _recording(row: Row) -> Recording:
+def _recording(row: Row) -> Recording | ImageRecording:
     try:
         return row.recording()
     except (HeartprintError, MemoryError):
@@ -130,16 +142,17 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
     check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.ingest")
-    settings = {**source.settings, "limits": limits.to_json(), "notes": list(source.notes)}
+    checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
+    settings = {**source.settings, **checked, "notes": list(source.notes)}
     key = _key(source, settings, made_by)
     with disk_full_explained(out), claimed(work), _space_given_back(work):
         (work / COHORT).mkdir(exist_ok=True)
-        waveforms = work / COHORT / WAVEFORMS_FILE
-        waveforms.touch()
-        with waveforms.open("r+b") as samples, (work / JOURNAL).open("a+b") as lines:
-            writer = CohortWriter(work / COHORT, samples)
-            journal = _Journal(lines, samples, writer)
-            n_done = journal.replay(waveforms, key)
+        data_file = work / COHORT / DATA_FILES[source.kind]
+        data_file.touch()
+        with data_file.open("r+b") as data, (work / JOURNAL).open("a+b") as lines:
+            writer = CohortWriter(work / COHORT, data, source.kind)
+            journal = _Journal(lines, data, writer, source.kind)
+            n_done = journal.replay(data_file, key)
             with Progress(f"Reading {source.title}", len(source.rows)) as progress:
                 if n_done:
                     progress.say(f"Going on where it was broken off: {n_done:,} rows are done already.")
@@ -199,10 +212,12 @@ def _key(source: Source, settings: dict[str, Any], made_by: str) -> str:
 class _Journal:
     """The note of what is written: a line with the key, then a line for each part, each with its own checksum."""
 
-    def __init__(self, lines: BinaryIO, samples: BinaryIO, writer: CohortWriter) -> None:
+    def __init__(self, lines: BinaryIO, data: BinaryIO, writer: CohortWriter, kind: Kind) -> None:
         self._lines = lines
-        self._samples = samples
+        self._data = data
         self._writer = writer
+        self._add: Callable[..., None] = writer.add_image if kind == "image" else writer.add
+        self._type = np.dtype(DATA_TYPES[kind])
 
     def take(self, part: Sequence[Outcome]) -> None:
         """Write a part, then note it; killed in between, it is written again."""
@@ -218,14 +233,14 @@ class _Journal:
                 self._writer.refuse(outcome.ecg_id or None, outcome.path or None, error)
                 notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
                 continue
-            assert outcome.samples is not None
-            self._writer.add(outcome.samples, ecg_id=outcome.ecg_id, **outcome.values)
-            about = {"ecg_id": outcome.ecg_id, "shape": outcome.samples.shape, "hash": outcome.samples_hash}
+            assert outcome.stored is not None
+            self._add(outcome.stored, ecg_id=outcome.ecg_id, **outcome.values)
+            about = {"ecg_id": outcome.ecg_id, "shape": outcome.stored.shape, "hash": outcome.stored_hash}
             notes.append({**about, "values": _plain(outcome.values)})
-        self._samples.flush()
+        self._data.flush()
         self._note({"rows": notes})
 
-    def replay(self, waveforms: Path, key: str) -> int:
+    def replay(self, data_file: Path, key: str) -> int:
         """Take up what an earlier process has written, as far as it is whole.
 
         Returns:
@@ -233,7 +248,7 @@ class _Journal:
         """
         self._lines.seek(0)
         good, n_rows, n_bytes = 0, 0, 0
-        with waveforms.open("rb") as written:
+        with data_file.open("rb") as written:
             for line in self._lines:
                 entry = _checked(line)
                 if entry is None or (good == 0 and entry.get("key") != key):
@@ -244,32 +259,33 @@ class _Journal:
                         break
                     self._take_again(entry["rows"], part)
                     n_rows += len(entry["rows"])
-                    n_bytes += sum(samples.nbytes for samples in part)
+                    n_bytes += sum(stored.nbytes for stored in part)
                 good += len(line)
         self._lines.truncate(good)
-        self._samples.flush()
-        self._samples.truncate(n_bytes)
+        self._data.flush()
+        self._data.truncate(n_bytes)
         if good == 0:
             self._note({"key": key})
         return n_rows
 
-    def _read_again(self, rows: Sequence[dict[str, Any]], written: BinaryIO) -> list[npt.NDArray[np.int16]] | None:
-        """Samples of a part; None if they are not those that were noted."""
-        part = []
+    def _read_again(self, rows: Sequence[dict[str, Any]], written: BinaryIO) -> list[Stored] | None:
+        """What is stored of a part; None if it is not what was noted."""
+        part: list[Stored] = []
         for row in rows:
             if "refused" not in row:
-                leads, n = row["shape"]
-                data = written.read(2 * leads * n)
-                if len(data) < 2 * leads * n:
+                rows_of, columns = row["shape"]
+                size = self._type.itemsize * rows_of * columns
+                data = written.read(size)
+                if len(data) < size:
                     return None
-                part.append(np.frombuffer(data, dtype="<i2").reshape(leads, n))
+                part.append(np.frombuffer(data, dtype=self._type).reshape(rows_of, columns))
                 if _hash(part[-1]) != row["hash"]:
                     return None
         return part
 
-    def _take_again(self, rows: Sequence[dict[str, Any]], part: Sequence[npt.NDArray[np.int16]]) -> None:
-        """The same calls as the first time; the samples are written over themselves."""
-        samples = iter(part)
+    def _take_again(self, rows: Sequence[dict[str, Any]], part: Sequence[Stored]) -> None:
+        """The same calls as the first time; what is stored is written over themselves."""
+        stored = iter(part)
         for row in rows:
             if "refused" in row:
                 ecg_id, path, code, message = row["refused"]
@@ -278,7 +294,7 @@ class _Journal:
             values = row["values"]
             if values["recorded_at"] is not None:
                 values["recorded_at"] = dt.datetime.fromisoformat(values["recorded_at"])
-            self._writer.add(next(samples), ecg_id=row["ecg_id"], **values)
+            self._add(next(stored), ecg_id=row["ecg_id"], **values)
 
     def _note(self, entry: dict[str, Any]) -> None:
         text = json.dumps(entry).encode()

@@ -11,6 +11,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.cohort import Kind
 from heartprint.foundation.errors import HeartprintError
 
 MAX_SAMPLES = 600_000
@@ -71,6 +72,23 @@ class Recording:
     details: Details = field(default_factory=Details)
 
 
+@dataclass(frozen=True, eq=False)
+class ImageRecording:
+    """An ECG that is a picture.
+
+    Attributes:
+        pixels: ``(h, w)`` uint8, white = 255.
+        original: Height and width before it was shrunk, px.
+        patient_id: What the file itself says; empty where it does not.
+        details: What the file itself says; a table's word goes before it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    original: tuple[int, int]
+    patient_id: str = ""
+    details: Details = field(default_factory=Details)
+
+
 @dataclass(frozen=True)
 class Row:
     """One source record. ``details`` and ``recording`` raise `HeartprintError` where the record is not usable.
@@ -83,7 +101,7 @@ class Row:
     patient_id: str
     path: str
     details: Callable[[], Details]
-    recording: Callable[[], Recording]
+    recording: Callable[[], Recording | ImageRecording]
 
 
 class LazyRows(Sequence[Row]):
@@ -122,6 +140,7 @@ class Source:
         settings: How it was read, kept in ``cohort.json``.
         notes: Sentences that whoever uses the cohort should know.
         tables: Files that the rows were made from: as long as they are the same, so are the rows.
+        kind: What its rows give: a `Recording` each, or an `ImageRecording`.
     """
 
     title: str
@@ -130,6 +149,7 @@ class Source:
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tables: tuple[Path, ...] = ()
+    kind: Kind = "waveform"
 
 
 class Reader(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -67,65 +67,25 @@ class Table:
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        columns, lines = fields.read_csv(src)
-        known = {_known(c): c for c in columns if _known(c)}
-        fields.need_columns(src, [_known(c) or c for c in columns], ["path", "patient_id"])
-        labels, ignored = self._label_columns(src, [c for c in columns if not _known(c)], lines)
-        sexes = _SEXES | {c.lower(): "female" for c in self.female} | {c.lower(): "male" for c in self.male}
-        rows = []
-        for line in lines:
-            cells = {name: line[column] for name, column in known.items()}
-            path = cells["path"]
-            rows.append(
-                Row(
-                    ecg_id=fields.identifier(cells.get("ecg_id", "")) or _stem(path),
-                    patient_id=fields.identifier(cells["patient_id"]),
-                    path=path,
-                    details=partial(_details, cells, {name: line[column] for name, column in labels.items()}, sexes),
-                    recording=partial(self._recording, src.parent, cells),
-                )
+        listed = read_listed(src, self.labels, self.female, self.male)
+        rows = [
+            Row(
+                ecg_id=fields.identifier(cells.get("ecg_id", "")) or _stem(cells["path"]),
+                patient_id=fields.identifier(cells["patient_id"]),
+                path=cells["path"],
+                details=details,
+                recording=partial(self._recording, src.parent, cells),
             )
-        notes = tuple(
-            f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
-            for c, cell in ignored.items()
-        )
+            for cells, details in listed.rows
+        ]
         settings = {
             "reader": "table",
-            "labels": labels,
+            "labels": listed.labels,
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
         }
-        return Source(f"table {src.name}", rows, tuple(labels), settings, notes, (src,))
-
-    def _label_columns(
-        self, src: Path, others: Sequence[str], lines: Sequence[Mapping[str, str]]
-    ) -> tuple[dict[str, str], dict[str, str]]:
-        """Label name to column, and left-out column to its first cell that is no number."""
-        for name in self.labels:
-            if name not in others:
-                raise unknown_name("label column", name, others)
-        labels: dict[str, str] = {}
-        ignored: dict[str, str] = {}
-        for column in self.labels or others:
-            if not self.labels:
-                odd = next((line[column] for line in lines if not _is_number(line[column])), None)
-                if odd is not None:
-                    ignored[column] = odd[:40]
-                    continue
-            name = re.sub(r"[^0-9a-z]+", "_", column.lower().removeprefix("label_")).strip("_")
-            if not name or name in labels:
-                raise HeartprintError(
-                    "bad-table", f"The columns of {src} give the label name '{name}' twice or empty. Rename '{column}'."
-                )
-            if name in TASKS and TASKS[name].column != f"label_{name}":
-                raise HeartprintError(
-                    "reserved-label",
-                    f"The column '{column}' has the name of a built-in task that is answered from "
-                    f"'{TASKS[name].column.removeprefix('label_')}'. Rename it, or give that column instead.",
-                )
-            labels[name] = column
-        return labels, ignored
+        return Source(f"table {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,))
 
     def _recording(self, folder: Path, cells: Mapping[str, str]) -> Recording:
         path = cells["path"]
@@ -140,9 +100,85 @@ class Table:
         return read_recording(folder / path, given)
 
 
-def _known(column: str) -> str:
-    name = _ALIASES.get(column.lower(), column.lower())
-    return name if name in KNOWN_COLUMNS else ""
+@dataclass(frozen=True)
+class Listed:
+    """A CSV table with one row per ECG.
+
+    Attributes:
+        rows: Cells of the known columns, and a way to the details.
+        labels: Label name to column.
+        notes: Sentences about columns that were left out.
+    """
+
+    rows: Sequence[tuple[dict[str, str], Callable[[], Details]]]
+    labels: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def read_listed(
+    src: Path,
+    labels: Sequence[str],
+    female: Sequence[str],
+    male: Sequence[str],
+    known_columns: Sequence[str] = KNOWN_COLUMNS,
+) -> Listed:
+    """Read a CSV table with one row per ECG; see `Table`.
+
+    Args:
+        src: The table.
+        labels: Columns that are labels; if there are none, each unknown column of numbers.
+        female: Further codes for female.
+        male: Further codes for male.
+        known_columns: Columns with a meaning of their own.
+
+    Raises:
+        HeartprintError: ``file-missing``, ``bad-table``, ``unknown-label-column`` or ``reserved-label``.
+    """
+    columns, lines = fields.read_csv(src)
+    named = {c: _ALIASES.get(c.lower(), c.lower()) for c in columns}
+    known = {name: c for c, name in named.items() if name in known_columns}
+    fields.need_columns(src, [named[c] if named[c] in known else c for c in columns], ["path", "patient_id"])
+    found, ignored = _label_columns(src, labels, [c for c in columns if named[c] not in known], lines)
+    sexes = _SEXES | {c.lower(): "female" for c in female} | {c.lower(): "male" for c in male}
+    rows = []
+    for line in lines:
+        cells = {name: line[column] for name, column in known.items()}
+        rows.append((cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes)))
+    notes = tuple(
+        f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
+        for c, cell in ignored.items()
+    )
+    return Listed(rows, found, notes)
+
+
+def _label_columns(
+    src: Path, wanted: Sequence[str], others: Sequence[str], lines: Sequence[Mapping[str, str]]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Label name to column, and left-out column to its first cell that is no number."""
+    for name in wanted:
+        if name not in others:
+            raise unknown_name("label column", name, others)
+    labels: dict[str, str] = {}
+    ignored: dict[str, str] = {}
+    for column in wanted or others:
+        if not wanted:
+            odd = next((line[column] for line in lines if not _is_number(line[column])), None)
+            if odd is not None:
+                ignored[column] = odd[:40]
+                continue
+        name = re.sub(r"[^0-9a-z]+", "_", column.lower().removeprefix("label_")).strip("_")
+        if not name or name in labels:
+            raise HeartprintError(
+                "bad-table", f"The columns of {src} give the label name '{name}' twice or empty. Rename '{column}'."
+            )
+        if name in TASKS and TASKS[name].column != f"label_{name}":
+            raise HeartprintError(
+                "reserved-label",
+                f"The column '{column}' has the name of a built-in task that is answered from "
+                f"'{TASKS[name].column.removeprefix('label_')}'. Rename it, or give that column instead.",
+            )
+        labels[name] = column
+    return labels, ignored
 
 
 def _stem(path: str) -> str:

@@ -57,8 +57,10 @@ def write_card(
         The file.
 
     Raises:
-        HeartprintError: ``bad-split``, ``unknown-layout``, ``bad-options``, or what reading the cohort raises.
+        HeartprintError: ``bad-split``, ``unknown-layout``, ``bad-options``, ``needs-waveforms``, or what reading the
+            cohort raises.
     """
+    cohort.need_waveforms("The card measures waveforms")
     if sheets < 0:
         raise HeartprintError("bad-options", f"{sheets} sheets cannot be drawn. Give 0 or more.")
     get_layout(layout)

@@ -59,7 +59,8 @@ class Reader:
         self.statistics = statistics
         self._estimates = {(e.encoder, e.mode, e.task, e.budget, e.cohort): e for e in statistics.estimates}
         self._differences = {(d.other, d.task, d.budget, d.cohort): d for d in statistics.differences}
-        self.rows = [*(e.name for e in config.encoders), FEATURES]
+        measured = any(e.encoder == FEATURES for e in statistics.estimates)
+        self.rows = [*(e.name for e in config.encoders), *([FEATURES] if measured else [])]
         self.budgets = [budget_name(b) for b in config.budgets]
         self.cohorts = [config.home, *config.external]
 

@@ -123,7 +123,8 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     Returns:
         ``pages`` (per patient two ``(page, caption)``) and what they are; None where no patient has two ECGs.
     """
-    from heartprint.sheets import draw_pose, render
+    from heartprint.sheets import draw_pose, sheet_of
+    from heartprint.sheets.of_cohort import IMAGE
 
     config, plan = result.config, result.plan
     entry: EncoderEntry = config.encoder(config.reference)
@@ -138,7 +139,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
         return None
     reference = next(e for e in result.encoders if e["name"] == config.reference)
     recipe = reference["recipe"]
-    layouts = list(reference["layouts"])
+    layouts = list(reference["layouts"]) if cohort.kind == "waveform" else [IMAGE]
     rng = generator(config.seed, "example pairs")
     pages: list[list[tuple[npt.NDArray[np.uint8], str]]] = []
     for patient in rng.choice(several, size=min(_EXAMPLE_PATIENTS, len(several)), replace=False):
@@ -149,13 +150,8 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
             layout = layouts[drawn[position % len(drawn)]]
             turn = recipe.get("max_rotation_deg")
             pose = draw_pose(rng, 10.0 if turn is None else float(turn))
-            page = render(
-                cohort.signal(int(row)),
-                cohort.sampling_rate(int(row)),
-                layout,
-                recipe["image_size"],
-                pose=pose,
-                baseline=recipe["baseline"],
+            page = sheet_of(
+                cohort, int(row), recipe["image_size"], layout=layout, pose=pose, baseline=recipe["baseline"]
             )
             turn = f"{pose.rotation_deg:+.0f}°" if abs(pose.rotation_deg) >= 0.5 else "upright"
             caption = f"patient {len(pages) + 1}, ECG {position + 1}: {layout}, {turn}"

@@ -239,7 +239,7 @@ def _no_shared_patients(config: StudyConfig, cohorts: dict[str, Cohort]) -> None
     home = cohorts[config.home]
     for name in config.external:
         other = cohorts[name]
-        shared = np.isin(other.records["waveform_hash"].to_numpy(), home.records["waveform_hash"].to_numpy())
+        shared = np.isin(other.hashes, home.hashes)
         if other.info.patient_key == home.info.patient_key:
             shared |= np.isin(other.patient_ids, home.patient_ids)
         n = len(np.unique(other.patient_ids[shared]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
@@ -138,7 +139,10 @@ def run_study(
         encoders=summaries,
         unequal=differing,
         statistics=statistics,
-        notes=[f"{config.cohort_title(c)}, {plan.tasks[t].title}: {why}" for (c, t), why in plan.absent.items()],
+        notes=[
+            *(f"{config.cohort_title(c)}, {plan.tasks[t].title}: {why}" for (c, t), why in plan.absent.items()),
+            *_without_features(plan),
+        ],
         n_computed=n_computed,
         seconds=time.monotonic() - started,
     )
@@ -214,9 +218,11 @@ def _announce_long_pretraining(encoders: Encoders, progress: bool) -> None:
 def check(config: StudyConfig, encoders: Encoders) -> None:
     """Find mistakes that would otherwise show after an hour: pretraining settings, layouts, model folders."""
     from heartprint.encoders import get_backbone, resolve_encoder
-    from heartprint.sheets import get_layout
+    from heartprint.finetuning.config import OF_DRAWING
+    from heartprint.sheets import check_drawing, layouts_of
 
-    get_layout(config.layout)
+    for view in encoders.plan.views.values():
+        layouts_of(view, [config.layout])
     for group in config.groups.values():
         get_backbone(group.backbone)
     for entry in config.encoders:
@@ -236,7 +242,7 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
                     f"group with backbone: {found.backbone} and image_size: {found.image_size}.",
                 )
     if config.full or config.mode == "full":
-        _full_config(config, 0)
+        check_drawing(encoders.plan.views[config.home], _full_config(config, 0), OF_DRAWING)
 
 
 def to_yaml(config: StudyConfig) -> str:
@@ -291,7 +297,12 @@ def _run_encoder(
 
 
 def _run_features(plan: Plan, work: Path, store: CellStore, progress: bool) -> tuple[list[pl.DataFrame], int]:
-    features = {name: feature_table(plan, name, work, progress=progress) for name in plan.views}
+    with_waveforms = [name for name, view in plan.views.items() if view.kind == "waveform"]
+    if plan.config.home not in with_waveforms:
+        return [], 0
+    features = {name: feature_table(plan, name, work, progress=progress) for name in with_waveforms}
+    tests = {key: [t for t in tests if t.cohort in features] for key, tests in plan.tests.items()}
+    plan = dataclasses.replace(plan, tests=tests)
     origin = digest(*(part for name in sorted(features) for part in (name, features[name])))
     tables, n_computed = [], 0
     for task in plan.tasks:
@@ -312,6 +323,21 @@ def _run_features(plan: Plan, work: Path, store: CellStore, progress: bool) -> t
             tables.append(table)
             n_computed += done
     return tables, n_computed
+
+
+def _without_features(plan: Plan) -> list[str]:
+    """Sentences about cohorts whose waveforms cannot be measured."""
+    home = plan.config.home
+    names = (
+        list(plan.views)
+        if plan.views[home].kind == "image"
+        else [n for n, v in plan.views.items() if v.kind == "image"]
+    )
+    return [
+        f"{plan.config.cohort_title(name)}: no row of waveform features, because "
+        f"{'it' if plan.views[name].kind == 'image' else 'the home cohort'} holds images."
+        for name in names
+    ]
 
 
 def run_cells(

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
-from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.config import OF_DRAWING, PretrainConfig
 from heartprint.pretraining.views import Page, Views
+from heartprint.sheets import check_drawing
 
 Ints = npt.NDArray[np.int64]
 
@@ -52,9 +53,13 @@ class Method(ABC):
         contrasts: Which of them are to find each other; may be empty.
         measured: Whether the sheets' own measurements are learned too (see `targets`).
         labelled: Whether the labels of simulated patients are learned with them.
+        needs_waveforms: Whether images of ECGs do not suffice.
         rows: Rows of the cohort that can be drawn, ascending.
         n_items: Number of items; an epoch visits each at most once.
         views: Draws sheets.
+
+    Raises:
+        HeartprintError: ``needs-waveforms`` if a cohort of images is asked for what it cannot give.
     """
 
     name: ClassVar[str]
@@ -64,11 +69,15 @@ class Method(ABC):
     contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", (0, 1)),)
     measured: ClassVar[bool] = False
     labelled: ClassVar[bool] = False
+    needs_waveforms: ClassVar[bool] = False
 
     rows: Ints
     n_items: int
 
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
+        if self.needs_waveforms:
+            cohort.need_waveforms(f"Method {self.name} works on waveforms")
+        check_drawing(cohort, config, OF_DRAWING)
         self.cohort = cohort
         self.config = config
         self.views = Views(cohort, config)

@@ -30,6 +30,8 @@ class Bcl(Method):
 
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
         super().__init__(cohort, config)
+        if config.pairs.single == "stretches":
+            cohort.need_waveforms("'pairs.single=stretches' draws halves of waveforms")
         self.pairs = Pairs(cohort, config.pairs)
         self.pairs.require_any(cohort.info.name)
         if config.pairs.single == "stretches":

@@ -15,3 +15,4 @@ class BclMeasured(Bcl):
     name = "bcl_measured"
     description = "two ECGs of one patient; also learns to read each waveform's own measurements off its sheet"
     measured = True
+    needs_waveforms = True

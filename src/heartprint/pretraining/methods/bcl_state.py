@@ -20,6 +20,7 @@ class BclState(Bcl):
     name = "bcl_state"
     description = "two ECGs of one patient, and two stretches of one ECG, each with a projection head of its own"
     n_views = 3
+    needs_waveforms = True
     contrasts = (Contrast("patient", (0, 2)), Contrast("state", (0, 1)))
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:

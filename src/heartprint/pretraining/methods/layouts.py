@@ -10,6 +10,7 @@ class Layouts(EcgMethod):
 
     name = "layouts"
     description = "one ECG in two layouts and poses"
+    needs_waveforms = True
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """Two sheets of one ECG."""

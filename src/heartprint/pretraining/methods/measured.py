@@ -16,6 +16,7 @@ class Measured(EcgMethod):
     n_views = 1
     contrasts = ()
     measured = True
+    needs_waveforms = True
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """One sheet of the ECG."""

@@ -16,6 +16,7 @@ class Segments(EcgMethod):
 
     name = "segments"
     description = "two disjoint stretches of one ECG, each in a layout that needs no more than it has"
+    needs_waveforms = True
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """A sheet of each half, in random order."""

@@ -27,7 +27,7 @@ from heartprint.metrics.retrieval import (
     verification,
 )
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.sheets import render
+from heartprint.sheets import layouts_of, sheet_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -99,7 +99,7 @@ class Subjects:
         self.cohort = cohort
         self.config = config
         self.patients = cohort.patient_codes
-        self.layouts = tuple(dict.fromkeys(config.layouts))[:2]
+        self.layouts = layouts_of(cohort, tuple(dict.fromkeys(config.layouts)))[:2]
         self.tasks = _tasks(cohort, config)
         self._gaps = _gap_classes(cohort)
         self.names = (
@@ -117,10 +117,7 @@ class Subjects:
 
     def draw(self, row: int, layout: str) -> npt.NDArray[np.uint8]:
         """Draw a watched ECG as the encoder sees it at a look, upright: ``(S, S)`` uint8, white = 255."""
-        config, cohort = self.config, self.cohort
-        return render(
-            cohort.signal(row), cohort.sampling_rate(row), layout, config.image_size, baseline=config.baseline
-        )
+        return sheet_of(self.cohort, row, self.config.image_size, layout=layout, baseline=self.config.baseline)
 
     def reader(self, encoder: Encoder) -> LoadedEncoder:
         """The encoder as all the rest of Heartprint uses it."""

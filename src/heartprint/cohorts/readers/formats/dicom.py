@@ -97,19 +97,28 @@ def _read(path: Path, data: bytes) -> Recording:
         )
     group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) / float(g.SamplingFrequency))
     signal, names = _signal(group, _TRANSFER_SYNTAXES[syntax], name)
-    recorded_at = _recorded_at(dataset)
     return Recording(
         signal,
         names,
         float(group.SamplingFrequency),
         patient_id=_text(dataset, "PatientID"),
-        details=Details(
-            recorded_at=recorded_at,
-            age=_age(dataset, recorded_at),
-            sex=sex_of(_text(dataset, "PatientSex"), ("o",)),
-            site=_text(dataset, "InstitutionName") or None,
-            device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
-        ),
+        details=details_of(dataset),
+    )
+
+
+def details_of(dataset: Any) -> Details:
+    """What a data set, or a dictionary with its texts by keyword, says of patient and recording.
+
+    Raises:
+        HeartprintError: ``bad-age``, ``bad-date`` or ``unknown-sex``.
+    """
+    recorded_at = _recorded_at(dataset)
+    return Details(
+        recorded_at=recorded_at,
+        age=_age(dataset, recorded_at),
+        sex=sex_of(_text(dataset, "PatientSex"), ("o",)),
+        site=_text(dataset, "InstitutionName") or None,
+        device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
     )
 
 

@@ -1,0 +1,81 @@
+"""Images of ECGs: a CSV table with one row per image file, or per page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.formats import dicom
+from heartprint.cohorts.readers.source import ImageRecording, Row, Source
+from heartprint.cohorts.readers.table import read_listed
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.pictures import LONGEST_SIDE, read_picture
+
+SMALLEST_SIDE, LARGEST_SIDE = 64, 4096
+KNOWN_COLUMNS = ("path", "page", "ecg_id", "patient_id", "date", "age", "sex", "site", "device")
+
+
+@dataclass(frozen=True)
+class Images:
+    """Reader of a table of images: PNG, JPEG, TIFF, BMP, pages of PDF, images in DICOM, told by content.
+
+    Columns are those of `Table`; ``sampling_rate`` and ``unit`` have no meaning here. ``page`` names a page of a PDF or
+    TIFF, or a frame of DICOM, from 1; it is needed where there are several. ``ecg_id`` defaults to the file's stem,
+    with the page where one is named. What a row leaves empty a DICOM file may say.
+
+    Args:
+        labels: Columns that are labels; see `Table`.
+        longest_side: Px to which the longer side is shrunk, by averaging over areas; smaller images stay as they are.
+        female: Further codes for female, e.g. ``("1",)``.
+        male: Further codes for male.
+    """
+
+    labels: Sequence[str] = ()
+    longest_side: int = LONGEST_SIDE
+    female: Sequence[str] = ()
+    male: Sequence[str] = ()
+
+    def open(self, src: Path) -> Source:
+        """Read the table.
+
+        Raises:
+            HeartprintError: ``bad-size``, or what `read_listed` raises.
+        """
+        if not SMALLEST_SIDE <= self.longest_side <= LARGEST_SIDE:
+            raise HeartprintError(
+                "bad-size",
+                f"Images are kept with {SMALLEST_SIDE} to {LARGEST_SIDE} px along the longer side, not "
+                f"{self.longest_side}. Change --longest-side.",
+            )
+        listed = read_listed(src, self.labels, self.female, self.male, KNOWN_COLUMNS)
+        rows = []
+        for cells, details in listed.rows:
+            page = fields.identifier(cells.get("page", ""))
+            own_name = Path(cells["path"]).stem + (f"_{page}" if page else "")
+            rows.append(
+                Row(
+                    ecg_id=fields.identifier(cells.get("ecg_id", "")) or (own_name if cells["path"] else ""),
+                    patient_id=fields.identifier(cells["patient_id"]),
+                    path=cells["path"],
+                    details=details,
+                    recording=partial(self._recording, src.parent, cells["path"], page),
+                )
+            )
+        settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side}
+        return Source(f"images {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,), "image")
+
+    def _recording(self, folder: Path, path: str, page: str) -> ImageRecording:
+        if not path:
+            raise HeartprintError("file-missing", "The row names no file. Fill its column 'path'.")
+        number = fields.number(page, "page", "no-such-page")
+        if number is not None and number != int(number):
+            raise HeartprintError("no-such-page", f"There is no page '{page}'. Correct the column 'page'.")
+        picture = read_picture(
+            folder / path, page=None if number is None else int(number), longest_side=self.longest_side
+        )
+        return ImageRecording(
+            picture.pixels, picture.original, picture.facts.get("PatientID", ""), dicom.details_of(picture.facts)
+        )
