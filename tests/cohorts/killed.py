@@ -41,8 +41,8 @@ def half_a_line(journal: Any, entry: dict[str, Any]) -> None:
 
 
 def unwritten_samples(writer: CohortWriter, *_: Any, **__: Any) -> None:
-    writer._waveforms.write(b"\1" * 5000)
-    writer._waveforms.flush()
+    writer._data.write(b"\1" * 5000)
+    writer._data.flush()
 
 
 def old_moved(folder: Path, target: Path, old: Path) -> None:
