@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import (
@@ -20,6 +21,7 @@ from heartprint.cohorts.readers import (
     Code15,
     EchoNext,
     Files,
+    Images,
     MimicIvEcg,
     Ptb,
     PtbXl,
@@ -27,6 +29,7 @@ from heartprint.cohorts.readers import (
     SamiTrop,
     Table,
 )
+from tests.foundation.bad_pictures import dicom, encoded, noise
 
 from .ecgs import twelve, write_record
 from .hospital_files import WRITERS, Person, write_scp
@@ -36,7 +39,7 @@ Leads = npt.NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Known:
-    """What must come out of one good record; ``leads`` (12, n) in mV, or in standard deviations."""
+    """What must come out of one good record; ``leads`` (12, n) in mV, or in standard deviations, or an image."""
 
     ecg_id: str
     patient_id: str
@@ -174,6 +177,36 @@ def table(folder: Path) -> Example:
             Known("c", "p2", leads[2], 100, None, "male", date[0], "MAC 55", {"af": None}),
         ),
         {"bad": "wrong-lead-order"},
+    )
+
+
+def images(folder: Path) -> Example:
+    pixels = [noise(40 + 10 * i, 90) for i in range(3)]
+    Image.fromarray(pixels[0]).save(folder / "a.png")
+    first = Image.fromarray(pixels[2])
+    first.save(folder / "b.tif", save_all=True, append_images=[Image.fromarray(pixels[1])])
+    (folder / "bad.jpg").write_bytes(encoded(pixels[2], "JPEG")[:700])
+    dicom(folder / "c.dcm", pixels[2], patient_id="p2")
+    common = {"patient_id": "p1", "page": "", "recorded_at": "2019-05-31", "age": 64, "sex": "f", "af": 1}
+    write_csv(
+        folder / "scans.csv",
+        [
+            {"path": "a.png", **common},
+            {"path": "b.tif", **common, "page": 2, "recorded_at": "2020-01-02 10:11:12"},
+            {"path": "bad.jpg", **common},
+            {"path": "c.dcm", **dict.fromkeys(common, "")},
+        ],
+    )
+    date = [dt.datetime(2019, 5, 31), dt.datetime(2020, 1, 2, 10, 11, 12), dt.datetime(2019, 5, 31, 14, 7, 9)]
+    return Example(
+        Images(),
+        folder / "scans.csv",
+        (
+            Known("a", "p1", pixels[0], 0, 64, "female", date[0], None, {"af": 1}),
+            Known("b_2", "p1", pixels[1], 0, 64, "female", date[1], None, {"af": 1}),
+            Known("c", "p2", pixels[2], 0, 64, "female", date[2], "ACME", {"af": None}),
+        ),
+        {"bad": "file-truncated"},
     )
 
 
@@ -375,6 +408,7 @@ EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "code-15": code_15,
     "echonext": echonext,
     "files": files,
+    "images": images,
     "mimic-iv-ecg": mimic_iv_ecg,
     "ptb": ptb,
     "ptb-xl": ptb_xl,

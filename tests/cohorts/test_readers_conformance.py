@@ -13,7 +13,7 @@ import pytest
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.cohort import REFUSED_FILE
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
-from heartprint.cohorts.readers import READERS, ingest
+from heartprint.cohorts.readers import READERS, ImageRecording, ingest
 from heartprint.foundation.errors import HeartprintError
 
 from .sources import EXAMPLES, Example
@@ -43,9 +43,12 @@ def test_what_is_good_goes_in_and_what_is_broken_is_one_refused_row(ingested: tu
     assert not any(str(path).startswith("/") for path in refused["path"])
 
 
-def test_amplitudes_within_1_uv_in_the_right_leads(ingested: tuple[Example, Cohort]) -> None:
+def test_amplitudes_within_1_uv_in_the_right_leads_and_every_pixel(ingested: tuple[Example, Cohort]) -> None:
     example, cohort = ingested
     for row, known in enumerate(example.known):
+        if cohort.kind == "image":
+            np.testing.assert_array_equal(cohort.image(row), known.leads)
+            continue
         assert cohort.sampling_rate(row) == pytest.approx(known.rate)
         signal = cohort.signal(row)
         truth = known.leads if cohort.records["unit"][row] == "z" else known.leads[EIGHT]
@@ -79,7 +82,9 @@ def test_rows_are_made_one_by_one(ingested: tuple[Example, Cohort]) -> None:
     ids = [row.ecg_id for row in rows]
     at = ids.index(example.known[0].ecg_id)
     first, again = rows[at], rows[at]
-    np.testing.assert_array_equal(first.recording().signal, again.recording().signal)
+    one, other = first.recording(), again.recording()
+    what = "pixels" if isinstance(one, ImageRecording) else "signal"
+    np.testing.assert_array_equal(getattr(one, what), getattr(other, what))
 
 
 @pytest.mark.parametrize("name", sorted(READERS))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Grey = npt.NDArray[np.uint8]
 
-MEMORY = 400 * 2**20
+MEMORY = 430 * 2**20
 """Bytes of data that the process may have; with its code it stays below 512 MB."""
 MAX_BYTES = 256 * 2**20
 """Largest file that is opened."""
@@ -30,10 +30,12 @@ MAX_PIXELS = 50 * 2**20
 """Most pixels of a picture, by its header: a page of A4 at 600 dpi has 35 million."""
 MIN_SIDE = 32
 """Shortest side of a picture as it is kept, px."""
-PICTURES = ("PNG", "JPEG", "MPO", "TIFF", "BMP")
+PICTURES = ("PNG", "JPEG", "TIFF", "BMP")
 
+_MAGIC = (b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM")
 KNOWN = "PNG, JPEG, TIFF, BMP, PDF, DICOM"
 _PDF_HEAD = 1024
+_STRIP = 256  # rows that are made grey at a time: of the largest pictures there cannot be two in memory
 _FINER = 2  # how much finer than wanted a PDF is drawn before it is averaged
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF's orientation to PIL's Transpose
 _DICOM_FACTS = (
@@ -51,9 +53,10 @@ def serve() -> None:
     """Answer requests until standard input ends: a line of JSON each, answered by one and the pixels."""
     _limit_memory()
     import cv2
-    from PIL import BmpImagePlugin, Image, JpegImagePlugin, MpoImagePlugin, PngImagePlugin, TiffImagePlugin  # noqa: F401
+    from PIL import Image
 
     cv2.setNumThreads(1)
+    Image.init()
     Image.MAX_IMAGE_PIXELS = None  # checked here, against one limit for every format
     warnings.simplefilter("ignore")
     # What a library prints must not get between the answers.
@@ -190,12 +193,26 @@ def _chosen_page(name: str, page: int | None, n_pages: int) -> int:
 
 
 def _picture(path: Path, page: int | None) -> Grey:
+    from PIL import Image
+
+    grey, orientation = _opened(path, page)  # in colour it is gone by now
+    turn = _TURNS.get(orientation)
+    return np.asarray(grey if turn is None else grey.transpose(Image.Transpose(turn)), dtype=np.uint8)
+
+
+def _opened(path: Path, page: int | None) -> tuple[Image.Image, int]:
+    """A picture in grey as it is stored, and its EXIF orientation."""
     from PIL import Image, UnidentifiedImageError
 
     name = path.name
     try:
         opened = Image.open(path, formats=PICTURES)
     except UnidentifiedImageError as error:
+        with path.open("rb") as handle:
+            if handle.read(4).startswith(_MAGIC):
+                raise Refused(
+                    "unreadable-file", f"{name} begins like a picture and is none. Fetch or export it again."
+                ) from error
         raise Refused(
             "unknown-format", f"{name} is no picture of a known format ({KNOWN}). Export it in one of these."
         ) from error
@@ -206,11 +223,10 @@ def _picture(path: Path, page: int | None) -> Grey:
             _check_pixels(name, *picture.size)
         else:  # a phone's JPEG may hold a preview as a second frame, which is no page
             _chosen_page(name, page, 1)
-        turn = _TURNS.get(_orientation(picture))
-        grey = _grey(picture, name)
-        if turn is not None:
-            grey = grey.transpose(Image.Transpose(turn))
-        return np.asarray(grey, dtype=np.uint8)
+        orientation = _orientation(picture)
+        if picture.mode == "RGB":
+            picture.draft("L", None)  # a JPEG's luminance is there as it is; other formats take no notice
+        return _grey(picture, name), orientation
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -224,17 +240,30 @@ def _grey(picture: Image.Image, name: str) -> Image.Image:
     """Grey by ITU-R BT.601, on white where it is transparent, 16 bits as 8."""
     from PIL import Image
 
-    if picture.mode in ("I", "F") or picture.mode.startswith("I;16"):
-        deep = np.asarray(picture)
-        if picture.mode == "F" or int(deep.min()) < 0 or int(deep.max()) > 0xFFFF:
+    picture.load()
+    if picture.mode == "L" and "transparency" not in picture.info:
+        return picture.copy()
+    width, height = picture.size
+    out = Image.new("L", picture.size)
+    for top in range(0, height, _STRIP):
+        out.paste(_grey_strip(picture.crop((0, top, width, min(height, top + _STRIP))), name), (0, top))
+    return out
+
+
+def _grey_strip(strip: Image.Image, name: str) -> Image.Image:
+    from PIL import Image
+
+    if strip.mode in ("I", "F") or strip.mode.startswith("I;16"):
+        deep = np.asarray(strip)
+        if strip.mode == "F" or int(deep.min()) < 0 or int(deep.max()) > 0xFFFF:
             raise Refused(
                 "unsupported-format", f"{name} has pixels of 32 bits, whose white is unknown. Export it in 8 bits."
             )
         return Image.fromarray((deep // 257).astype(np.uint8))
-    if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
-        coloured = picture.convert("RGBA")
-        return Image.composite(coloured.convert("L"), Image.new("L", picture.size, 255), coloured.getchannel("A"))
-    return picture.convert("L")
+    if strip.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in strip.info:
+        coloured = strip.convert("RGBA")
+        return Image.composite(coloured.convert("L"), Image.new("L", strip.size, 255), coloured.getchannel("A"))
+    return strip.convert("L")
 
 
 def _pdf(path: Path, page: int | None, longest_side: int) -> Grey:
@@ -285,10 +314,14 @@ def _dicom(path: Path, page: int | None) -> tuple[Grey, dict[str, str]]:
         pixels = convert_color_space(pixels, kind, "RGB", per_frame=True)
     elif kind not in ("RGB", "MONOCHROME1", "MONOCHROME2"):
         raise Refused("unsupported-format", f"{name} has pixels of the kind '{kind}'. Export it in grey or RGB.")
-    levels = pixels.astype(np.float32) * (255.0 / ((1 << bits) - 1))
-    if levels.ndim == 3:
-        levels = levels[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    if kind == "MONOCHROME1":
-        levels = 255.0 - levels
+    white = float((1 << bits) - 1)
+    grey = np.empty(pixels.shape[:2], dtype=np.uint8)
+    for top in range(0, len(grey), _STRIP):
+        levels = pixels[top : top + _STRIP].astype(np.float32) * (255.0 / white)
+        if levels.ndim == 3:
+            levels = levels[..., :3] @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+        if kind == "MONOCHROME1":
+            levels = 255.0 - levels
+        grey[top : top + _STRIP] = np.clip(np.rint(levels), 0, 255)
     facts = {key: " ".join(str(about.get(key)).split()) for key in _DICOM_FACTS if about.get(key) is not None}
-    return np.clip(np.rint(levels), 0, 255).astype(np.uint8), facts
+    return grey, facts

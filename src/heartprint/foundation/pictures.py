@@ -84,7 +84,8 @@ class _Decoder:
             )
         if reply is None:
             raise HeartprintError(
-                "unreadable-file", f"{path.name} is damaged so that it cannot be opened. Fetch or export it again."
+                "unreadable-file",
+                f"{path.name} breaks what opens it: it is damaged, or swells beyond all measure. Export it again.",
             )
         if "code" in reply:
             raise HeartprintError(reply["code"], reply["message"])

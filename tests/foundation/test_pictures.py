@@ -1,0 +1,171 @@
+"""Pictures that are opened, and pictures that are refused: each by itself, in time; the next one is read as ever."""
+
+from __future__ import annotations
+
+import time
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from heartprint.foundation import pictures
+from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.pictures import read_picture
+
+from .bad_pictures import BAD, ECG_PDF, dicom, encoded, endless_pdf, noise, pdf, swelling_dicom
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "good.png").write_bytes(encoded(noise(70, 90), "PNG"))
+    return folder
+
+
+def refused(path: Path) -> HeartprintError:
+    with pytest.raises(HeartprintError) as caught:
+        read_picture(path)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_pictures_are_refused_in_time(name: str, folder: Path) -> None:
+    code, write = BAD[name]
+    write(folder / name)
+    began = time.perf_counter()
+    error = refused(folder / name)
+    assert time.perf_counter() - began < 5
+    assert error.code == code
+    assert name in error.message and error.message.endswith(".") and "\n" not in error.message
+    assert str(folder) not in error.message
+    np.testing.assert_array_equal(read_picture(folder / "good.png").pixels, noise(70, 90))
+
+
+def test_what_kills_its_decoder_is_one_refused_picture(folder: Path) -> None:
+    (folder / "endless.pdf").write_bytes(endless_pdf())
+    began = time.perf_counter()
+    assert refused(folder / "endless.pdf").code in ("unreadable-file", "too-slow", "too-much-memory")
+    assert time.perf_counter() - began < 5
+    np.testing.assert_array_equal(read_picture(folder / "good.png").pixels, noise(70, 90))
+
+
+def test_what_takes_too_long_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(np.tile(noise(500, 500), (6, 6))).save(folder / "long.png", compress_level=1)
+    read_picture(folder / "good.png")
+    monkeypatch.setattr(pictures, "SECONDS", 0.005)
+    assert refused(folder / "long.png").code == "too-slow"
+    monkeypatch.undo()
+    assert read_picture(folder / "long.png").original == (3000, 3000)
+
+
+@pytest.mark.slow
+def test_the_largest_pictures_stay_below_512_mb(folder: Path) -> None:
+    colour = np.ascontiguousarray(np.tile(noise(1024, 1024, 4), (6, 8, 1)))
+    Image.fromarray(colour).save(folder / "large.png", compress_level=1)
+    Image.fromarray(np.ascontiguousarray(colour[..., :3])).save(folder / "large.tif")
+    for name in ("large.png", "large.tif", "bomb.dcm"):
+        if name == "bomb.dcm":
+            swelling_dicom(folder / name)
+            assert refused(folder / name).code == "too-much-memory"
+        else:
+            assert read_picture(folder / name).original == (6144, 8192)
+        process = pictures._decoder()._process
+        assert process is not None
+        status = Path(f"/proc/{process.pid}/status")
+        if not status.is_file():
+            pytest.skip("this system does not say how much memory a process has had")
+        peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        assert int(peak.split()[1]) * 1024 < 512 * 2**20, (name, peak)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "LA", "CMYK", "I;16"])
+def test_pixels_are_those_that_pillow_sees(kind: str, mode: str, tmp_path: Path) -> None:
+    colour = Image.fromarray(noise(60, 80, 3))
+    if mode == "I;16":
+        picture = Image.fromarray(noise(60, 80).astype(np.uint16) * 257)
+    else:
+        picture = colour.convert(mode)
+    if mode in ("RGBA", "LA"):
+        picture.putalpha(Image.fromarray(noise(60, 80)))
+    path = tmp_path / f"picture.{kind.lower()}"
+    try:
+        picture.save(path, kind)
+    except OSError:
+        pytest.skip(f"{kind} knows no {mode}")
+    with Image.open(path) as opened:
+        if opened.mode == "I;16":
+            expected = (np.asarray(opened) // 257).astype(np.uint8)
+        elif opened.mode in ("RGBA", "LA"):
+            white = Image.new("RGBA", opened.size, "white")
+            expected = np.asarray(Image.alpha_composite(white, opened.convert("RGBA")).convert("L"))
+        else:
+            expected = np.asarray(opened.convert("L"))
+    found = read_picture(path)
+    assert found.original == (60, 80)
+    assert np.abs(found.pixels.astype(int) - expected).max() <= (1 if "A" in mode else 0)
+
+
+def test_jpeg_is_its_luminance_and_turned_as_it_says(tmp_path: Path) -> None:
+    smooth = Image.fromarray(noise(15, 20, 3)).resize((200, 150), Image.Resampling.BICUBIC)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        smooth.save(tmp_path / "a.jpg", quality=95, exif=exif)
+        with Image.open(tmp_path / "a.jpg") as opened:
+            expected = np.asarray(ImageOps.exif_transpose(opened).convert("L")).astype(int)
+        found = read_picture(tmp_path / "a.jpg").pixels
+        assert found.shape == expected.shape
+        # Colours that a screen cannot show are clipped on the way through RGB.
+        assert np.median(np.abs(found - expected)) <= 1
+
+
+def test_shrinking_averages_over_areas(tmp_path: Path) -> None:
+    Image.fromarray(noise(300, 600)).save(tmp_path / "a.png")
+    found = read_picture(tmp_path / "a.png", longest_side=200)
+    blocks = noise(300, 600).reshape(100, 3, 200, 3).mean(axis=(1, 3))
+    assert found.original == (300, 600)
+    assert np.abs(found.pixels - blocks).max() <= 0.51
+    assert read_picture(tmp_path / "a.png", longest_side=250).pixels.shape == (125, 250)
+    assert read_picture(tmp_path / "a.png", longest_side=600).pixels.tobytes() == noise(300, 600).tobytes()
+
+
+def test_pages(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(ECG_PDF, pages=3))
+    page = read_picture(tmp_path / "a.pdf", page=2, longest_side=300)
+    assert page.pixels.shape == (200, 300)
+    # The line runs from (20, 200) of 600 x 400 points; PDF counts from below.
+    assert page.pixels[100, 50] < 60 and page.pixels[60, 50] == 255 and page.pixels[100, 2] == 255
+    first, *others = [Image.fromarray(noise(50, 60) // (k + 1)) for k in range(3)]
+    first.save(tmp_path / "a.tif", save_all=True, append_images=others)
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.tif", page=3).pixels, noise(50, 60) // 3)
+    for name, page_number in (("a.pdf", 4), ("a.tif", 4), ("a.pdf", 0)):
+        with pytest.raises(HeartprintError) as caught:
+            read_picture(tmp_path / name, page=page_number)
+        assert caught.value.code == "no-such-page"
+    for name in ("a.pdf", "a.tif"):
+        assert refused(tmp_path / name).code == "several-pages"
+
+
+def test_dicom_images(tmp_path: Path) -> None:
+    grey, colour = noise(50, 60), noise(50, 60, 3)
+    found = read_picture(dicom(tmp_path / "a.dcm", grey))
+    np.testing.assert_array_equal(found.pixels, grey)
+    assert found.facts["PatientID"] == "d1" and found.facts["AcquisitionDateTime"] == "20190531140709"
+    assert "PatientName" not in found.facts
+    np.testing.assert_array_equal(read_picture(dicom(tmp_path / "b.dcm", grey, "MONOCHROME1")).pixels, 255 - grey)
+    deep = ((grey.astype(np.uint32) * 4095 + 127) // 255).astype(np.uint16)
+    found = read_picture(dicom(tmp_path / "c.dcm", deep, bits=12))
+    assert np.abs(found.pixels.astype(int) - grey).max() <= 1
+    found = read_picture(dicom(tmp_path / "d.dcm", colour, "RGB"))
+    expected = np.asarray(Image.fromarray(colour).convert("L")).astype(int)
+    assert np.abs(found.pixels - expected).max() <= 1
+
+
+def test_content_decides_not_the_name(tmp_path: Path) -> None:
+    out = BytesIO()
+    Image.fromarray(noise(50, 60)).save(out, "BMP")
+    (tmp_path / "a.dcm").write_bytes(out.getvalue())
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.dcm").pixels, noise(50, 60))
