@@ -32,6 +32,7 @@ MOMENTS = [
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # some thirty processes are started, each of which imports torch
 @pytest.mark.parametrize("workers", [0, 2])
 def test_killed_again_and_again(workers: int, cohort: Cohort, tmp_path: Path) -> None:
     whole = pretrain(cohort, settings(workers), tmp_path / "whole", progress=False)

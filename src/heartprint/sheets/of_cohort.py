@@ -151,20 +151,18 @@ def turned(image: Page, size: int, pose: Pose) -> Page:
     import cv2
 
     height, width = image.shape
-    finer = max(2, math.ceil(max(height, width) / size))
-    side = finer * size
+    wide, high = (size * max(2, math.ceil(n / size)) for n in (width, height))
     angle = math.radians(pose.rotation_deg)
     # From pixels of the fine picture to its centre, turned back, to pixels of the image.
     turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    stretch = np.diag([width / side, height / side])
+    matrix = np.diag([width, height]) @ turn @ np.diag([1 / wide, 1 / high])
     centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    matrix = stretch @ turn
-    offset = centre - matrix @ np.full(2, (side - 1) / 2)
+    offset = centre - matrix @ np.array([(wide - 1) / 2, (high - 1) / 2])
     with one_thread():
         fine = cv2.warpAffine(
             image,
             np.column_stack([matrix, offset]),
-            (side, side),
+            (wide, high),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=255,
