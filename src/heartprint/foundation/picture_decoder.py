@@ -88,27 +88,26 @@ def answer(path: Path, page: int | None, longest_side: int) -> tuple[dict[str, A
     """Decode a picture: what is said of it, and its pixels; or why it is refused."""
     try:
         grey, original, facts = decode(path, page, longest_side)
-    except Refused as error:
-        code, message = error.args
-        return {"code": code, "message": message}, b""
-    except MemoryError:
-        return _too_much(path.name), b""
     except Exception as error:
-        # Decoders meet damaged files with many kinds of error; none of them is ours to tell apart.
-        if "memory" in str(error).lower() and "insufficient" in str(error).lower():  # OpenCV's
-            return _too_much(path.name), b""
-        code = "file-truncated" if "truncated" in str(error) else "unreadable-file"
-        said = f"{type(error).__name__}: {str(error)[:160]}" if str(error) else type(error).__name__
-        return {"code": code, "message": f"{path.name} is not a whole picture ({said}). Fetch or export it again."}, b""
+        code, message = _refusal(path.name, error).args
+        return {"code": code, "message": message}, b""
     height, width = grey.shape
     return {"height": height, "width": width, "original": original, "facts": facts}, grey.tobytes()
 
 
-def _too_much(name: str) -> dict[str, Any]:
-    return {
-        "code": "too-much-memory",
-        "message": f"{name} needs more memory to open than any picture of an ECG should. Export it again, smaller.",
-    }
+def _refusal(name: str, error: Exception) -> Refused:
+    """What a failed decoding is told as; decoders meet damaged files with many kinds of error."""
+    if isinstance(error, Refused):
+        return error
+    said = str(error)
+    if isinstance(error, MemoryError) or ("insufficient" in said.lower() and "memory" in said.lower()):  # OpenCV's
+        return Refused(
+            "too-much-memory",
+            f"{name} needs more memory to open than any picture of an ECG should. Export it again, smaller.",
+        )
+    code = "file-truncated" if "truncated" in said else "unreadable-file"
+    shown = f"{type(error).__name__}: {said[:160]}" if said else type(error).__name__
+    return Refused(code, f"{name} is not a whole picture ({shown}). Fetch or export it again.")
 
 
 def decode(path: Path, page: int | None, longest_side: int) -> tuple[Grey, tuple[int, int], dict[str, str]]:
