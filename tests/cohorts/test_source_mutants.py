@@ -15,6 +15,7 @@ import pytest
 from heartprint.cohorts.download.download import _physionet, _zenodo
 from heartprint.cohorts.readers import READERS, Reader
 from heartprint.cohorts.readers.ingestion import _checked
+from heartprint.cohorts.readers.source import ImageRecording
 from heartprint.foundation.errors import HeartprintError
 
 from .sources import EXAMPLES
@@ -34,7 +35,9 @@ def read_all(reader: Reader, src: Path, changed: Path) -> None:
             continue
         try:
             row.details()
-            assert row.recording().signal.ndim == 2
+            recording = row.recording()
+            array = recording.pixels if isinstance(recording, ImageRecording) else recording.signal
+            assert array.ndim == 2
         except HeartprintError as error:
             check(error)
 
