@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from heartprint.cli.duplicates import duplicates
 from heartprint.cohorts import Cohort, write_cohort
-from heartprint.cohorts.duplicates import MIN_COHERENCE, find_duplicates
+from heartprint.cohorts.duplicates import find_duplicates
+from heartprint.cohorts.duplicates.waveforms import MIN_COHERENCE
 from heartprint.cohorts.leads import TWELVE_FROM_EIGHT
 from heartprint.cohorts.simulation import simulate
 from heartprint.foundation.errors import HeartprintError

@@ -13,7 +13,6 @@ from PIL import Image
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.cohort import FORMAT_VERSION, IMAGE_COLUMNS, IMAGES_FILE, REFUSED_FILE
-from heartprint.cohorts.duplicates import find_duplicates
 from heartprint.cohorts.measurements import measure_cohort
 from heartprint.cohorts.readers import Images, ingest
 from heartprint.cohorts.summary import render_summary, summarise
@@ -83,7 +82,6 @@ def test_a_summary_says_what_images_there_are(cohort: Cohort) -> None:
         lambda c: c.signal(0),
         lambda c: c.sampling_rate(0),
         lambda c: measure_cohort(c, progress=False),
-        lambda c: find_duplicates(c, n_jobs=1),
     ],
 )
 def test_waveforms_are_refused_in_words(cohort: Cohort, ask: object) -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from heartprint.cli.card import card as command
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.evaluation.card import write_card
+from heartprint.evaluation.card.pictures import measure_pictures
 from heartprint.evaluation.card.quality import measure_quality
 from heartprint.foundation.errors import HeartprintError
 from tests.cohorts.ecgs import eight_leads
@@ -117,6 +118,42 @@ def test_quality_of_known_signals(tmp_path: Path) -> None:
     assert quality.height[2] == quality.wander[2] == quality.noise[2] == quality.beats[2] == 0
     np.testing.assert_allclose(quality.missing, [0, 0.1, 0.2])
     assert len(measure_quality(Cohort.open(tmp_path / "cohort"), 2).rows) == 2
+
+
+def test_a_cohort_of_images(tmp_path: Path) -> None:
+    page = np.full((100, 1600), 200, np.uint8)
+    page[:, 800:] = 120  # half of it in shadow
+    page[40:42, ::3] = 20
+    with write_cohort(tmp_path / "cohort", source="scans", kind="image") as writer:
+        for i in range(12):
+            writer.add_image(page + np.uint8(i // 2), ecg_id=str(i), patient_id=f"p{i // 3}", original=(200, 3200))
+    cohort = Cohort.open(tmp_path / "cohort")
+    said = text(write_card(cohort, duplicates=True, sheets=3))
+    assert "Picture quality" in said and "Signal quality" not in said and "Example pictures" in said
+    assert "Width, px 1600 (1600 to 1600)" in said and "Seconds" not in said
+    assert "Shrunk when taken in 12 of 12" in said and "Size 1600-1600 x 100-100 px" in said
+    assert "(6 exact)" in said
+    assert "6 ECGs have the very pixels of another one. Near-duplicates (re-saved, " in text(write_card(cohort))
+    shown = re.findall(r'src="data:image/png;base64,([^"]+)"', (tmp_path / "cohort" / "cohort.html").read_text())
+    assert Image.open(io.BytesIO(base64.b64decode(shown[0]))).size == (1188, 74)
+
+
+def test_quality_of_known_pictures(tmp_path: Path) -> None:
+    plain = np.full((80, 160), 204, np.uint8)
+    printed, shadowed = plain.copy(), plain.copy()
+    printed[::8] = 51
+    shadowed[:, :20] = 102
+    soft = np.tile(np.linspace(51, 204, 160).astype(np.uint8), (80, 1))
+    with write_cohort(tmp_path / "cohort", source="scans", kind="image") as writer:
+        for i, pixels in enumerate((plain, printed, shadowed, soft, plain[:1, :1])):
+            writer.add_image(np.ascontiguousarray(pixels), ecg_id=str(i), patient_id=str(i), original=pixels.shape)
+    quality = measure_pictures(Cohort.open(tmp_path / "cohort"), 10)
+    np.testing.assert_allclose(quality.paper[:3], 0.8)
+    np.testing.assert_allclose(quality.contrast[:3], [0, 0.6, 0.4])
+    np.testing.assert_allclose(quality.uneven[:3], [0, 0, 0.4])
+    np.testing.assert_allclose(quality.sharpness[:3], [0, 1, 0])  # one edge is no print
+    assert quality.sharpness[3] < 0.02 and quality.sharpness[4] == 0
+    assert len(measure_pictures(Cohort.open(tmp_path / "cohort"), 2).rows) == 2
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ _Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
 ]
+_Json = Annotated[bool, typer.Option("--json", help="Print what was taken in and refused as JSON.")]
 _MvPerUnit = Annotated[
     float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
 ]
@@ -51,6 +52,7 @@ def challenge(
     out: _Out,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest the PhysioNet Challenges 2020 and 2021 (Chapman-Shaoxing-Ningbo, Georgia, CPSC and others).
 
@@ -60,7 +62,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler)
+    _ingest(Challenge(), src, out, workers, scheduler, json)
 
 
 @app.command("code-15")
@@ -70,6 +72,7 @@ def code_15(
     mv_per_unit: _MvPerUnit = 1.0,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
@@ -77,7 +80,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
 
 
 @app.command("echonext")
@@ -91,6 +94,7 @@ def echonext(
     male: _Male = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest EchoNext. LVEF in per cent; leads are standardised (unit z); no dates.
 
@@ -98,7 +102,7 @@ def echonext(
     """
     from heartprint.cohorts.readers import EchoNext
 
-    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler)
+    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler, json)
 
 
 @app.command("files")
@@ -113,6 +117,7 @@ def files(
     column: _Column = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
@@ -123,7 +128,7 @@ def files(
     """
     from heartprint.cohorts.readers import Files
 
-    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler)
+    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler, json)
 
 
 @app.command("images")
@@ -138,6 +143,7 @@ def images(
     male: _Male = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest images of ECGs listed in a CSV table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
 
@@ -151,7 +157,7 @@ def images(
     reader = Images(
         labels=tuple(label or ()), longest_side=longest_side, female=tuple(female or ()), male=tuple(male or ())
     )
-    _ingest(reader, src, out, workers, scheduler)
+    _ingest(reader, src, out, workers, scheduler, json)
 
 
 @app.command("mimic-iv-ecg")
@@ -163,6 +169,7 @@ def mimic_iv_ecg(
     out: _Out,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest MIMIC-IV-ECG. AF from the machine's report; age and sex if MIMIC-IV's patients.csv(.gz) lies there too.
 
@@ -170,7 +177,7 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler, json)
 
 
 @app.command("ptb")
@@ -179,6 +186,7 @@ def ptb(
     out: _Out,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest the PTB Diagnostic ECG Database. The label is infarction; the Frank leads are left out.
 
@@ -186,7 +194,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler)
+    _ingest(Ptb(), src, out, workers, scheduler, json)
 
 
 @app.command("ptb-xl")
@@ -196,6 +204,7 @@ def ptb_xl(
     rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest PTB-XL. AF is AFIB or AFLT in scp_codes; an age over 89 becomes 90.
 
@@ -203,7 +212,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json)
 
 
 @app.command("sami-trop")
@@ -213,6 +222,7 @@ def sami_trop(
     mv_per_unit: _MvPerUnit = 1.0,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
@@ -220,7 +230,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
 
 
 @app.command("table")
@@ -235,6 +245,7 @@ def table(
     column: _Column = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
+    json: _Json = False,
 ) -> None:
     """Ingest own data listed in a CSV table.
 
@@ -255,7 +266,7 @@ def table(
         male=tuple(male or ()),
         columns=_columns(column),
     )
-    _ingest(reader, src, out, workers, scheduler)
+    _ingest(reader, src, out, workers, scheduler, json)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -271,12 +282,17 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None) -> None:
-    from rich.console import Console
-
+def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None, json: bool) -> None:
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
-    cohort = ingest(reader, src, out, workers=workers, scheduler=scheduler)
-    Console().print(render_summary(summarise(cohort)))
+    summary = summarise(ingest(reader, src, out, workers=workers, scheduler=scheduler))
+    if json:
+        from json import dumps
+
+        print(dumps({"cohort": str(out)} | summary, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    Console().print(render_summary(summary))
     print(f"Cohort: {out}")

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates import find_duplicates
 from heartprint.cohorts.splits import split_by_patient
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, gap_days, summarise, tasks_in
-from heartprint.evaluation.card.figures import gap_figure, quality_figure, small_unit, to_png
-from heartprint.evaluation.card.quality import NOISE_HZ, WANDER_HZ, Quality, measure_quality
+from heartprint.evaluation.card.figures import gap_figure, quality_figure, to_png
+from heartprint.evaluation.card.pictures import measure_pictures
+from heartprint.evaluation.card.quality import NOISE_HZ, WANDER_HZ, measure_quality
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import write_text
 from heartprint.foundation.pages import fill_template, to_svg
@@ -25,7 +27,7 @@ from heartprint.sheets import get_layout, render
 CARD_FILE = "cohort.html"
 SPLIT: Mapping[str, float] = {"train": 0.8, "validation": 0.1, "test": 0.1}
 MEASURED = 1000
-"""ECGs whose signals are measured, at most."""
+"""ECGs whose signals or pictures are measured, at most."""
 
 _LAYOUT = "standard"
 _PX_PER_MM = 4.0
@@ -50,27 +52,23 @@ def write_card(
         split: Part name to share, by patient, for the table by split; see `split_by_patient`.
         seed: Seed of the split and of the ECGs that are drawn and measured.
         sheets: Examples to draw; 0 leaves them out, and with them all that shows a single patient.
-        layout: Layout of the examples.
+        layout: Layout of the examples; images are shown as they are.
         duplicates: Whether to look for ECGs that stand in it twice, which takes minutes for 100,000 ECGs.
 
     Returns:
         The file.
 
     Raises:
-        HeartprintError: ``bad-split``, ``unknown-layout``, ``bad-options``, ``needs-waveforms``, or what reading the
-            cohort raises.
+        HeartprintError: ``bad-split``, ``unknown-layout``, ``bad-options``, or what reading the cohort raises.
     """
-    cohort.need_waveforms("The card measures waveforms")
     if sheets < 0:
         raise HeartprintError("bad-options", f"{sheets} sheets cannot be drawn. Give 0 or more.")
     get_layout(layout)
     split = dict(split or SPLIT)
     parts = {name: part for name, part in split_by_patient(cohort, split, seed=seed).items() if len(part)}
     summary = summarise(cohort)
-    quality = measure_quality(cohort, MEASURED, seed)
     days = gap_days(cohort.records).to_numpy().astype(np.float64)
-    units = sorted(set(cohort.records["unit"].unique().to_list()))
-    unit = {"uV": "mV", "z": "SD"}[units[0]] if len(units) == 1 else "mV or SD"
+    measured = _pictures(cohort, summary, seed) if cohort.kind == "image" else _signals(cohort, summary, seed)
     context = {
         "title": f"{'Simulated cohort' if summary['simulated'] else 'Cohort'}: {summary['name']}",
         "simulated": summary["simulated"],
@@ -83,14 +81,16 @@ def write_card(
         "seed": seed,
         "gaps": _gaps(summary["gaps"]),
         "gap_image": to_svg(gap_figure(days)) if len(days) else None,
-        "quality": _quality(quality, summary, unit),
-        "quality_image": to_svg(quality_figure(quality, unit)),
+        "quality": measured,
         "labels": _labels(cohort, summary),
         "numbers": {n: s for n, s in summary["labels"].items() if n not in summary["tasks"] and s["known"]},
         "sheets": _sheets(cohort, sheets, layout, seed),
-        "layout": layout,
+        "layout": layout if cohort.kind == "waveform" else None,
         "duplicates": _duplicates(cohort) if duplicates else None,
-        "same_samples": _same_samples(cohort),
+        "same": _same(cohort),
+        "duplicate_kinds": "re-saved, resized, dimmed"
+        if cohort.kind == "image"
+        else "re-sampled, shifted, filtered, scaled",
     }
     path = out or cohort.path / CARD_FILE
     write_text(path, fill_template("heartprint.evaluation.card", "card.html.j2", context))
@@ -181,7 +181,10 @@ def _describe(records: pl.DataFrame, labels: Mapping[str, Any], top: Mapping[str
                 rows[f"{column.capitalize()}: {value}"] = _share(int((known == value).sum()), n)
         if values and values != ["missing"]:
             rows[f"{column.capitalize()} missing"] = _share(records[column].null_count(), n)
-    rows["Seconds"] = _quartiles(records["n_samples"] / records["sampling_rate"], "{:.1f}")
+    if "sampling_rate" in records.columns:
+        rows["Seconds"] = _quartiles(records["n_samples"] / records["sampling_rate"], "{:.1f}")
+    else:
+        rows |= {f"{side.capitalize()}, px": _quartiles(records[side], "{:.0f}") for side in ("width", "height")}
     tasks = {task.name: task for task in tasks_in(records)}
     for name, task in tasks.items():
         if name != "female":
@@ -216,25 +219,86 @@ def _gaps(gaps: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _quality(quality: Quality, summary: Mapping[str, Any], unit: str) -> dict[str, Any]:
-    small, factor = small_unit(unit)
-    rows = [
-        (title, [f"{v:.3g}" for v in np.quantile(values, (0.05, 0.5, 0.95))])
-        for title, values in (
-            (f"Height within 2 s, {unit}", quality.height),
-            (f"Baseline wander (below {WANDER_HZ:g} Hz), RMS, {small}", quality.wander * factor),
-            (f"Noise (above {NOISE_HZ:g} Hz), RMS, {small}", quality.noise * factor),
-        )
-    ]
+def _signals(cohort: Cohort, summary: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What the page says about the quality of waveforms."""
+    quality = measure_quality(cohort, MEASURED, seed)
+    units = sorted(set(cohort.records["unit"].unique().to_list()))
+    unit = {"uV": "mV", "z": "SD"}[units[0]] if len(units) == 1 else "mV or SD"
+    # Wander and noise are a thousandth of a QRS.
+    small, factor = ("uV", 1000.0) if unit == "mV" else (unit, 1.0)
     n = len(quality.rows)
-    facts = [
-        ("Measured", f"{n:,} of {summary['ecgs']:,} ECGs" + ("" if n == summary["ecgs"] else ", drawn at random")),
-        ("Without any QRS found", f"{int((quality.beats == 0).sum()):,} of {n:,}"),
-        ("With missing samples", f"{summary['ecgs_with_missing_samples']:,} of {summary['ecgs']:,}"),
-        ("With clipped samples", f"{summary['ecgs_with_clipped_samples']:,} of {summary['ecgs']:,}"),
-        ("Sampling rate", ", ".join(f"{n:,} at {rate} Hz" for rate, n in summary["sampling_rates"].items())),
-    ]
-    return {"rows": rows, "facts": facts}
+    return {
+        "title": "Signal quality",
+        "first": "Median over the leads of an ECG",
+        **_shown(
+            ("Height in 2 s, " + unit, f"Height within 2 s, {unit}", quality.height),
+            (
+                f"Below {WANDER_HZ:g} Hz, RMS, {small}",
+                f"Baseline wander (below {WANDER_HZ:g} Hz), RMS, {small}",
+                quality.wander * factor,
+            ),
+            (
+                f"Above {NOISE_HZ:g} Hz, RMS, {small}",
+                f"Noise (above {NOISE_HZ:g} Hz), RMS, {small}",
+                quality.noise * factor,
+            ),
+        ),
+        "facts": [
+            _how_many(n, summary),
+            ("Without any QRS found", f"{int((quality.beats == 0).sum()):,} of {n:,}"),
+            ("With missing samples", f"{summary['ecgs_with_missing_samples']:,} of {summary['ecgs']:,}"),
+            ("With clipped samples", f"{summary['ecgs_with_clipped_samples']:,} of {summary['ecgs']:,}"),
+            ("Sampling rate", ", ".join(f"{n:,} at {rate} Hz" for rate, n in summary["sampling_rates"].items())),
+        ],
+    }
+
+
+def _pictures(cohort: Cohort, summary: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What the page says about the quality of pictures."""
+    quality = measure_pictures(cohort, MEASURED, seed)
+    wide, high = summary["widths"], summary["heights"]
+    return {
+        "title": "Picture quality",
+        "first": "Grey of a picture, 100 % = white",
+        **_shown(
+            ("Paper, %", "Paper (90th percentile), %", 100 * quality.paper),
+            ("Contrast, %", "Contrast (paper to the darkest hundredth), %", 100 * quality.contrast),
+            (
+                "Unevenness, %",
+                "Uneven light (lightest to darkest part of the paper), %",
+                100 * quality.uneven,
+            ),
+            (
+                "Sharpness, %",
+                "Sharpness (steepest step between two px, of the contrast), %",
+                100 * quality.sharpness,
+            ),
+        ),
+        "facts": [
+            _how_many(len(quality.rows), summary),
+            (
+                "Size",
+                f"{wide['lowest']:g}-{wide['highest']:g} x {high['lowest']:g}-{high['highest']:g} px, median "
+                f"{wide['median']:g} x {high['median']:g}",
+            ),
+            ("Shrunk when taken in", f"{summary['shrunk']:,} of {summary['ecgs']:,}"),
+        ],
+    }
+
+
+def _how_many(n: int, summary: Mapping[str, Any]) -> tuple[str, str]:
+    return "Measured", f"{n:,} of {summary['ecgs']:,} ECGs" + ("" if n == summary["ecgs"] else ", drawn at random")
+
+
+def _shown(*measured: tuple[str, str, npt.NDArray[np.float64]]) -> dict[str, Any]:
+    """Figure and table of what was measured: each with a short title, a longer one, and values."""
+    return {
+        "image": to_svg(quality_figure([(short, values) for short, _, values in measured])),
+        "shorts": [short.split(",")[0].lower() for short, _, _ in measured],
+        "rows": [
+            (title, [f"{v:.3g}" for v in np.quantile(values, (0.05, 0.5, 0.95))]) for _, title, values in measured
+        ],
+    }
 
 
 def _labels(cohort: Cohort, summary: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -264,8 +328,6 @@ def _labels(cohort: Cohort, summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def _sheets(cohort: Cohort, n: int, layout: str, seed: int) -> list[dict[str, str]]:
     """Examples of different patients, drawn at random."""
-    sheet = get_layout(layout)
-    size = (round(_PX_PER_MM * sheet.height_mm), round(_PX_PER_MM * sheet.width_mm))
     order = generator(seed, "example sheets").permutation(len(cohort))
     _, first = np.unique(cohort.patient_codes[order], return_index=True)
     tasks = tasks_in(cohort.records)
@@ -277,9 +339,22 @@ def _sheets(cohort: Cohort, n: int, layout: str, seed: int) -> list[dict[str, st
         known += [
             task.title for task in tasks if task.name != "female" and task.labels(cohort.records[row : row + 1])[0] == 1
         ]
-        page = render(cohort.signal(row), cohort.sampling_rate(row), layout, size, colour=True)
-        out.append({"image": to_png(page), "caption": ", ".join(known) or "nothing is known about the patient"})
+        out.append(
+            {
+                "image": to_png(_page(cohort, row, layout)),
+                "caption": ", ".join(known) or "nothing is known about the patient",
+            }
+        )
     return out
+
+
+def _page(cohort: Cohort, row: int, layout: str) -> npt.NDArray[np.uint8]:
+    """An ECG for the eye: its sheet in colour, or the picture that it is."""
+    if cohort.kind == "image":
+        return cohort.image(row)
+    sheet = get_layout(layout)
+    size = (round(_PX_PER_MM * sheet.height_mm), round(_PX_PER_MM * sheet.width_mm))
+    return render(cohort.signal(row), cohort.sampling_rate(row), layout, size, colour=True)
 
 
 def _duplicates(cohort: Cohort) -> dict[str, str]:
@@ -293,7 +368,12 @@ def _duplicates(cohort: Cohort) -> dict[str, str]:
     }
 
 
-def _same_samples(cohort: Cohort) -> int:
-    """ECGs whose very samples stand in the cohort before."""
-    hashes = cohort.records.select("waveform_hash", "n_samples", "sampling_rate")
-    return hashes.height - hashes.n_unique()
+def _same(cohort: Cohort) -> str:
+    """How many ECGs stand in the cohort twice to the last sample or pixel."""
+    by, what = (
+        (("image_hash", "height", "width"), "pixels")
+        if cohort.kind == "image"
+        else (("waveform_hash", "n_samples", "sampling_rate"), "samples")
+    )
+    hashes = cohort.records.select(by)
+    return f"{hashes.height - hashes.n_unique():,} ECGs have the very {what} of another one."

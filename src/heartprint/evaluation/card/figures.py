@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.evaluation.card.quality import NOISE_HZ, WANDER_HZ, Quality
 from heartprint.foundation.pages import INK, MUTED
 
 if TYPE_CHECKING:
@@ -41,23 +41,16 @@ def gap_figure(days: npt.NDArray[np.float64]) -> Figure:
     return figure
 
 
-def quality_figure(quality: Quality, unit: str) -> Figure:
-    """Histograms of height, wander and noise.
+def quality_figure(panels: Sequence[tuple[str, npt.NDArray[np.float64]]]) -> Figure:
+    """A histogram of each quality that was measured.
 
     Args:
-        quality: What was measured.
-        unit: ``mV`` or ``SD``.
+        panels: Title and values, one per ECG; at least one of each.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.4, 2.6), layout="constrained")
-    small, factor = small_unit(unit)
-    panels = (
-        (f"Height in 2 s, {unit}", quality.height),
-        (f"Below {WANDER_HZ:g} Hz, RMS, {small}", quality.wander * factor),
-        (f"Above {NOISE_HZ:g} Hz, RMS, {small}", quality.noise * factor),
-    )
-    for axis, (title, values) in zip(figure.subplots(1, 3), panels, strict=True):
+    for axis, (title, values) in zip(figure.subplots(1, len(panels)), panels, strict=True):
         most = float(np.quantile(values, 0.99)) or 1.0
         # What lies beyond is counted in the last bar: one bad ECG must not squeeze the others.
         axis.hist(np.minimum(values, most), bins=np.linspace(0, most * 1.0001, 31).tolist(), color=_BLUE, linewidth=0)
@@ -66,17 +59,14 @@ def quality_figure(quality: Quality, unit: str) -> Figure:
     return figure
 
 
-def small_unit(unit: str) -> tuple[str, float]:
-    """Unit for what is a thousandth of a QRS, and how many of it are one."""
-    return ("uV", 1000.0) if unit == "mV" else (unit, 1.0)
-
-
-def to_png(page: npt.NDArray[np.uint8]) -> str:
-    """Data address of a drawn sheet as PNG."""
+def to_png(page: npt.NDArray[np.uint8], longest_px: int = 1188) -> str:
+    """Data address of a sheet or a picture as PNG, shrunk until no side is longer."""
     from PIL import Image
 
+    image = Image.fromarray(page)
+    image.thumbnail((longest_px, longest_px), Image.Resampling.BOX, reducing_gap=None)
     buffer = io.BytesIO()
-    Image.fromarray(page).quantize(128).save(buffer, format="PNG", optimize=True)
+    image.quantize(128).save(buffer, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 

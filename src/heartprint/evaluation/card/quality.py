@@ -49,13 +49,18 @@ def measure_quality(cohort: Cohort, at_most: int, seed: int = 0) -> Quality:
         at_most: How many; drawn at random if there are more.
         seed: Seed of the draw.
     """
-    n = len(cohort)
-    rows = np.arange(n)
-    if n > at_most:
-        rows = np.sort(generator(seed, "signal quality").choice(n, at_most, replace=False))
+    rows = drawn_rows(cohort, at_most, seed)
     found = [_one(cohort.signal(int(row)), cohort.sampling_rate(int(row))) for row in track(rows, "Signal quality")]
     height, wander, noise, beats, missing = np.array(found, dtype=np.float64).reshape(-1, 5).T
-    return Quality(rows.astype(np.int64), height, wander, noise, beats.astype(np.int64), missing)
+    return Quality(rows, height, wander, noise, beats.astype(np.int64), missing)
+
+
+def drawn_rows(cohort: Cohort, at_most: int, seed: int) -> npt.NDArray[np.int64]:
+    """Rows of the ECGs to measure, ascending: all, or so many drawn at random."""
+    n = len(cohort)
+    if n <= at_most:
+        return np.arange(n, dtype=np.int64)
+    return np.sort(generator(seed, "signal quality").choice(n, at_most, replace=False)).astype(np.int64)
 
 
 def _one(leads: npt.NDArray[np.float32], rate: float) -> Sequence[float]:

@@ -1,49 +1,36 @@
 """The same waveform twice: exact copies, and copies that were re-sampled, shifted, filtered or scaled.
 
-An ECG that stands in two cohorts, or under two patients, leaks from training into testing whatever the patients are
-called. Two steps find it. Every ECG gets a description that neither a shift nor a gain changes: the spectrum of each
-lead and the phases between leads, from 1 to 15 Hz, where no usual filter reaches. Those whose descriptions are near
-are then aligned and compared: the coherence of two copies is about 1 in every band of a hertz, noise included,
-because a filter and a gain act on all leads alike; two ECGs of one patient, or of two with the same rate, agree in
-the large waves at best.
+Two steps find it. Every ECG gets a description that neither a shift nor a gain changes: the spectrum of each lead and
+the phases between leads, from 1 to 15 Hz, where no usual filter reaches. Those whose descriptions are near are then
+aligned and compared: the coherence of two copies is about 1 in every band of a hertz, noise included, because a filter
+and a gain act on all leads alike; two ECGs of one patient, or of two with the same rate, agree in the large waves at
+best.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
+from heartprint.cohorts.duplicates.search import in_parts, nearest_pairs
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.progress import Progress
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
-T = TypeVar("T")
 
 MIN_COHERENCE = 0.985
 """Mean coherence from which on two ECGs are one: between what copies and what different ECGs of one archive reach
 (`benchmarks/duplicates.py`)."""
 
-DUPLICATE_COLUMNS: dict[str, pl.DataType] = {
-    "ecg_id": pl.String(),
-    "patient_id": pl.String(),
-    "other_ecg_id": pl.String(),
-    "other_patient_id": pl.String(),
-    "kind": pl.String(),
-    "coherence": pl.Float32(),
-    "shift_s": pl.Float32(),
-}
-"""Columns of a table of duplicates: ``kind`` is ``exact`` (the very samples) or ``near``; ``shift_s`` says by how much
-later a wave stands in the other ECG."""
+COLUMNS: dict[str, pl.DataType] = {"coherence": pl.Float32(), "shift_s": pl.Float32()}
+"""What is measured of two waveforms: mean coherence over 1-15 Hz; by how much later a wave stands in the other, s."""
 
 _LEADS = ("I", "II", "V1", "V3", "V5", "V6")
 _RATE = 50.0
@@ -55,7 +42,6 @@ _EDGE_S = 1.2  # of the other ECG that is not compared: what a shift of up to a 
 _SHORTEST_S = 2 * _EDGE_S + 4.0
 _FINE = 4  # parts of a sample to which a shift is found
 _NEAREST, _LEAST_LIKENESS = 4, 0.75
-_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -64,71 +50,19 @@ class _Match:
     shift_s: float
 
 
-def find_duplicates(
-    cohort: Cohort,
-    other: Cohort | None = None,
-    *,
-    min_coherence: float = MIN_COHERENCE,
-    n_jobs: int = -1,
-    progress: bool = False,
-) -> pl.DataFrame:
-    """Find ECGs that are copies of each other, within a cohort or across two.
-
-    A copy may be re-sampled, shifted by up to a second, filtered (0.5-40 Hz and the like) and scaled. Of an ECG with
-    more than four copies the four nearest are named; the others are found from those.
-
-    Args:
-        cohort: ECGs.
-        other: Other ECGs to compare each of them with; None = those of the same cohort among themselves.
-        min_coherence: Mean coherence over 1-15 Hz from which on two ECGs are one.
-        n_jobs: Processes; -1 = all cores.
-        progress: Whether to show progress.
-
-    Returns:
-        A table with `DUPLICATE_COLUMNS`, the most alike first.
-
-    Raises:
-        HeartprintError: ``too-short`` if an ECG is too short to be compared.
-    """
-    for one in (cohort, other):
-        if one is not None:
-            one.need_waveforms("Duplicates are found by their waveforms")
+def find(
+    cohort: Cohort, other: Cohort | None, min_likeness: float, n_jobs: int, *, progress: bool
+) -> list[tuple[Any, ...]]:
+    """Pairs of rows with their kind and `COLUMNS`; see `find_duplicates`."""
     theirs = other or cohort
     first = describe(cohort, n_jobs, progress=progress)
     second = first if other is None else describe(other, n_jobs, progress=progress)
-    pairs = _near(first, second, same=other is None)
-    found = [
-        row
-        for part in _in_parts(
-            functools.partial(_verified, cohort, theirs, min_coherence), pairs, n_jobs, "Comparing", progress
-        )
-        for row in part
-    ]
-    table = pl.DataFrame(found, schema=DUPLICATE_COLUMNS, orient="row")
-    return table.sort("coherence", descending=True, maintain_order=True)
-
-
-def _in_parts(
-    work: Callable[[Ints], T], items: Ints, n_jobs: int, name: str, progress: bool, *, size: int = 250
-) -> Iterator[T]:
-    """Do some work on items, part by part, on several processes; results in order."""
-    parts = [items[k : k + size] for k in range(0, len(items), size)]
-    shown = Progress(name, len(items)) if progress else contextlib.nullcontext()
-    with shown as bar:
-        if n_jobs == 1:
-            done = map(work, parts)
-        else:
-            from joblib import Parallel, delayed
-
-            done = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(part) for part in parts)
-        for part, result in zip(parts, done, strict=True):
-            yield result
-            if bar is not None:
-                bar.advance(len(part))
+    pairs = nearest_pairs(first, second, same=other is None, at_most=_NEAREST, least=_LEAST_LIKENESS)
+    work = functools.partial(_verified, cohort, theirs, min_likeness)
+    return [row for part in in_parts(work, pairs, n_jobs, "Comparing", progress) for row in part]
 
 
 def _verified(cohort: Cohort, other: Cohort, min_coherence: float, pairs: Ints) -> list[tuple[Any, ...]]:
-    """Rows of the table of duplicates."""
     ours, theirs = (functools.lru_cache(maxsize=1024)(functools.partial(_small, c)) for c in (cohort, other))
     found: list[tuple[Any, ...]] = []
     for a, b in pairs.tolist():
@@ -138,15 +72,14 @@ def _verified(cohort: Cohort, other: Cohort, min_coherence: float, pairs: Ints) 
         exact = cohort.sampling_rate(a) == other.sampling_rate(b) and np.array_equal(
             cohort.signal(a), other.signal(b), equal_nan=True
         )
-        ids = (c.records[name][row] for c, row in ((cohort, a), (other, b)) for name in ("ecg_id", "patient_id"))
-        found.append((*ids, "exact" if exact else "near", match.coherence, match.shift_s))
+        found.append((a, b, "exact" if exact else "near", match.coherence, match.shift_s))
     return found
 
 
 def describe(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -> Floats:
     """``(n, d)`` unit vectors, near each other for copies of one ECG (see `find_duplicates`)."""
     work = functools.partial(_described, cohort)
-    parts = list(_in_parts(work, np.arange(len(cohort)), n_jobs, "Describing ECGs", progress))
+    parts = list(in_parts(work, np.arange(len(cohort)), n_jobs, "Describing ECGs", progress))
     return np.concatenate(parts) if parts else np.empty((0, 1), dtype=np.float32)
 
 
@@ -200,28 +133,6 @@ def _description(small: Floats) -> Floats:
     between = np.concatenate([phases.real, phases.imag]).ravel()
     parts = [part / (np.linalg.norm(part) + 1e-12) for part in (power, between)]
     return np.concatenate(parts).astype(np.float32)
-
-
-def _near(first: Floats, second: Floats, *, same: bool) -> Ints:
-    """``(k, 2)`` pairs of rows whose descriptions are alike, each once."""
-    if min(len(first), len(second)) < 1 + same:
-        return np.empty((0, 2), dtype=np.int64)
-    centre = second.mean(axis=0)
-    a, b = (x - centre for x in (first, second))
-    a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (a, b))
-    pairs: set[tuple[int, int]] = set()
-    for start in range(0, len(a), _BLOCK):
-        likeness = a[start : start + _BLOCK] @ b.T
-        rows = np.arange(len(likeness))
-        if same:
-            likeness[rows, start + rows] = -1.0
-        k = min(_NEAREST, likeness.shape[1])
-        nearest = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
-        alike = np.take_along_axis(likeness, nearest, axis=1) >= _LEAST_LIKENESS
-        for row, column in zip(*np.nonzero(alike), strict=True):
-            i, j = start + int(row), int(nearest[row, column])
-            pairs.add((min(i, j), max(i, j)) if same else (i, j))
-    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
 
 
 def compare(one: Floats, other: Floats) -> _Match:

@@ -1,0 +1,70 @@
+"""What the search for copies does whatever they are copies of."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.foundation.progress import Progress
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+T = TypeVar("T")
+
+_BLOCK = 1024
+
+
+def in_parts(
+    work: Callable[[Ints], T], items: Ints, n_jobs: int, name: str, progress: bool, *, size: int = 250
+) -> Iterator[T]:
+    """Do some work on items, part by part, on several processes; results in order."""
+    parts = [items[k : k + size] for k in range(0, len(items), size)]
+    shown = Progress(name, len(items)) if progress else contextlib.nullcontext()
+    with shown as bar:
+        if n_jobs == 1:
+            done = map(work, parts)
+        else:
+            from joblib import Parallel, delayed
+
+            done = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(part) for part in parts)
+        for part, result in zip(parts, done, strict=True):
+            yield result
+            if bar is not None:
+                bar.advance(len(part))
+
+
+def nearest_pairs(first: Floats, second: Floats, *, same: bool, at_most: int, least: float) -> Ints:
+    """Pairs of rows whose descriptions are alike, each once.
+
+    Args:
+        first: ``(n, d)`` descriptions; what all have in common is taken away before they are compared.
+        second: ``(m, d)`` those of the others.
+        same: Whether both are the same, of which none is paired with itself.
+        at_most: Others that a row is paired with: the nearest.
+        least: Cosine of the angle between two descriptions from which on they are alike.
+
+    Returns:
+        ``(k, 2)`` rows of either, ascending.
+    """
+    if min(len(first), len(second)) < 1 + same:
+        return np.empty((0, 2), dtype=np.int64)
+    centre = second.mean(axis=0)
+    a, b = (x - centre for x in (first, second))
+    a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (a, b))
+    pairs: set[tuple[int, int]] = set()
+    for start in range(0, len(a), _BLOCK):
+        likeness = a[start : start + _BLOCK] @ b.T
+        rows = np.arange(len(likeness))
+        if same:
+            likeness[rows, start + rows] = -1.0
+        k = min(at_most, likeness.shape[1])
+        nearest = np.argpartition(-likeness, k - 1, axis=1)[:, :k]
+        alike = np.take_along_axis(likeness, nearest, axis=1) >= least
+        for row, column in zip(*np.nonzero(alike), strict=True):
+            i, j = start + int(row), int(nearest[row, column])
+            pairs.add((min(i, j), max(i, j)) if same else (i, j))
+    return np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
