@@ -14,6 +14,7 @@ import pytest
 
 from heartprint.cohorts.download.download import _physionet, _zenodo
 from heartprint.cohorts.readers import READERS, Reader
+from heartprint.cohorts.readers.fields import read_frame
 from heartprint.cohorts.readers.ingestion import _checked
 from heartprint.cohorts.readers.source import ImageRecording
 from heartprint.foundation.errors import HeartprintError
@@ -40,6 +41,13 @@ def read_all(reader: Reader, src: Path, changed: Path) -> None:
             assert array.ndim == 2
         except HeartprintError as error:
             check(error)
+
+
+def test_a_table_with_a_thousand_long_columns_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "exams.csv").write_text(",".join(f"column {i} {'x' * 200}" for i in range(1000)) + "\n")
+    with pytest.raises(HeartprintError, match="and 980 more") as caught:
+        read_frame(tmp_path / "exams.csv", ["age"], [])
+    assert len(caught.value.message) < 1500
 
 
 def check(error: HeartprintError) -> None:

@@ -32,6 +32,11 @@ def test_survives_the_way_from_a_worker() -> None:
     )
 
 
+def test_a_message_is_one_line_whatever_a_damaged_file_calls_things() -> None:
+    error = HeartprintError("bad-table", "t.csv has 'a\r\nb\x1b[31mc\u2028d'. Save it again.")
+    assert error.message == str(error) == "t.csv has 'a b [31mc d'. Save it again."
+
+
 def test_every_reason_code_is_in_the_reference() -> None:
     root = Path(__file__).resolve().parents[2]
     raised = set()

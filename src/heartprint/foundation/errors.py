@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+
+# Names and cells of damaged files stand in messages: no line break or escape sequence there may reach a terminal.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 class HeartprintError(Exception):
@@ -11,13 +15,14 @@ class HeartprintError(Exception):
 
     Args:
         code: Stable kebab-case reason code, for machines (``"wrong-lead-order"``).
-        message: One clear sentence: what is wrong, where, and what to do next.
+        message: One clear sentence: what is wrong, where, and what to do next. Control characters in it
+            become blanks.
     """
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = _CONTROLS.sub(" ", message)
+        super().__init__(self.message)
 
     def __reduce__(self) -> tuple[type[HeartprintError], tuple[str, str]]:
         # Exceptions with two arguments do not survive the trip from a worker process without this.

@@ -17,6 +17,7 @@ _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
 _LVEF_RANGE = (5.0, 95.0)
+_MOST_NAMES, _LONGEST_NAME = 20, 40  # of columns, in a message
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
 
 
@@ -84,11 +85,13 @@ def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> N
     absent = [c for c in needed if c not in columns]
     if not absent:
         return
+    known = [f"{c[:_LONGEST_NAME]}..." if len(c) > _LONGEST_NAME else c for c in columns[:_MOST_NAMES]]
+    more = f" and {len(columns) - _MOST_NAMES:,} more" if len(columns) > _MOST_NAMES else ""
     hint = " Separate the columns by commas." if len(columns) == 1 and re.search("[;\t]", columns[0]) else ""
     raise HeartprintError(
         "bad-table",
         f"{path} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
-        f"it has {', '.join(columns) or 'none'}.{hint or ' Add or rename it.'}",
+        f"it has {', '.join(known) or 'none'}{more}.{hint or ' Add or rename it.'}",
     )
 
 
