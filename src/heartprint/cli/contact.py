@@ -26,7 +26,7 @@ def contact(
 
     Takes the settings of heartprint pretrain. The page shows ECGs of your cohort: treat it as you treat them.
 
-    Example: heartprint contact cohorts/mine --out contact.png -o styles=[random] -o recipes=[clean,phone]
+    Example: heartprint contact cohorts/mine --out contact.png -o styles=\\[random] -o recipes=\\[clean,phone]
     """
     from heartprint.cohorts import Cohort
     from heartprint.foundation.config import load_config
