@@ -17,10 +17,12 @@ from heartprint.cohorts.checks import examine
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import FORMATS, Given, Recording, read_recording
 from heartprint.cohorts.readers.formats import detect
+from heartprint.cohorts.readers.formats.dicom import details_of
 from heartprint.foundation.errors import HeartprintError
 
 from .ecgs import eight_leads, twelve, write_record
 from .hospital_files import (
+    PERSON,
     SCP_NUMBERS,
     WRITERS,
     Person,
@@ -188,6 +190,72 @@ def test_damaged_scp(tmp_path: Path) -> None:
         changed[start : start + 2] = struct.pack("<H", binascii.crc_hqx(section, 0xFFFF))
         (tmp_path / "c").write_bytes(changed)
         assert code_of(tmp_path / "c") == code
+
+
+def test_hl7_patients_are_told_apart_or_not_named(tmp_path: Path) -> None:
+    """A trial's own number is nobody's: people without one must not become one patient."""
+    write_hl7(tmp_path / "a", LEADS, RATE)
+    text = (tmp_path / "a").read_text()
+    root, extension = 'root="2.16.840.1.113883.3.400"', f' extension="{PERSON.patient_id}"'
+    assert root + extension in text
+    uuid = "0e1d4a4e-37a1-4b4f-8e6a-1c0f9a3f0b5d"
+    for i, (new, patient) in enumerate(
+        [
+            (root, ""),
+            (f'{root} extension=" "', ""),
+            (f'{root} nullFlavor="MSK"', ""),
+            (f'nullFlavor="MSK" {root}{extension}', ""),
+            (f'root="{uuid}"', uuid),
+            (f'root="{uuid}" extension="7"', "7"),
+        ]
+    ):
+        (tmp_path / str(i)).write_text(text.replace(root + extension, new))
+        assert read_recording(tmp_path / str(i)).patient_id == patient, new
+
+
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [("1955", 63), ("195506", 63), ("19550000", 63), ("19550600", 63), ("19550601", 63), ("", None), ("1956", 62)],
+)
+def test_a_year_of_birth_is_enough_for_an_age(born: str, age: int | None, tmp_path: Path) -> None:
+    write_hl7(tmp_path / "a", LEADS, RATE)
+    text = (tmp_path / "a").read_text().replace('<birthTime value="19550630"/>', f'<birthTime value="{born}"/>')
+    (tmp_path / "a").write_text(text)
+    got = read_recording(tmp_path / "a").details
+    assert got.recorded_at is not None and got.recorded_at.year == PERSON.recorded_at.year
+    assert got.age == age
+
+
+@pytest.mark.parametrize("word", ["UNK", "UN", "U", "unknown", "Unspecified", "O", "X", "N"])
+def test_words_for_unknown_cost_no_ecg(word: str, tmp_path: Path) -> None:
+    write_hl7(tmp_path / "a", LEADS, RATE, Person(sex=word))
+    write_muse(tmp_path / "b", LEADS, RATE, Person(sex=word))
+    for name in "ab":
+        assert read_recording(tmp_path / name).details.sex is None
+    write_muse(tmp_path / "c", LEADS, RATE)
+    text = re.sub(
+        r"<PatientAge>.*?</PatientAge>", "<PatientAge>UNKNOWN</PatientAge>", (tmp_path / "c").read_text("latin-1")
+    )
+    assert "UNKNOWN" in text
+    (tmp_path / "c").write_text(text, "latin-1")
+    read_recording(tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("facts", "age", "year"),
+    [
+        ({"PatientAge": "64"}, 64, 2019),
+        ({"PatientAge": "064y"}, 64, 2019),
+        ({"PatientAge": "018M"}, 1.5, 2019),
+        ({"PatientAge": "UNKNOWN", "PatientBirthDate": "19550000"}, 64, 2019),
+        ({"PatientBirthDate": "1955", "PatientSex": "UNKNOWN"}, 64, 2019),
+        ({"AcquisitionDateTime": "2019", "PatientAge": "064Y"}, 64, None),
+    ],
+)
+def test_facts_of_dicom_as_they_are_found(facts: dict[str, str], age: float, year: int | None) -> None:
+    got = details_of({"AcquisitionDateTime": "20191231", **facts})
+    assert got.age == pytest.approx(age) and got.sex is None
+    assert (got.recorded_at and got.recorded_at.year) == year
 
 
 def test_units_and_choices_of_hl7(tmp_path: Path) -> None:

@@ -9,21 +9,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort
+from heartprint.cohorts.checks import Limits
 from heartprint.cohorts.cohort import REFUSED_FILE, WAVEFORMS_FILE
 from heartprint.cohorts.leads import LEADS_12
-from heartprint.cohorts.readers import PtbXl, Table, ingest, ingestion
+from heartprint.cohorts.readers import Code15, PtbXl, Table, ingest, ingestion
+from heartprint.cohorts.readers.source import Row
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import claimed
 
 from .ecgs import twelve, write_record
 from .killed import MOMENTS
-from .sources import EXAMPLES, write_csv
+from .sources import EXAMPLES, write_csv, write_tracings
 
 ROOT = Path(__file__).parents[2]
 
@@ -322,3 +325,41 @@ def test_a_dask_cluster_gives_the_same_bytes(
         (tmp_path / "scheduler.json").write_text(json.dumps({"address": cluster.scheduler_address}))
         ingest(PtbXl(), source, tmp_path / "again" / "cohort", scheduler=str(tmp_path / "scheduler.json"))
         assert contents(tmp_path / "again" / "cohort") == contents(whole)
+
+
+def test_a_part_that_comes_between_two_attempts_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of CODE-15% depends on which of its parts are there: what was begun without one is begun anew."""
+    monkeypatch.setattr(ingestion, "PART", 2)
+    leads = [twelve(rate=400, seed=i) for i in range(6)]
+    src = tmp_path / "src"
+    src.mkdir()
+    write_tracings(src / "exams_part1.hdf5", leads[:3], [30, 20, 10])
+    rows = [
+        {
+            "exam_id": exam,
+            "age": 50,
+            "is_male": True,
+            "AF": False,
+            "patient_id": exam,
+            "trace_file": f"exams_part{part}.hdf5",
+        }
+        for part, exams in ((0, (1, 2, 3)), (1, (10, 20, 30)))
+        for exam in exams
+    ]
+    write_csv(src / "exams.csv", rows)
+    real, seen = ingestion.read_part, []
+
+    def stops(part: Sequence[Row], limits: Limits) -> list[ingestion.Outcome]:
+        seen.append(part)
+        if len(seen) > 2:
+            raise KeyboardInterrupt
+        return real(part, limits)
+
+    monkeypatch.setattr(ingestion, "read_part", stops)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(Code15(), src, tmp_path / "out", workers=1)
+    monkeypatch.setattr(ingestion, "read_part", real)
+    write_tracings(src / "exams_part0.hdf5", leads[3:], [3, 1, 2])
+    cohort = ingest(Code15(), src, tmp_path / "out", workers=1)
+    assert sorted(cohort.ecg_ids, key=int) == ["1", "2", "3", "10", "20", "30"]
+    assert cohort.info.n_refused == 0

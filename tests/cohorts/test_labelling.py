@@ -36,6 +36,11 @@ def slow(
     ecgs: Sequence[tuple[str, dt.datetime | None]], events: Sequence[Event], within: dt.timedelta, side: Side
 ) -> list[tuple[float | None, str]]:
     """As the definition reads."""
+    times = [[time for _, time, _ in events], [at for _, at in ecgs if at is not None]]
+    if any(known and all(t.time() == dt.time(0) for t in known) for known in times):
+        midnight = dt.time(0)
+        events = [(who, dt.datetime.combine(time, midnight), value) for who, time, value in events]
+        ecgs = [(who, at and dt.datetime.combine(at, midnight)) for who, at in ecgs]
     out: list[tuple[float | None, str]] = []
     for patient, at in ecgs:
         own = [(time, value) for who, time, value in events if who == patient]
@@ -78,7 +83,7 @@ def test_nearest_in_the_window_as_the_definition_reads(
         events, schema={"patient_id": pl.String, "time": pl.Datetime("us"), "value": pl.Float64}, orient="row"
     )
     within = dt.timedelta(hours=hours)
-    found, counts = link(records, Events(table, False, len(events), 0, 0), within=within, side=side)
+    found, counts = link(records, Events(table, False, len(events), 0, 0, 0), within=within, side=side)
     expected = slow(ecgs, events, within, side)
     assert list(zip(found["value"], found["status"], strict=True)) == expected
     assert (
@@ -104,10 +109,10 @@ def cohort(tmp_path: Path) -> Path:
 def meds(path: Path) -> Path:
     table = pl.DataFrame(
         {
-            "subject_id": [1, 1, 2, 2, 2, 9, 1],
-            "time": [START + dt.timedelta(days=d) for d in (3, 90, 5, 5, 5, 1, 0)],
-            "code": ["LVEF", "LVEF", "LVEF", "LVEF", "HR", "LVEF", "LVEF"],
-            "numeric_value": [35.0, 60.0, 40.0, 50.0, 70.0, 30.0, None],
+            "subject_id": [1, 1, 2, 2, 2, 9, 1, 9],
+            "time": [START + dt.timedelta(days=d) for d in (3, 90, 5, 5, 5, 1, 0, 1)],
+            "code": ["LVEF", "LVEF", "LVEF", "LVEF", "HR", "LVEF", "LVEF", "QT"],
+            "numeric_value": [35.0, 60.0, 40.0, 50.0, 70.0, 30.0, None, 400.0],
         }
     )
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +167,60 @@ def test_csv_with_own_columns_dates_ranges_and_rubbish(tmp_path: Path) -> None:
     assert found["gap_days"].to_list() == [pytest.approx(-1 / 24)]
 
 
+ECG = dt.datetime(2019, 3, 2)
+
+
+def linked(records: list[dt.datetime], lines: str, folder: Path, **how: object) -> list[float | None]:
+    (folder / "e.csv").write_text("subject_id,time,numeric_value\n" + lines, encoding="utf-8")
+    table = pl.DataFrame({"patient_id": ["1"] * len(records), "recorded_at": records})
+    events = read_events(folder / "e.csv", ())
+    found, _ = link(table, events, **{"within": dt.timedelta(days=15), **how})  # type: ignore[arg-type]
+    return found["value"].to_list()
+
+
+def test_a_date_alone_is_no_midnight(tmp_path: Path) -> None:
+    """Where one of the two has only dates, written as midnight, the same day is the same day, before and after."""
+    for side in ("before", "after", "either"):
+        assert linked([ECG], "1,2019-03-02 09:00,50\n", tmp_path, side=side) == [50]
+        at_ten = ECG + dt.timedelta(hours=10)
+        assert linked([at_ten], "1,2019-03-02 00:00:00,50\n", tmp_path, side=side) == [50]
+    assert linked([ECG + dt.timedelta(hours=10)], "1,2019-02-15 00:00:00,50\n", tmp_path) == [50]
+    # Times on both sides are times.
+    both = [ECG + dt.timedelta(hours=10), ECG + dt.timedelta(hours=8)]
+    assert linked(both, "1,2019-03-02 09:00,50\n", tmp_path, side="before") == [50, None]
+
+
+def test_times_are_those_of_the_clock_on_the_wall(tmp_path: Path) -> None:
+    at = [ECG + dt.timedelta(hours=10, minutes=30)]
+    for zone in ("", "Z", "+00:00", "+02:00", "-0500", " UTC", ".123+02:00"):
+        assert linked(at, f"1,2019-03-02T10:30:00{zone},50\n", tmp_path, within=dt.timedelta(0)) == [50], zone
+
+
+def test_an_lvef_that_no_heart_has_is_left_out(cohort: Path, tmp_path: Path) -> None:
+    at = (START + dt.timedelta(days=1)).isoformat()
+    (tmp_path / "e.csv").write_text(
+        f"subject_id,time,numeric_value\n1,{at},999\n1,{at},35\n2,{at},40\n3,{at},-1\n3,{at},55\n"
+    )
+    counts = label_cohort(cohort, tmp_path / "e.csv", name="lvef", codes=(), within="15d")
+    assert (counts.events_out_of_range, counts.ambiguous) == (2, 0)
+    assert Cohort.open(cohort).records["label_lvef"].to_list() == [35.0, None, 40.0, 55.0, None]
+    (tmp_path / "e.csv").write_text(f"subject_id,time,numeric_value\n1,{at},0.35\n2,{at},0.6\n3,{at},55\n")
+    with pytest.raises(HeartprintError, match=r"2 of 3 values .* are not between 5 and 95, such as 0\.35") as caught:
+        label_cohort(cohort, tmp_path / "e.csv", name="lvef", codes=(), within="15d", replace=True)
+    assert caught.value.code == "bad-label"
+    # Under another name any number is one.
+    assert label_cohort(cohort, tmp_path / "e.csv", name="fraction", codes=(), within="15d").events_out_of_range == 0
+
+
+def test_tables_about_a_meds_dataset_are_no_events(tmp_path: Path) -> None:
+    meds(tmp_path / "data" / "train" / "0.parquet")
+    (tmp_path / "metadata").mkdir()
+    pl.DataFrame({"code": ["LVEF"], "description": ["ejection fraction"]}).write_parquet(
+        tmp_path / "metadata" / "codes.parquet"
+    )
+    assert read_events(tmp_path, ["LVEF"]).n == read_events(tmp_path / "data", ["LVEF"]).n
+
+
 def test_a_million_events(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     n = 1_000_000
@@ -169,7 +228,7 @@ def test_a_million_events(tmp_path: Path) -> None:
     people = rng.integers(0, 100_000, n).astype(str)
     table = pl.DataFrame({"patient_id": people, "time": times, "value": rng.integers(10, 70, n).astype(float)})
     records = table.sample(200_000, seed=0).select("patient_id", pl.col("time").alias("recorded_at"))
-    _, counts = link(records, Events(table, False, n, 0, 0), within=dt.timedelta(days=15), side="before")
+    _, counts = link(records, Events(table, False, n, 0, 0, 0), within=dt.timedelta(days=15), side="before")
     assert counts.linked + counts.ambiguous == 200_000
 
 
@@ -183,7 +242,9 @@ def test_a_million_events(tmp_path: Path) -> None:
         ({"side": "near"}, "unknown-side"),
         ({"name": "LV EF"}, "bad-label-name"),
         ({"columns": {"value": "ef"}}, "bad-table"),
-        ({"codes": ["HR"], "within": "1h"}, "nothing-linked"),
+        ({"codes": ["QT"], "name": "qt"}, "nothing-linked"),
+        ({"name": "lvef_below_40"}, "reserved-label"),
+        ({"codes": ["QT"]}, "bad-label"),
     ],
 )
 def test_mistakes_leave_the_cohort_as_it_was(

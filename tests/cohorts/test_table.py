@@ -70,7 +70,7 @@ def test_details_and_labels(tmp_path: Path) -> None:
     cohort = ingest(Table(sampling_rate=100), src, tmp_path / "out")
     r = cohort.records
     assert r["patient_id"].to_list() == ["7", "7", "8", "9"]
-    assert r["recorded_at"].to_list() == [dt.datetime(2019, 5, 31), dt.datetime(2019, 5, 31, 12, 7), None, None]
+    assert r["recorded_at"].to_list() == [dt.datetime(2019, 5, 31), dt.datetime(2019, 5, 31, 14, 7), None, None]
     assert r["age"].to_list() == [54.5, None, None, None]
     assert r["sex"].to_list() == ["female", "male", None, None]
     assert r["site"].to_list() == ["north", None, None, None]

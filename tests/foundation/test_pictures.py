@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from io import BytesIO
 from pathlib import Path
@@ -78,6 +81,28 @@ def test_the_largest_pictures_stay_below_512_mb(folder: Path) -> None:
             pytest.skip("this system does not say how much memory a process has had")
         peak = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         assert int(peak.split()[1]) * 1024 < 512 * 2**20, (name, peak)
+
+
+def test_twelve_bits_in_sixteen_are_not_night(tmp_path: Path) -> None:
+    grey = noise(60, 80)
+    Image.fromarray(grey.astype(np.uint16) * 16 + 15).save(tmp_path / "a.tif")
+    assert np.abs(read_picture(tmp_path / "a.tif").pixels.astype(int) - grey).max() <= 1
+
+
+def test_what_lies_in_the_working_directory_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "json.py").write_text("open('ran', 'w').close()")
+    Image.fromarray(noise(60, 80)).save(tmp_path / "a.png")
+    places = os.pathsep.join(str(Path(place).resolve()) for place in sys.path if place)
+    program = "import sys; from pathlib import Path; from heartprint.foundation.pictures import read_picture; "
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program + "read_picture(Path('a.png'))"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])

@@ -22,11 +22,11 @@ def contact(
     ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the camera for --beside.")] = "phone",
 ) -> None:
-    """Draw a page of sheets and pairs as pretraining would draw them, to look at before training.
+    r"""Draw a page of sheets and pairs as pretraining would draw them, to look at before training.
 
     Takes the settings of heartprint pretrain. The page shows ECGs of your cohort: treat it as you treat them.
 
-    Example: heartprint contact cohorts/mine --out contact.png -o styles=\\[random] -o recipes=\\[clean,phone]
+    Example: heartprint contact cohorts/mine --out contact.png -o styles=\[random] -o recipes=\[clean,phone]
     """
     from heartprint.cohorts import Cohort
     from heartprint.foundation.config import load_config

@@ -66,6 +66,7 @@ def label(
         return
     print(f"{'events':<22}{counts.events:>12,}")
     print(f"{'  without a number':<22}{counts.events_without_value:>12,}")
+    print(f"{'  not possible':<22}{counts.events_out_of_range:>12,}")
     print(f"{'  without a time':<22}{counts.events_without_time:>12,}")
     print(f"{'  of other people':<22}{counts.events_of_others:>12,}")
     print(f"{'ECGs':<22}{counts.ecgs:>12,}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import Annotated
 
@@ -92,6 +93,8 @@ def _fail(code: str, message: str, status: int) -> int:
 
 def main() -> None:
     """Run the command line; exit 2 on a mistake the user can mend, 130 on Ctrl-C."""
+    # Processes started from here must not take what lies in the working directory for their modules.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     _register()
     try:
         app()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +15,10 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
+from heartprint.cohorts.readers import fields
+from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
-from heartprint.foundation.files import atomic_path, sha256_file, write_json
+from heartprint.foundation.files import atomic_path, claimed, sha256_file, write_json
 
 Side = Literal["before", "after", "either"]
 Status = Literal["linked", "ambiguous", "out_of_window", "no_event", "no_date"]
@@ -34,6 +38,8 @@ PRESETS: dict[str, dict[str, str]] = {
 """Column maps by name."""
 
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_ANY = (-math.inf, math.inf)
+_POSSIBLE = {"lvef": fields.LVEF_RANGE, "af": (0.0, 1.0)}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
 
@@ -50,6 +56,7 @@ class Linkage:
         no_date: ECGs without a date.
         events: Events of the code, of anybody.
         events_without_value: Those of them without a number.
+        events_out_of_range: Those of them whose number cannot be that label: an LVEF of 0.55 or 999, an AF of 2.
         events_without_time: Those of them without a time.
         events_of_others: Usable events of people who are not in the cohort.
         median_gap_days: Median distance of the linked events from their ECGs.
@@ -63,6 +70,7 @@ class Linkage:
     no_date: int
     events: int
     events_without_value: int
+    events_out_of_range: int
     events_without_time: int
     events_of_others: int
     median_gap_days: float | None
@@ -81,6 +89,7 @@ class Events:
         whole_days: Whether times are dates: windows then count days.
         n: Events of the code, usable or not.
         without_value: Those without a number.
+        out_of_range: Those whose number cannot be right.
         without_time: Those without a time.
     """
 
@@ -88,6 +97,7 @@ class Events:
     whole_days: bool
     n: int
     without_value: int
+    out_of_range: int
     without_time: int
 
 
@@ -106,16 +116,23 @@ def parse_window(text: str) -> dt.timedelta:
     return dt.timedelta(seconds=seconds)
 
 
-def read_events(path: str | Path, codes: Sequence[str], columns: Mapping[str, str] = COLUMNS) -> Events:
+def read_events(
+    path: str | Path,
+    codes: Sequence[str],
+    columns: Mapping[str, str] = COLUMNS,
+    possible: tuple[float, float] = _ANY,
+) -> Events:
     """Read the measurements of one kind.
 
     Args:
         path: Parquet or CSV (also ``.csv.gz``) file, or a folder of parquet files (the shards of a MEDS dataset).
         codes: Which events count; none = all of them, for a file that holds nothing else.
         columns: Column for each of ``patient``, ``time``, ``code`` and ``value``.
+        possible: Lowest and highest value that can be right; others are counted and left out.
 
     Raises:
-        HeartprintError: ``events-missing``, ``bad-table`` or ``unknown-code``.
+        HeartprintError: ``events-missing``, ``bad-table`` or ``unknown-code``; ``bad-label`` if hardly any value can be
+            right.
     """
     source, every = _scan(Path(path))
     wanted = {what: columns.get(what, COLUMNS[what]) for what in COLUMNS}
@@ -147,9 +164,19 @@ def read_events(path: str | Path, codes: Sequence[str], columns: Mapping[str, st
     table, whole_days = _timed(table)
     table = table.with_columns(_number(table).alias("value"))
     without_value = table["value"].null_count()
+    right = pl.col("value").is_between(*possible)
+    out_of_range = table.filter(~right).height
+    if out_of_range > (table.height - without_value) / 2:
+        example = table.filter(~right)["value"][0]
+        raise HeartprintError(
+            "bad-label",
+            f"{out_of_range:,} of {table.height - without_value:,} values in {path} are not between {possible[0]:g} "
+            f"and {possible[1]:g}, such as {example:g}. Choose other --code, or bring them to that unit first.",
+        )
+    table = table.with_columns(pl.when(right).then(pl.col("value")).alias("value"))
     without_time = table.filter(pl.col("value").is_not_null())["time"].null_count()
     usable = table.drop_nulls()
-    return Events(usable, whole_days, table.height, without_value, without_time)
+    return Events(usable, whole_days, table.height, without_value, out_of_range, without_time)
 
 
 def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
@@ -161,7 +188,9 @@ def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
                 raise HeartprintError(
                     "events-missing", f"{path} has no parquet file. Give the folder of a MEDS dataset."
                 )
-            frame = pl.scan_parquet(path / "**" / "*.parquet", missing_columns="insert", extra_columns="ignore")
+            # Beside the events a MEDS dataset has tables about them.
+            data = path / "data" if (path / "data").is_dir() else path
+            frame = pl.scan_parquet(data / "**" / "*.parquet", missing_columns="insert", extra_columns="ignore")
         elif path.suffix == ".parquet":
             frame = pl.scan_parquet(path)
         else:
@@ -181,10 +210,14 @@ def _unreadable(path: Path, error: Exception) -> HeartprintError:
 
 
 def _timed(table: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
-    """Times as microseconds without a time zone; whether they are dates only."""
+    """Times by the clock of the place, in microseconds; whether they are dates only."""
     column = table["time"]
     if column.dtype == pl.String:
-        text = column.str.strip_chars().str.replace("T", " ", literal=True).str.replace(r"(\.\d+|Z|\+00:00)+$", "")
+        text = (
+            column.str.strip_chars()
+            .str.replace("T", " ", literal=True)
+            .str.replace(r"(\.\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?$", "")
+        )
         days = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)
         exact = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False)
         minutes = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M", strict=False)
@@ -219,6 +252,11 @@ def _number(table: pl.DataFrame) -> pl.Series:
     return pl.Series("value", [None] * len(column), dtype=pl.Float64).zip_with(~finite, column)
 
 
+def _all_midnight(times: pl.Series) -> bool:
+    known = times.drop_nulls()
+    return known.len() > 0 and bool((known.dt.truncate("1d") == known).all())
+
+
 def link(
     records: pl.DataFrame, events: Events, *, within: dt.timedelta, side: Side = "either"
 ) -> tuple[pl.DataFrame, Linkage]:
@@ -227,7 +265,8 @@ def link(
     Args:
         records: A cohort's table.
         events: From `read_events`.
-        within: Largest distance, inclusive. Where events have dates only, ECGs count by their dates too.
+        within: Largest distance, inclusive. Where all events or all ECGs have dates only (or stand at midnight, as
+            programs write dates), both count by their dates.
         side: ``before`` the ECG, ``after`` it, or ``either``; the moment itself is on both.
 
     Returns:
@@ -236,9 +275,12 @@ def link(
     """
     if side not in get_args(Side):
         raise unknown_name("side", str(side), list(get_args(Side)))
-    moment = pl.col("recorded_at").dt.truncate("1d") if events.whole_days else pl.col("recorded_at")
-    ecgs = records.select("patient_id", moment.cast(pl.Datetime("us")).alias("at")).with_row_index("row")
-    of_patients = events.table.join(ecgs.select("patient_id").unique(), on="patient_id", how="semi")
+    whole_days = events.whole_days or _all_midnight(events.table["time"]) or _all_midnight(records["recorded_at"])
+    moment = pl.col("recorded_at").cast(pl.Datetime("us"))
+    ecgs = records.select("patient_id", (moment.dt.truncate("1d") if whole_days else moment).alias("at"))
+    ecgs = ecgs.with_row_index("row")
+    table = events.table.with_columns(pl.col("time").dt.truncate("1d")) if whole_days else events.table
+    of_patients = table.join(ecgs.select("patient_id").unique(), on="patient_id", how="semi")
     # Of the events at one moment only their values matter, and whether they are the same.
     moments = of_patients.group_by("patient_id", "time").agg(
         pl.col("value").min().alias("value"), (pl.col("value").min() != pl.col("value").max()).alias("several")
@@ -296,6 +338,7 @@ def link(
         ecgs=records.height,
         events=events.n,
         events_without_value=events.without_value,
+        events_out_of_range=events.out_of_range,
         events_without_time=events.without_time,
         events_of_others=events.table.height - of_patients.height,
         median_gap_days=None if gap is None else float(gap),  # type: ignore[arg-type]
@@ -330,20 +373,48 @@ def label_cohort(
         The counts, which ``cohort.json`` keeps too, with where the label comes from.
 
     Raises:
-        HeartprintError: ``bad-label-name``, ``label-exists``, ``nothing-linked``, what `Cohort.open`, `parse_window`
-            and `read_events` raise.
+        HeartprintError: ``bad-label-name``, ``reserved-label``, ``label-exists``, ``output-busy``, ``nothing-linked``,
+            what `Cohort.open`, `parse_window` and `read_events` raise.
     """
+    target = Path(folder)
+    if not (target / COHORT_FILE).is_file():
+        Cohort.open(target)  # says what is wrong
+    work = target.with_name(f".{target.name}.label")
+    # Two labels at once would each be written without the other.
+    with claimed(work):
+        counts = _label(target, Path(events_file), name, codes, within, side, columns, replace=replace)
+    shutil.rmtree(work, ignore_errors=True)
+    return counts
+
+
+def _label(
+    folder: Path,
+    events_file: Path,
+    name: str,
+    codes: Sequence[str],
+    within: str,
+    side: Side,
+    columns: Mapping[str, str],
+    *,
+    replace: bool,
+) -> Linkage:
     cohort = Cohort.open(folder)
     if not _NAME.fullmatch(name):
         raise HeartprintError(
             "bad-label-name", f"'{name}' is no name for a label. Take small letters, digits and _: lvef, lvef_15d."
         )
     column = f"label_{name}"
+    if name in TASKS and TASKS[name].column != column:
+        raise HeartprintError(
+            "reserved-label",
+            f"'{name}' is a built-in task that is answered from '{TASKS[name].column.removeprefix('label_')}'. Give "
+            "that name, or another one.",
+        )
     if column in cohort.records.columns and not replace:
         raise HeartprintError(
             "label-exists", f"{cohort.info.name} has a label '{name}' already. Take another name, or say --replace."
         )
-    window, events = parse_window(within), read_events(events_file, codes, columns)
+    window, events = parse_window(within), read_events(events_file, codes, columns, _POSSIBLE.get(name, _ANY))
     table, counts = link(cohort.records, events, within=window, side=side)
     if counts.linked == 0:
         raise HeartprintError(
@@ -355,18 +426,17 @@ def label_cohort(
     value = table["value"].cast(pl.Float32).alias(column)
     records = cohort.records.with_columns(value)
     note = {
-        "file": Path(events_file).name,
-        "sha256": sha256_file(Path(events_file)) if Path(events_file).is_file() else None,
+        "file": events_file.name,
+        "sha256": sha256_file(events_file) if events_file.is_file() else None,
         "codes": list(codes),
         "within": within,
         "side": side,
         "counts": counts.to_json(),
     }
-    target = Path(folder)
-    told = json.loads((target / COHORT_FILE).read_text(encoding="utf-8"))
+    told = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
     told["settings"].setdefault("labels", {})[name] = note
     # The note first: one about a label that is not there yet does less harm than a label of unknown origin.
-    write_json(target / COHORT_FILE, told)
-    with atomic_path(target / RECORDS_FILE) as temporary:
+    write_json(folder / COHORT_FILE, told)
+    with atomic_path(folder / RECORDS_FILE) as temporary:
         records.write_parquet(temporary)
     return counts

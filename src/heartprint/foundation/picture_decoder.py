@@ -244,12 +244,22 @@ def _grey(picture: Image.Image, name: str) -> Image.Image:
         return picture.copy()
     width, height = picture.size
     out = Image.new("L", picture.size)
+    white = _white(picture)
     for top in range(0, height, _STRIP):
-        out.paste(_grey_strip(picture.crop((0, top, width, min(height, top + _STRIP))), name), (0, top))
+        out.paste(_grey_strip(picture.crop((0, top, width, min(height, top + _STRIP))), name, white), (0, top))
     return out
 
 
-def _grey_strip(strip: Image.Image, name: str) -> Image.Image:
+def _white(picture: Image.Image) -> int:
+    """White of 16 bits; of scanners that write their 12 bits into them, white of those."""
+    if picture.mode == "I" or picture.mode.startswith("I;16"):
+        highest = picture.getextrema()[1]
+        if isinstance(highest, int | float) and 0xFF < highest <= 0xFFF:
+            return 0xFFF
+    return 0xFFFF
+
+
+def _grey_strip(strip: Image.Image, name: str, white: int) -> Image.Image:
     from PIL import Image
 
     if strip.mode in ("I", "F") or strip.mode.startswith("I;16"):
@@ -258,7 +268,7 @@ def _grey_strip(strip: Image.Image, name: str) -> Image.Image:
             raise Refused(
                 "unsupported-format", f"{name} has pixels of 32 bits, whose white is unknown. Export it in 8 bits."
             )
-        return Image.fromarray((deep // 257).astype(np.uint8))
+        return Image.fromarray((deep.astype(np.uint32) * 255 // white).astype(np.uint8))
     if strip.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in strip.info:
         coloured = strip.convert("RGBA")
         return Image.composite(coloured.convert("L"), Image.new("L", strip.size, 255), coloured.getchannel("A"))

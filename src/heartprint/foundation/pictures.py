@@ -114,7 +114,8 @@ class _Decoder:
         places = os.pathsep.join(place for place in sys.path if place)
         one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
+            # -P: what lies in the working directory is never taken for a module.
+            [sys.executable, "-P", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -91,7 +91,8 @@ SETS: Mapping[str, OpenSet] = {
         "ODC-By 1.0",
         "10.13026/C28C71",
         "ptb",
-        wanted=("patient*/*.hea", "patient*/*.dat"),
+        # The headers name the Frank leads' files too.
+        wanted=("patient*/*.hea", "patient*/*.dat", "patient*/*.xyz"),
     ),
     "mimic-iv-ecg": OpenSet(
         "MIMIC-IV-ECG 1.0",

@@ -5,6 +5,7 @@ Ribeiro AH et al., CODE-15%: a large scale annotated dataset of 12-lead ECGs, Ze
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -69,7 +70,11 @@ class Code15:
             UNIT_NOTE.format(self.mv_per_unit),
         )
         settings = {"reader": "code-15", "mv_per_unit": self.mv_per_unit}
-        return Source("CODE-15%", LazyRows(exams.height, row), ("af",), settings, notes, (src / TABLE,))
+        # Parts that come or go change the order.
+        fingerprint = hashlib.sha256(order.tobytes()).hexdigest()
+        return Source(
+            "CODE-15%", LazyRows(exams.height, row), ("af",), settings, notes, (src / TABLE,), fingerprint=fingerprint
+        )
 
 
 def _is_plain(name: str) -> bool:

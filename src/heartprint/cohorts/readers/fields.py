@@ -16,7 +16,8 @@ from heartprint.foundation.errors import HeartprintError
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
-_LVEF_RANGE = (5.0, 95.0)
+LVEF_RANGE = (5.0, 95.0)
+"""Per cent that a left ventricle can eject."""
 _MOST_NAMES, _LONGEST_NAME = 20, 40  # of columns, in a message
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
 
@@ -128,7 +129,7 @@ def number(cell: str, column: str, code: str) -> float | None:
 
 
 def moment(cell: str, column: str) -> dt.datetime | None:
-    """A date or date and time in ISO form, or None. A time zone is converted to UTC.
+    """A date or date and time in ISO form, or None. A time zone is dropped: clocks are local.
 
     Raises:
         HeartprintError: ``bad-date``.
@@ -143,7 +144,7 @@ def moment(cell: str, column: str) -> dt.datetime | None:
             f"'{cell}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
             "Correct it or leave it empty.",
         ) from error
-    return value if value.tzinfo is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value.replace(tzinfo=None)
 
 
 def age_in_years(cell: str) -> float | None:
@@ -185,7 +186,7 @@ def lvef(cell: str, column: str) -> float | None:
         HeartprintError: ``bad-label``.
     """
     value = number(cell, column, "bad-label")
-    if value is not None and not _LVEF_RANGE[0] <= value <= _LVEF_RANGE[1]:
+    if value is not None and not LVEF_RANGE[0] <= value <= LVEF_RANGE[1]:
         raise HeartprintError(
             "bad-label",
             f"An LVEF of {value:g} is no percentage a heart can have. Give it in per cent or leave it empty.",

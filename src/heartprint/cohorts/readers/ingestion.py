@@ -33,8 +33,10 @@ from heartprint.foundation.progress import Progress
 
 PART = 128
 """Rows of a part: a fraction of a second of work, some megabytes of samples."""
+PART_OF_IMAGES = 16
+"""The same of images, which are a hundred times as large."""
 # Parts that may be read ahead of the writing, for each worker: what bounds the memory.
-_AHEAD = 12
+_AHEAD, _AHEAD_OF_IMAGES = 12, 4
 # Starting workers costs about this much; less work than that is done here.
 _WORTHWHILE_S = 4.0
 _IDLE_S = 10
@@ -157,7 +159,7 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
                 if n_done:
                     progress.say(f"Going on where it was broken off: {n_done:,} rows are done already.")
                     progress.advance(n_done)
-                with contextlib.closing(_parts(source.rows, n_done, limits, workers)) as parts:
+                with contextlib.closing(_parts(source.rows, n_done, limits, workers, source.kind)) as parts:
                     for part in parts:
                         journal.take(part)
                         progress.advance(len(part))
@@ -198,7 +200,7 @@ def _key(source: Source, settings: dict[str, Any], made_by: str) -> str:
     """What must be the same for a broken-off ingestion to be gone on with."""
     digest = hashlib.sha256()
     about = [FORMAT_VERSION, heartprint.__version__, made_by, source.title, source.label_names, settings]
-    about += [PART, len(source.rows)]
+    about += [_part_size(source.kind), len(source.rows), source.fingerprint]
     digest.update(json.dumps(about, default=str).encode())
     for table in source.tables:
         with table.open("rb") as handle:
@@ -316,25 +318,32 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "recorded_at": None if recorded_at is None else recorded_at.isoformat()}
 
 
-def _parts(rows: Sequence[Row], start: int, limits: Limits, workers: int | None) -> Generator[list[Outcome]]:
+def _part_size(kind: Kind) -> int:
+    return PART_OF_IMAGES if kind == "image" else PART
+
+
+def _parts(
+    rows: Sequence[Row], start: int, limits: Limits, workers: int | None, kind: Kind
+) -> Generator[list[Outcome]]:
     """Parts in the order of the source, read by as many processes as it is worth."""
     import joblib
     from joblib._parallel_backends import LokyBackend
     from joblib.parallel import get_active_backend
 
-    starts = range(start, len(rows), PART)
+    size, ahead = _part_size(kind), _AHEAD_OF_IMAGES if kind == "image" else _AHEAD
+    starts = range(start, len(rows), size)
     # A backend that the caller has chosen, such as a cluster, is used whatever it costs.
     chosen = not isinstance(get_active_backend()[0], LokyBackend)
     if not chosen and workers is None and starts:
         # What one part takes tells whether workers are worth their start.
         began = time.perf_counter()
-        yield read_part(rows[starts[0] : starts[0] + PART], limits)
+        yield read_part(rows[starts[0] : starts[0] + size], limits)
         starts = starts[1:]
         if (time.perf_counter() - began) * len(starts) < _WORTHWHILE_S:
             workers = 1
     if not chosen and workers == 1:
         for i in starts:
-            yield read_part(rows[i : i + PART], limits)
+            yield read_part(rows[i : i + size], limits)
         return
     with lost_worker_explained():
         n_jobs = joblib.effective_n_jobs(workers or -1)
@@ -342,5 +351,5 @@ def _parts(rows: Sequence[Row], start: int, limits: Limits, workers: int | None)
         own: dict[str, Any] = {} if chosen else {"idle_worker_timeout": _IDLE_S}
         with joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, max_nbytes=None, **own) as parallel:
             # Joblib hands out work however slowly the results are fetched: only so much at a time keeps memory flat.
-            for window in (starts[i : i + _AHEAD * n_jobs] for i in range(0, len(starts), _AHEAD * n_jobs)):
-                yield from parallel(joblib.delayed(read_part)(rows[i : i + PART], limits) for i in window)
+            for window in (starts[i : i + ahead * n_jobs] for i in range(0, len(starts), ahead * n_jobs)):
+                yield from parallel(joblib.delayed(read_part)(rows[i : i + size], limits) for i in window)

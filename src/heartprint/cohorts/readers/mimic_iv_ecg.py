@@ -36,12 +36,21 @@ _DENIED = re.compile(
     r"\b(?:no|not|without|absen\w+|replac\w+|resolved|previous\w*|prior|history|compared|former\w*)\b", re.IGNORECASE
 )
 _UNSURE = re.compile(
-    r"\b(?:possib\w+|probab\w+|consider|cannot|can't|rule\s+out|exclude|suggest\w*|suspect\w*|versus|vs|or|likely|may|"
+    r"\b(?:possib\w+|probab\w+|consider|cannot|can't|rule\s+out|exclude|suggest\w*|suspect\w*|versus|vs|likely|may|"
     r"might|undetermined|questionable|uncertain)\b|\?",
     re.IGNORECASE,
 )
+# 'AF or sinus rhythm' is unsure of the rhythm; 'AF with PVCs or aberrant conduction' is not.
+_OR_RHYTHM = re.compile(
+    r"\bor\b(?=.*\b(?:sinus|rhythm|tachycardia|bradycardia|flut\w*|fib\w*|junctional|ectopic|multifocal|mat|svt)\b)",
+    re.IGNORECASE,
+)
 _CLAUSE = re.compile(r"[,;:()]|\s-+\s")
-_LATER_DENIED = re.compile(r"\b(?:replaced|resolved|no\s+longer|not|absent|ruled\s+out|excluded)\b", re.IGNORECASE)
+# 'AF has replaced sinus rhythm' states it; 'AF is replaced by sinus rhythm' speaks of an earlier ECG.
+_LATER_DENIED = re.compile(
+    r"\b(?:(?:been|was|were|is|are|now)\s+replaced|replaced\s+(?:by|with)|resolved|no\s+longer|not|absent|ruled\s+out|excluded)\b",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -163,7 +172,12 @@ def af_in_report(report: str) -> float | None:
         after = _CLAUSE.split(statement[found.end() :].lstrip(" ,"))[0]
         if _DENIED.search(before) or _LATER_DENIED.search(after):
             continue
-        if _UNSURE.search(before) or _UNSURE.search(after):
+        if (
+            _UNSURE.search(before)
+            or _UNSURE.search(after)
+            or _OR_RHYTHM.search(after)
+            or re.search(r"\bor\s*$", before)
+        ):
             unsure = True
             continue
         return 1.0

@@ -139,8 +139,9 @@ class Source:
         label_names: Labels that get a column even if all are missing.
         settings: How it was read, kept in ``cohort.json``.
         notes: Sentences that whoever uses the cohort should know.
-        tables: Files that the rows were made from: as long as they are the same, so are the rows.
+        tables: Files that the rows were made from: as long as they and the fingerprint are the same, so are the rows.
         kind: What its rows give: a `Recording` each, or an `ImageRecording`.
+        fingerprint: What else the rows and their order depend on.
     """
 
     title: str
@@ -150,6 +151,7 @@ class Source:
     notes: tuple[str, ...] = ()
     tables: tuple[Path, ...] = ()
     kind: Kind = "waveform"
+    fingerprint: str = ""
 
 
 class Reader(Protocol):

@@ -139,6 +139,12 @@ def _read_other(stem: Path) -> Recording:
         raise HeartprintError(
             "bad-header", f"The header {stem.name}.hea is not in WFDB form ({error}). Fetch it again."
         ) from error
+    segments = getattr(header, "seg_name", None)
+    if segments and "~" in segments:
+        raise HeartprintError(
+            "unsupported-format",
+            f"{stem.name} has a gap between its segments. Export its segments as recordings of their own.",
+        )
     check_length(stem.name, int(header.sig_len or 0))
     for file in files:
         own = [i for i, f in enumerate(header.file_name) if f == file]
@@ -149,16 +155,16 @@ def _read_other(stem: Path) -> Recording:
             need = int(header.byte_offset[own[0]] or 0) + int(size * len(own) * header.sig_len)
         _check_size(stem.parent / file, need)
     try:
-        record: Any = wfdb.rdrecord(str(stem), physical=False)
-        digital = record.d_signal.T
-        signal = record.dac().T
+        # Each segment has gains of its own: joined as whole numbers they would all get those of the first.
+        record: Any = wfdb.rdrecord(str(stem), physical=bool(segments))
+        signal = (record.p_signal if segments else record.dac()).T
     except Exception as error:
         raise HeartprintError(
             "header-mismatch",
             f"The samples of {stem.name} do not fit its header ({error}). Fetch the recording again.",
         ) from error
-    if all(c is not None for c in record.checksum or [None]):
-        _check_sums(stem.name, digital, tuple(int(c) for c in record.checksum))
+    if not segments and all(c is not None for c in record.checksum or [None]):
+        _check_sums(stem.name, record.d_signal.T, tuple(int(c) for c in record.checksum))
     names = tuple(str(n) for n in record.sig_name)
     return Recording(_to_mv(signal, tuple(record.units)), names, float(record.fs))
 

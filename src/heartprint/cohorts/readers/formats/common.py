@@ -41,6 +41,28 @@ _YEARS_PER_UNIT = {
     "hours": 1 / 24 / _DAYS_PER_YEAR,
 }
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+# What formats and machines write for unknown, other, and not asked: HL7, DICOM, MUSE and those that follow none.
+UNKNOWN_WORDS = frozenset(
+    {
+        "",
+        "?",
+        "-",
+        "a",
+        "n",
+        "na",
+        "n/a",
+        "nasked",
+        "not asked",
+        "not specified",
+        "none",
+        "o",
+        "other",
+        "u",
+        "un",
+        "unk",
+    }
+    | {"undetermined", "undifferentiated", "unknown", "unspecified", "x"}
+)
 
 
 @dataclass(frozen=True)
@@ -123,14 +145,14 @@ def positive(text: str | None, name: str, what: str) -> float:
 # Facts about the patient and the recording
 
 
-def sex_of(text: str | None, nothing: tuple[str, ...] = ()) -> str | None:
-    """``female``, ``male`` or None (empty, or one of the format's words for unknown and other).
+def sex_of(text: str | None) -> str | None:
+    """``female``, ``male`` or None (empty, or a word for unknown or other).
 
     Raises:
         HeartprintError: ``unknown-sex``.
     """
     word = (text or "").strip().lower()
-    if not word or word in nothing:
+    if word in UNKNOWN_WORDS:
         return None
     if word not in _SEXES:
         raise HeartprintError(
@@ -181,6 +203,7 @@ def moment_of(text: str | None, *forms: str) -> dt.datetime | None:
     raise HeartprintError("bad-date", f"The file gives the date '{text[:40]}', which is none. Correct the file.")
 
 
+_YEAR_OR_MONTH = re.compile(r"([12]\d{3})(\d\d)?(?:00)?", re.ASCII)
 _COMPACT = re.compile(
     r"(\d{4})(\d\d)(\d\d)(?:(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?)?\s*([+-]\d{4})?", re.ASCII
 )
@@ -189,13 +212,16 @@ _COMPACT = re.compile(
 def compact_moment(text: str | None) -> dt.datetime | None:
     """A date and time as HL7 and DICOM write them (``20190531140700.000+0200``), or None where the text is empty.
 
-    The time zone is dropped: clocks of ECG machines, and all dates in other formats, are local.
+    A year or a month alone, which both allow, is no date: None. The time zone is dropped: clocks of ECG machines, and
+    all dates in other formats, are local.
 
     Raises:
         HeartprintError: ``bad-date``.
     """
     text = (text or "").strip()
     if not text:
+        return None
+    if _YEAR_OR_MONTH.fullmatch(text):
         return None
     found = _COMPACT.fullmatch(text)
     try:
@@ -208,6 +234,23 @@ def compact_moment(text: str | None) -> dt.datetime | None:
         raise HeartprintError(
             "bad-date", f"The file gives the date '{text[:40]}', which is none. Correct the file."
         ) from error
+
+
+def birth_of(text: str | None) -> dt.datetime | None:
+    """A date of birth as HL7 and DICOM write it, or None where the text is empty.
+
+    Of a year alone (``1955``, ``19550000``) it is the middle, of a month (``195506``) likewise: an age is then right to
+    a year.
+
+    Raises:
+        HeartprintError: ``bad-date``.
+    """
+    text = (text or "").strip()
+    rough = _YEAR_OR_MONTH.fullmatch(text)
+    if rough is None:
+        return compact_moment(text)
+    month = int(rough[2] or 0)
+    return dt.datetime(int(rough[1]), month, 15) if 1 <= month <= 12 else dt.datetime(int(rough[1]), 7, 1)
 
 
 # XML

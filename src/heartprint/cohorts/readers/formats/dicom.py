@@ -15,10 +15,12 @@ import numpy.typing as npt
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers.formats.common import (
     LEAD_NUMBERS,
+    UNKNOWN_WORDS,
     Given,
     age_at,
     age_of,
     bad_header,
+    birth_of,
     compact_moment,
     mv_per,
     read_bytes,
@@ -37,8 +39,8 @@ _MDC_ECG = 2 * 65536
 _NAMED = re.compile(
     r"(?:.*\b(?:lead|derivation)\s+|MDC_ECG_LEAD_)?(III|II|I|aVR|aVL|aVF|V[1-6])(?:\s*\(.*)?", re.IGNORECASE
 )
-_AGE = re.compile(r"(\d{1,3})([YMWD])")
-_AGE_UNITS = {"Y": "years", "M": "months", "W": "weeks", "D": "days"}
+_AGE = re.compile(r"(\d{1,3})\s*([YMWD]?)", re.IGNORECASE)
+_AGE_UNITS = {"": "years", "Y": "years", "M": "months", "W": "weeks", "D": "days"}
 _NEEDED = 8
 
 
@@ -90,10 +92,16 @@ def _read(path: Path, data: bytes) -> Recording:
             "unsupported-format", f"{name} has the compressed transfer syntax {syntax}. Export it uncompressed."
         )
     dataset = pydicom.dcmread(BytesIO(data))
-    groups = [g for g in dataset.get("WaveformSequence", None) or [] if len(_lead_names(g)) >= _NEEDED]
+    every = list(dataset.get("WaveformSequence", None) or [])
+    groups = [g for g in every if len(_lead_names(g)) >= _NEEDED]
     if not groups:
+        some = [len(_lead_names(g)) for g in every]
         raise HeartprintError(
-            "no-waveform", f"{name} holds no group of leads to read, perhaps only a picture. Export its waveforms."
+            "no-waveform",
+            f"{name} holds no waveform, perhaps only a picture. Export its waveforms."
+            if not any(some)
+            else f"No group of waveforms in {name} holds {_NEEDED} of the twelve leads (they hold "
+            f"{', '.join(map(str, some[:12]))}). Export all leads in one group.",
         )
     group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) / float(g.SamplingFrequency))
     signal, names = _signal(group, _TRANSFER_SYNTAXES[syntax], name)
@@ -116,7 +124,7 @@ def details_of(dataset: Any) -> Details:
     return Details(
         recorded_at=recorded_at,
         age=_age(dataset, recorded_at),
-        sex=sex_of(_text(dataset, "PatientSex"), ("o",)),
+        sex=sex_of(_text(dataset, "PatientSex")),
         site=_text(dataset, "InstitutionName") or None,
         device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
     )
@@ -191,8 +199,8 @@ def _recorded_at(dataset: Any) -> dt.datetime | None:
 def _age(dataset: Any, recorded_at: dt.datetime | None) -> float | None:
     text = _text(dataset, "PatientAge")
     found = _AGE.fullmatch(text)
-    if text and not found:
+    if text.lower() not in UNKNOWN_WORDS and not found:
         raise HeartprintError("bad-age", f"The file gives the age '{text[:20]}', not one like 064Y. Correct the file.")
     if found:
-        return age_of(float(found[1]), _AGE_UNITS[found[2]])
-    return age_at(recorded_at, compact_moment(_text(dataset, "PatientBirthDate").replace(".", "")))
+        return age_of(float(found[1]), _AGE_UNITS[found[2].upper()])
+    return age_at(recorded_at, birth_of(_text(dataset, "PatientBirthDate").replace(".", "")))

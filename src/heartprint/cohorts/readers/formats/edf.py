@@ -165,6 +165,8 @@ def _recorded_at(data: bytes, plus: bool) -> dt.datetime | None:
             if words[1] == "X":
                 return None
             return moment_of(f"{words[1]} {time}", "%d-%b-%Y %H.%M.%S")
+    if date in ("", "00.00.00"):  # taken out
+        return None
     when = moment_of(f"{date} {time}", "%d.%m.%y %H.%M.%S")
     # EDF's two digits mean 1985 to 2084, Python's 1969 to 2068.
     return when.replace(year=when.year + 100) if when and when.year < 1985 else when

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -14,6 +15,7 @@ from heartprint.cohorts.readers.formats.common import (
     age_at,
     age_of,
     bad_header,
+    birth_of,
     compact_moment,
     mv_per,
     number,
@@ -32,6 +34,7 @@ _LEAD = "MDC_ECG_LEAD_"
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _AGE_UNITS = {"a": "years", "mo": "months", "wk": "weeks", "d": "days", "h": "hours"}
 _REPORTED_AGE = "21612-7"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def looks_like(head: bytes) -> bool:
@@ -88,7 +91,7 @@ def read(path: Path, given: Given) -> Recording:
         stacked(leads_mv, name),
         tuple(names),
         _sampling_rate(time, name),
-        patient_id="" if identity is None else identity.get("extension") or identity.get("root") or "",
+        patient_id=_identity(identity),
         details=Details(
             recorded_at=recorded_at,
             age=_age(root, person, recorded_at),
@@ -97,6 +100,14 @@ def read(path: Path, given: Given) -> Recording:
             device=text_at(series, "author/seriesAuthor/manufacturedSeriesDevice/manufacturerModelName") or None,
         ),
     )
+
+
+def _identity(element: Element | None) -> str:
+    """Who it is; empty if the file does not say. A root alone is the whole trial's, unless it is a UUID."""
+    if element is None or element.get("nullFlavor"):
+        return ""
+    root = (element.get("root") or "").strip()
+    return (element.get("extension") or "").strip() or (root if _UUID.fullmatch(root) else "")
 
 
 def _code(sequence: Element) -> str:
@@ -130,11 +141,11 @@ def _sampling_rate(time: Element | None, name: str) -> float:
 
 
 def _sex(person: Element | None) -> str | None:
-    return sex_of(_value(person, "administrativeGenderCode", "code"), ("un", "u"))
+    return sex_of(_value(person, "administrativeGenderCode", "code"))
 
 
 def _age(root: Element, person: Element | None, recorded_at: dt.datetime | None) -> float | None:
-    age = age_at(recorded_at, compact_moment(_value(person, "birthTime")))
+    age = age_at(recorded_at, birth_of(_value(person, "birthTime")))
     if age is not None:
         return age
     for said in root.iterfind(".//relatedObservation"):

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.readers.formats.common import (
+    UNKNOWN_WORDS,
     Given,
     age_at,
     age_of,
@@ -72,7 +73,7 @@ def read(path: Path, given: Given) -> Recording:
         details=Details(
             recorded_at=recorded_at,
             age=_age(patient, recorded_at),
-            sex=sex_of(text_at(patient, "Gender"), ("unknown", "other", "u")),
+            sex=sex_of(text_at(patient, "Gender")),
             site=text_at(test, "SiteName") or text_at(test, "Site") or None,
             device=text_at(test, "AcquisitionDevice") or None,
         ),
@@ -102,6 +103,6 @@ def _moment(date: str, time: str) -> dt.datetime | None:
 
 def _age(patient: Element | None, recorded_at: dt.datetime | None) -> float | None:
     age = text_at(patient, "PatientAge")
-    if age:
+    if age.lower() not in UNKNOWN_WORDS:
         return age_of(number(age, "the file", "age"), text_at(patient, "AgeUnits") or "years")
     return age_at(recorded_at, _moment(text_at(patient, "DateofBirth"), ""))

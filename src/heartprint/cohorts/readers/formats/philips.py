@@ -91,7 +91,7 @@ def read(path: Path, given: Given) -> Recording:
         details=Details(
             recorded_at=recorded_at,
             age=_age(patient, recorded_at),
-            sex=sex_of(text_at(patient, "sex"), ("unknown", "u", "other", "undetermined")),
+            sex=sex_of(text_at(patient, "sex")),
             site=text_at(root, "dataacquisition/acquirer/institutionname") or None,
             device=text_at(root, "dataacquisition/machine") or None,
         ),
