@@ -18,6 +18,7 @@ from heartprint.evaluation.study.plan import EVERY_FOLD, all_tests, make_plan
 from heartprint.evaluation.study.statistics import compute_statistics
 from heartprint.foundation.config import load_config, validate_config
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import claimed
 from heartprint.metrics import auroc
 from tests.evaluation.fabricated import (
     encoder_summary,
@@ -369,6 +370,14 @@ class TestRun:
             engine.run_study(validate_config(tiny_values(tmp_path), StudyConfig), tmp_path, progress=False)
         assert error.value.code == "output-not-a-study"
         assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+    def test_two_processes_do_not_write_one_study(self, tmp_path: Path) -> None:
+        config = validate_config(tiny_values(tmp_path), StudyConfig)
+        with claimed(tmp_path / "study" / "work"):
+            with pytest.raises(HeartprintError) as error:
+                engine.run_study(config, tmp_path / "study", progress=False)
+            assert error.value.code == "output-busy"
+            assert not any((tmp_path / "study" / "work").iterdir())
 
     def test_another_seed_simulates_again_and_the_users_cohort_is_never_touched(self, tmp_path: Path) -> None:
         config = validate_config(tiny_values(tmp_path), StudyConfig)

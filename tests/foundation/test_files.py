@@ -3,12 +3,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import multiprocessing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_folder, atomic_path, sha256_file, write_json, write_text
+from heartprint.foundation.files import atomic_folder, atomic_path, claimed, sha256_file, write_json, write_text
 
 
 def names(folder: Path) -> list[str]:
@@ -96,3 +98,41 @@ def test_what_is_written_may_be_read_by_colleagues(tmp_path: Path) -> None:
         (folder / "deep" / "file").touch(0o600)
     for file in (tmp_path / "file", tmp_path / "folder" / "deep" / "file"):
         assert file.stat().st_mode == ordinary.stat().st_mode
+
+
+def test_a_folder_is_held_by_one(tmp_path: Path) -> None:
+    with claimed(tmp_path / "new"):
+        with pytest.raises(HeartprintError) as caught, claimed(tmp_path / "new"):
+            pass
+        assert caught.value.code == "output-busy"
+        assert not any((tmp_path / "new").iterdir())
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    with claimed(tmp_path / "mine"):
+        pass
+    assert (tmp_path / "mine").exists()
+
+
+def test_forked_workers_hold_no_claim(tmp_path: Path) -> None:
+    """Such as a data loader's, which may outlive a master that was killed."""
+    context = multiprocessing.get_context("fork")
+    meeting = context.Barrier(2, timeout=60)
+    claim = claimed(tmp_path)
+    claim.__enter__()
+    worker = context.Process(target=_two_meetings, args=(meeting,))
+    worker.start()
+    meeting.wait()
+    try:
+        with pytest.raises(HeartprintError), claimed(tmp_path):
+            pass
+        claim.__exit__(None, None, None)
+        with claimed(tmp_path):
+            pass
+    finally:
+        meeting.wait()
+        worker.join()
+
+
+def _two_meetings(barrier: Any) -> None:
+    barrier.wait()
+    barrier.wait()

@@ -18,7 +18,7 @@ from heartprint.cohorts import Cohort
 from heartprint.encoders import Seen, load_encoder
 from heartprint.foundation.config import load_config
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import sha256_file
+from heartprint.foundation.files import claimed, sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.checkpoint import load_latest
@@ -232,6 +232,15 @@ def test_outputs_that_are_in_the_way(whole_run: Path, cohort: Cohort, config: Ma
     refusal("output-exists", cohort, config(), tmp_path / "mine")
     refusal("not-a-run", cohort, config(), tmp_path / "mine", resume=True)
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_two_processes_do_not_write_one_run(cohort: Cohort, config: Make, tmp_path: Path) -> None:
+    with claimed(tmp_path / "run"):
+        refusal("output-busy", cohort, config(), tmp_path / "run")
+        assert not any((tmp_path / "run").iterdir())
+    pretrain(cohort, config(), tmp_path / "run", stop_after_steps=1, progress=False)
+    with claimed(tmp_path / "run"):
+        refusal("output-busy", cohort, config(), tmp_path / "run", resume=True)
 
 
 @pytest.mark.parametrize(

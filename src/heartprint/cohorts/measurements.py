@@ -28,6 +28,7 @@ from heartprint.cohorts.beats import (
 )
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.foundation.parallel import Tied
 from heartprint.foundation.progress import Progress
 
 _BEFORE, _AFTER = int(0.45 * RATE), int(0.65 * RATE)  # reach of the median beat around the complex
@@ -413,7 +414,7 @@ def measure_cohort_with_beats(
         from joblib import Parallel, delayed
 
         done = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_features_and_beats)(cohort, part) for part in parts
+            delayed(Tied(_features_and_beats))(cohort, part) for part in parts
         )
     tables, beats = [], []
     with Progress("Measuring", n) if progress else contextlib.nullcontext() as shown:

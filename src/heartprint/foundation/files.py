@@ -81,26 +81,53 @@ def put_in_place(folder: Path, target: Path, old: Path) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Hold a folder for this process alone; the claim ends with the process, however that ends.
 
+    The lock is on the folder itself, so nothing is left in it. A folder that is not there is made, and removed again if
+    nothing has come into it.
+
     Raises:
         HeartprintError: ``output-busy`` if another process holds it.
     """
+    made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as handle:
-        try:
-            import fcntl
-        except ImportError:  # Not a POSIX system: nothing to claim with.
-            yield
-            return
+    try:
+        import fcntl
+    except ImportError:  # Not a POSIX system: nothing to claim with.
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    _claims.add(handle)
+    try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            # Some network file systems know no locks.
+            # Some network file systems know no locks, or none on folders.
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                made = False
                 raise HeartprintError(
                     "output-busy",
                     f"Another process is writing {folder}. Wait until it is done, or choose another output folder.",
                 ) from error
         yield
+    finally:
+        if made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        _claims.discard(handle)
+        os.close(handle)
+
+
+_claims: set[int] = set()
+
+
+def _give_up_claims() -> None:
+    # A lock lives as long as any copy of its handle: a worker must not hold the folder of a master that was killed.
+    for handle in _claims:
+        os.close(handle)
+    _claims.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_give_up_claims)
 
 
 @contextlib.contextmanager

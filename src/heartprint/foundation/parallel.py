@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from heartprint.foundation.errors import HeartprintError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _CONNECT_S = 30
+_LOOK_S = 1.0
 
 
 @contextlib.contextmanager
@@ -41,6 +48,36 @@ def on_cluster(scheduler: str) -> Iterator[None]:
         ) from error
     with client, joblib.parallel_config(backend="dask", client=client, wait_for_workers_timeout=_CONNECT_S):
         yield
+
+
+class Tied(Generic[P, R]):
+    """Work for processes that this one starts: they leave within seconds when this one is gone, however it went.
+
+    A worker of joblib's whose master was killed may else wait for ever for somebody to take its result. Workers that
+    somebody else has started, such as those of a Dask cluster, are left alone.
+
+    Args:
+        work: What is to be done; it goes to other processes.
+    """
+
+    _watching = False
+
+    def __init__(self, work: Callable[P, R]) -> None:
+        self._work = work
+        self._master = os.getpid()
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do the work."""
+        if not Tied._watching and os.getppid() == self._master:
+            Tied._watching = True
+            threading.Thread(target=_leave_with, args=(self._master,), daemon=True).start()
+        return self._work(*args, **kwargs)
+
+
+def _leave_with(master: int) -> None:
+    while os.getppid() == master:
+        time.sleep(_LOOK_S)
+    os._exit(1)
 
 
 @contextlib.contextmanager

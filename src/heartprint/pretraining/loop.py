@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -28,6 +28,7 @@ from heartprint.encoders import (
 )
 from heartprint.encoders.encoder import Weights
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import claimed
 from heartprint.foundation.progress import Progress
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
@@ -77,13 +78,14 @@ def pretrain(
         HeartprintError: ``no-ecgs``, ``no-pairs``, ``more-pairs-than-exist``, ``batch-not-divisible``,
             ``no-such-device``, ``not-joined``, ``output-exists``, ``not-a-run``, ``config-changed``,
             ``cohort-changed``, ``checkpoint-damaged``, ``targets-damaged``, ``not-simulated``, ``not-finite``,
-            ``collapsed``, ``out-of-memory``, ``worker-died`` or ``disk-full``; what naming the encoder to start from,
-            or a label to watch, raises.
+            ``collapsed``, ``out-of-memory``, ``worker-died``, ``output-busy`` or ``disk-full``; what naming the encoder
+            to start from, or a label to watch, raises.
         KeyboardInterrupt: On Ctrl-C or SIGTERM, after the step is finished and a checkpoint is saved.
     """
-    with joined(lambda: choose_device(config.device)) as world:
+    with joined(lambda: choose_device(config.device)) as world, ExitStack() as held:
         run = world.agree(lambda: _Run(cohort, config, Path(out), world))
         world.agree(lambda: run.folder.check(resume=resume) if world.writes else None)
+        world.agree(lambda: held.enter_context(claimed(Path(out))) if world.writes else None)
         if not world.any(run.folder.finished):
             with step_memory_explained(config), reproducible(world.device):
                 run.go(stop_after_steps, progress and world.writes)

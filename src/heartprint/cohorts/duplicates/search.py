@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.parallel import Tied
 from heartprint.foundation.progress import Progress
 
 Floats = npt.NDArray[np.float32]
@@ -30,7 +31,7 @@ def in_parts(
         else:
             from joblib import Parallel, delayed
 
-            done = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(work)(part) for part in parts)
+            done = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(Tied(work))(part) for part in parts)
         for part, result in zip(parts, done, strict=True):
             yield result
             if bar is not None:

@@ -29,7 +29,7 @@ from heartprint.evaluation.study.encoders import Encoders, announce, feature_tab
 from heartprint.evaluation.study.plan import Plan, all_tests, digest, make_plan, open_cohort
 from heartprint.evaluation.study.statistics import Statistics, compute_statistics
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_path, write_text
+from heartprint.foundation.files import atomic_path, claimed, write_text
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.probe import fit_logistic, fit_probe
 
@@ -89,15 +89,20 @@ def run_study(
 
     Raises:
         HeartprintError: Whatever is wrong with configuration, cohorts or encoders, before anything long has begun
-            where that can be known; ``patients-seen`` for an encoder that knows the test patients.
+            where that can be known; ``patients-seen`` for an encoder that knows the test patients; ``output-busy``
+            if another process runs a study there.
     """
+    folder = Path(out)
+    _check_output(folder)
+    with claimed(folder / "work"):
+        return _run(config, folder, progress=progress, command=command)
+
+
+def _run(config: StudyConfig, folder: Path, *, progress: bool, command: str | None) -> StudyResult:
     from heartprint.evaluation.report import write_report
 
     started = time.monotonic()
-    folder = Path(out)
     work = folder / "work"
-    _check_output(folder)
-    work.mkdir(parents=True, exist_ok=True)
     plan = make_plan(config, _open_cohorts(config, work / "cohorts", progress))
     encoders = Encoders(plan, work, progress=progress)
     check(config, encoders)
