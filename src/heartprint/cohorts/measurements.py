@@ -28,7 +28,7 @@ from heartprint.cohorts.beats import (
 )
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from heartprint.foundation.parallel import Tied
+from heartprint.foundation.parallel import tied_workers
 from heartprint.foundation.progress import Progress
 
 _BEFORE, _AFTER = int(0.45 * RATE), int(0.65 * RATE)  # reach of the median beat around the complex
@@ -413,8 +413,8 @@ def measure_cohort_with_beats(
     else:
         from joblib import Parallel, delayed
 
-        done = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(Tied(_features_and_beats))(cohort, part) for part in parts
+        done = Parallel(n_jobs=n_jobs, return_as="generator", **tied_workers())(
+            delayed(_features_and_beats)(cohort, part) for part in parts
         )
     tables, beats = [], []
     with Progress("Measuring", n) if progress else contextlib.nullcontext() as shown:

@@ -6,14 +6,11 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any
 
 from heartprint.foundation.errors import HeartprintError
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _CONNECT_S = 30
 _LOOK_S = 1.0
@@ -50,28 +47,22 @@ def on_cluster(scheduler: str) -> Iterator[None]:
         yield
 
 
-class Tied(Generic[P, R]):
-    """Work for processes that this one starts: they leave within seconds when this one is gone, however it went.
+def tied_workers() -> dict[str, Any]:
+    """Settings of `joblib.Parallel`: the processes that it starts leave within seconds when this one is gone.
 
-    A worker of joblib's whose master was killed may else wait for ever for somebody to take its result. Workers that
-    somebody else has started, such as those of a Dask cluster, are left alone.
-
-    Args:
-        work: What is to be done; it goes to other processes.
+    However it went: workers whose master was killed may else wait for ever for somebody to take their results. Empty
+    where somebody has chosen another way to work, such as a Dask cluster.
     """
+    from joblib._parallel_backends import LokyBackend
+    from joblib.parallel import get_active_backend
 
-    _watching = False
+    if not isinstance(get_active_backend()[0], LokyBackend):
+        return {}
+    return {"initializer": _watch, "initargs": (os.getpid(),)}
 
-    def __init__(self, work: Callable[P, R]) -> None:
-        self._work = work
-        self._master = os.getpid()
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Do the work."""
-        if not Tied._watching and os.getppid() == self._master:
-            Tied._watching = True
-            threading.Thread(target=_leave_with, args=(self._master,), daemon=True).start()
-        return self._work(*args, **kwargs)
+def _watch(master: int) -> None:
+    threading.Thread(target=_leave_with, args=(master,), daemon=True).start()
 
 
 def _leave_with(master: int) -> None:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.foundation.parallel import Tied
+from heartprint.foundation.parallel import tied_workers
 from heartprint.foundation.progress import Progress
 
 Floats = npt.NDArray[np.float32]
@@ -31,7 +31,9 @@ def in_parts(
         else:
             from joblib import Parallel, delayed
 
-            done = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(Tied(work))(part) for part in parts)
+            done = Parallel(n_jobs=n_jobs, return_as="generator", **tied_workers())(
+                delayed(work)(part) for part in parts
+            )
         for part, result in zip(parts, done, strict=True):
             yield result
             if bar is not None:

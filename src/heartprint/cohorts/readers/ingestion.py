@@ -28,7 +28,7 @@ from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, So
 from heartprint.cohorts.writer import CohortWriter, check_target
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
-from heartprint.foundation.parallel import Tied, lost_worker_explained
+from heartprint.foundation.parallel import lost_worker_explained, tied_workers
 from heartprint.foundation.progress import Progress
 
 PART = 128
@@ -39,7 +39,6 @@ PART_OF_IMAGES = 16
 _AHEAD, _AHEAD_OF_IMAGES = 12, 4
 # Starting workers costs about this much; less work than that is done here.
 _WORTHWHILE_S = 4.0
-_IDLE_S = 10
 
 JOURNAL = "journal"
 COHORT = "cohort"
@@ -347,9 +346,8 @@ def _parts(
         return
     with lost_worker_explained():
         n_jobs = joblib.effective_n_jobs(workers or -1)
-        # Workers are let go when there has been no work for that long.
-        own: dict[str, Any] = {} if chosen else {"idle_worker_timeout": _IDLE_S}
-        with joblib.Parallel(n_jobs=n_jobs, return_as="generator", batch_size=1, max_nbytes=None, **own) as parallel:
+        own = {"return_as": "generator", "batch_size": 1, "max_nbytes": None, **tied_workers()}
+        with joblib.Parallel(n_jobs=n_jobs, **own) as parallel:
             # Joblib hands out work however slowly the results are fetched: only so much at a time keeps memory flat.
             for window in (starts[i : i + ahead * n_jobs] for i in range(0, len(starts), ahead * n_jobs)):
-                yield from parallel(joblib.delayed(Tied(read_part))(rows[i : i + size], limits) for i in window)
+                yield from parallel(joblib.delayed(read_part)(rows[i : i + size], limits) for i in window)
