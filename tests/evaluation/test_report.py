@@ -26,7 +26,8 @@ def make_config(**changes: Any) -> StudyConfig:
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> StudyResult:
-    config = make_config(full=[{"encoder": "bcl", "task": "lvef_below_40", "budget": 60}])
+    full = [{"encoder": name, "task": "lvef_below_40", "budget": 60} for name in ("bcl", "random")]
+    config = make_config(full=full)
     made = fabricate_result(tmp_path_factory.mktemp("study"), config)
     made.unequal["simclr"].append("steps 200, BCL has 120")
     write_report(made)
@@ -100,18 +101,23 @@ def test_the_numbers_on_the_page_are_those_of_the_statistics(result: StudyResult
 def test_the_tables_can_be_pasted(result: StudyResult) -> None:
     text = (result.folder / "report.md").read_text(encoding="utf-8")
     tables = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
-    assert len(tables) == 2 * len({(e.task, e.cohort) for e in result.statistics.estimates})
+    # Two more of full fine-tuning: against the probe, and against the other row.
+    assert len(tables) == 2 * len({(e.task, e.cohort) for e in result.statistics.estimates}) + 2
     for lines in tables:
         assert len({line.count("|") for line in lines}) == 1, "every line has as many cells as the head"
     assert "SIMULATED" in text and "&" not in text
     for estimate in result.statistics.estimates:
-        assert estimate.mode == "full" or number(estimate.auroc.estimate, 3) in text
+        assert number(estimate.auroc.estimate, 3) in text
+    assert len(result.statistics.full_differences) == 2
+    for difference in result.statistics.full_differences:
+        assert number(difference.auroc.estimate, 3).lstrip("-") in text
 
 
 def test_marks_of_unequal_comparisons_are_shown(page: str) -> None:
     assert "unequal: steps 200, BCL has 120" in page
     assert "other backbone" in page
     assert "Full fine-tuning" in page
+    assert "minus each other row, both fully fine-tuned" in page
 
 
 def test_losses_are_told_and_wins_are_not_claimed(result: StudyResult, page: str) -> None:

@@ -226,6 +226,21 @@ class TestStatistics:
             ("bcl", "full", "probe", "60", 2)
         }
         assert all(d.mode == "probe" for d in result.statistics.differences)
+        assert not result.statistics.full_differences
+
+    def test_fully_fine_tuned_rows_are_compared_on_the_draws_they_share(self, tmp_path: Path) -> None:
+        full = [{"encoder": name, "task": "af", "budget": 60, "draws": n} for name, n in (("bcl", 3), ("random", 2))]
+        config = make_config(full=full, tasks=["af"], draws=4)
+        result = fabricate_result(tmp_path, config)
+        found = result.statistics.full_differences
+        assert {(d.encoder, d.mode, d.other, d.other_mode, d.budget, d.n_draws) for d in found} == {
+            ("bcl", "full", "random", "full", "60", 2)
+        }
+        d = next(d for d in found if d.cohort == "external")
+        cells = result.results.filter((pl.col("mode") == "full") & (pl.col("cohort") == "external"))
+        shared = cells.filter(pl.col("draw") < 2).group_by("encoder").agg(pl.col("auroc").mean())
+        by = dict(zip(shared["encoder"], shared["auroc"], strict=True))
+        assert d.auroc.estimate == pytest.approx(by["bcl"] - by["random"], abs=1e-6)
 
     def test_a_real_difference_is_clear_of_zero_and_a_missing_one_is_not(self, tmp_path: Path) -> None:
         config = make_config(tasks=["female"], budgets=[60], draws=4)

@@ -17,7 +17,6 @@ from heartprint.cohorts.summary import summarise
 from heartprint.evaluation.report.notes import (
     Reader,
     constancy,
-    interval,
     key_findings,
     labels_saved,
     losses,
@@ -29,6 +28,7 @@ from heartprint.evaluation.study.config import FEATURES, EncoderEntry, StudyConf
 from heartprint.foundation.files import atomic_path, write_json, write_text
 from heartprint.foundation.pages import fill_template, laid_out, sheet_figure, to_svg
 from heartprint.foundation.randomness import generator
+from heartprint.metrics.auroc import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,6 +101,7 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
         ],
         "saved": [_saved(reader, t, titles[t], c) for t in titles for c in reader.cohorts if _has(reader, t, c)],
         "full": _full(result, titles),
+        "full_differences": _full_differences(result, titles),
         "notes": result.notes,
         "reproduce": _reproduce(result, command),
         "level": f"{config.level * 100:g} %",
@@ -428,12 +429,35 @@ def _full(result: StudyResult, titles: dict[str, str]) -> list[dict[str, Any]]:
                 "cohort": config.cohort_title(d.cohort),
                 "labels": f"{e.n_labels:,.0f}",
                 "draws": d.n_draws,
-                "full": interval(e.auroc),
-                "probe": number(e.auroc.estimate - d.auroc.estimate),
-                "difference": interval(d.auroc, sign=True),
+                "full": _precisely(e.auroc),
+                "probe": number(e.auroc.estimate - d.auroc.estimate, 3),
+                "difference": _precisely(d.auroc, sign=True),
             }
         )
     return out
+
+
+def _precisely(value: Interval, sign: bool = False) -> str:
+    """The estimate with three digits, as in the other tables: ``0.812 (0.77 to 0.85)``."""
+    low, high = number(value.low, sign=sign), number(value.high, sign=sign)
+    return f"{number(value.estimate, 3, sign)} ({low} to {high})"
+
+
+def _full_differences(result: StudyResult, titles: dict[str, str]) -> list[dict[str, Any]]:
+    config = result.config
+    labels = {(e.task, e.budget, e.cohort): e.n_labels for e in result.statistics.estimates if e.mode == "full"}
+    return [
+        {
+            "title": config.title_of(d.other),
+            "task": titles[d.task],
+            "cohort": config.cohort_title(d.cohort),
+            "labels": f"{labels[d.task, d.budget, d.cohort]:,.0f}",
+            "draws": d.n_draws,
+            "difference": _precisely(d.auroc, sign=True),
+            "side": side_of(d.auroc),
+        }
+        for d in result.statistics.full_differences
+    ]
 
 
 def _reproduce(result: StudyResult, command: str | None) -> dict[str, Any]:
@@ -467,6 +491,7 @@ def _as_json(result: StudyResult, context: dict[str, Any]) -> dict[str, Any]:
         "estimates": [e.to_json() for e in result.statistics.estimates],
         "differences": [d.to_json() for d in result.statistics.differences],
         "full_minus_probe": [d.to_json() for d in result.statistics.full_minus_probe],
+        "full_differences": [d.to_json() for d in result.statistics.full_differences],
         "findings": [{"task": f.task, "lines": f.lines} for f in context["findings"]],
         "losses": context["losses"],
         "labels_saved": context["saved"],

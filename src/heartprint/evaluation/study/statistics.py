@@ -79,11 +79,13 @@ class Statistics:
         estimates: One per row, task, budget and cohort.
         differences: The reference minus each other row.
         full_minus_probe: Full fine-tuning minus the linear probe of the same encoder and draws.
+        full_differences: The reference minus each other row where both were fully fine-tuned beside the probe.
     """
 
     estimates: list[Estimate]
     differences: list[Difference]
     full_minus_probe: list[Difference]
+    full_differences: list[Difference]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,8 +148,9 @@ def compute_statistics(
                 bar.advance()
     return Statistics(
         estimates=estimates,
-        differences=[d for d in differences if d.encoder != d.other],
+        differences=[d for d in differences if d.encoder != d.other and d.mode == config.mode],
         full_minus_probe=[d for d in differences if d.encoder == d.other],
+        full_differences=[d for d in differences if d.encoder != d.other and d.mode != config.mode],
     )
 
 
@@ -224,6 +227,9 @@ def _pairs(config: StudyConfig, names: list[_Row]) -> list[tuple[_Row, _Row]]:
         main_mode = "probe" if name[0] == FEATURES else config.mode
         if reference in names and name[0] != config.reference and name[1] == main_mode:
             out.append((reference, name))
+        fully: _Row = (config.reference, "full")
+        if config.mode == "probe" and name[1] == "full" and name != fully and fully in names:
+            out.append((fully, name))
         probe: _Row = (name[0], "probe")
         if name[1] == "full" and probe in names:
             out.append((name, probe))
