@@ -9,7 +9,7 @@ import pytest
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.cohort import REFUSED_FILE
-from heartprint.cohorts.readers import READERS, Table, ingest
+from heartprint.cohorts.readers import READERS, Table, fields, ingest
 from heartprint.foundation.errors import HeartprintError
 
 from .ecgs import eight_leads, twelve, write_record
@@ -234,3 +234,25 @@ def test_every_reader_has_defaults_and_refuses_an_empty_folder(name: str, tmp_pa
     empty.mkdir()
     assert error_of(name, empty, tmp_path / "out").code in ("source-missing", "file-missing")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["empty"]
+
+
+def test_long_tables_are_read_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [["path", " patient_id"], *([f"{i}.npy", f" p{i} "] for i in range(7)), ["7.npy"]]
+    src = table(tmp_path, "\n\n".join(",".join(line) for line in cells))
+    whole = fields.read_csv(src)[1]
+    monkeypatch.setattr(fields, "_LINES_AT_ONCE", 3)
+    columns, lines = fields.read_csv(src)
+    assert columns == ["path", "patient_id"]
+    assert list(lines) == list(whole) == [lines[i] for i in range(8)]
+    assert (
+        list(lines)[5:]
+        == list(lines[5:])
+        == [{"path": f"{i}.npy", "patient_id": p} for i, p in ((5, "p5"), (6, "p6"), (7, ""))]
+    )
+    assert list(lines.cells("patient_id")) == [line["patient_id"] for line in lines]
+    with src.open("a") as file:
+        file.write("\n8.npy,p8,1\n")
+    with pytest.raises(HeartprintError, match=r"Row 9 of .* has 3 cells, its header 2"):
+        fields.read_csv(src)
+    (tmp_path / "none.csv").write_text("path,patient_id\n")
+    assert list(fields.read_csv(tmp_path / "none.csv")[1]) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.formats import dicom
-from heartprint.cohorts.readers.source import ImageRecording, Row, Source
+from heartprint.cohorts.readers.source import ImageRecording, LazyRows, Row, Source
 from heartprint.cohorts.readers.table import read_listed
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.pictures import LONGEST_SIDE, read_picture
@@ -51,19 +51,20 @@ class Images:
                 f"{self.longest_side}. Change --longest-side.",
             )
         listed = read_listed(src, self.labels, self.female, self.male, KNOWN_COLUMNS)
-        rows = []
-        for cells, details in listed.rows:
+
+        def row(i: int) -> Row:
+            cells, details = listed.row(i)
             page = fields.identifier(cells.get("page", ""))
             own_name = Path(cells["path"]).stem + (f"_{page}" if page else "")
-            rows.append(
-                Row(
-                    ecg_id=fields.identifier(cells.get("ecg_id", "")) or (own_name if cells["path"] else ""),
-                    patient_id=fields.identifier(cells["patient_id"]),
-                    path=cells["path"],
-                    details=details,
-                    recording=partial(self._recording, src.parent, cells["path"], page),
-                )
+            return Row(
+                ecg_id=fields.identifier(cells.get("ecg_id", "")) or (own_name if cells["path"] else ""),
+                patient_id=fields.identifier(cells["patient_id"]),
+                path=cells["path"],
+                details=details,
+                recording=partial(self._recording, src.parent, cells["path"], page),
             )
+
+        rows = LazyRows(listed.n, row)
         settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side}
         return Source(f"images {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,), "image")
 

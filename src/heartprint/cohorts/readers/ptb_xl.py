@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
-from heartprint.cohorts.readers.source import Details, Recording, Row, Source
+from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.wfdb_file import read_wfdb
 from heartprint.foundation.errors import HeartprintError
 
@@ -58,7 +58,7 @@ class PtbXl:
         columns, lines = fields.read_csv(table)
         file_column = _FILE_COLUMN[self.rate]
         fields.need_columns(table, columns, [*_NEEDED, file_column])
-        over_89 = sum(_is_over_89(line["age"]) for line in lines)
+        over_89 = sum(map(_is_over_89, lines.cells("age")))
         notes = []
         if over_89:
             notes.append(
@@ -66,16 +66,18 @@ class PtbXl:
                 f"it is stored as {STORED_OVER_89:g}."
             )
         notes.append("PTB-XL shifts dates per patient: only gaps within a patient mean anything.")
-        rows = [
-            Row(
+
+        def row(i: int) -> Row:
+            line = lines[i]
+            return Row(
                 ecg_id=fields.identifier(line["ecg_id"]),
                 patient_id=fields.identifier(line["patient_id"]),
                 path=line[file_column],
                 details=partial(_details, line),
                 recording=partial(_recording, src, line[file_column]),
             )
-            for line in lines
-        ]
+
+        rows = LazyRows(len(lines), row)
         settings = {"reader": "ptb-xl", "rate": self.rate}
         return Source(f"PTB-XL at {self.rate} Hz", rows, ("af",), settings, tuple(notes), (table,))
 

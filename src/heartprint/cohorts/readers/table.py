@@ -12,7 +12,7 @@ from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.formats import Given, read_recording
 from heartprint.cohorts.readers.formats.npy import UNITS
-from heartprint.cohorts.readers.source import Details, Recording, Row, Source
+from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -68,16 +68,17 @@ class Table:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
         listed = read_listed(src, self.labels, self.female, self.male)
-        rows = [
-            Row(
+
+        def row(i: int) -> Row:
+            cells, details = listed.row(i)
+            return Row(
                 ecg_id=fields.identifier(cells.get("ecg_id", "")) or _stem(cells["path"]),
                 patient_id=fields.identifier(cells["patient_id"]),
                 path=cells["path"],
                 details=details,
                 recording=partial(self._recording, src.parent, cells),
             )
-            for cells, details in listed.rows
-        ]
+
         settings = {
             "reader": "table",
             "labels": listed.labels,
@@ -85,6 +86,7 @@ class Table:
             "unit": self.unit,
             "columns": dict(self.columns),
         }
+        rows = LazyRows(listed.n, row)
         return Source(f"table {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,))
 
     def _recording(self, folder: Path, cells: Mapping[str, str]) -> Recording:
@@ -105,12 +107,14 @@ class Listed:
     """A CSV table with one row per ECG.
 
     Attributes:
-        rows: Cells of the known columns, and a way to the details.
+        n: Number of rows.
+        row: Gives of a row, by its number, the cells of the known columns and a way to the details.
         labels: Label name to column.
         notes: Sentences about columns that were left out.
     """
 
-    rows: Sequence[tuple[dict[str, str], Callable[[], Details]]]
+    n: int
+    row: Callable[[int], tuple[dict[str, str], Callable[[], Details]]]
     labels: dict[str, str]
     notes: tuple[str, ...]
 
@@ -140,19 +144,21 @@ def read_listed(
     fields.need_columns(src, [named[c] if named[c] in known else c for c in columns], ["path", "patient_id"])
     found, ignored = _label_columns(src, labels, [c for c in columns if named[c] not in known], lines)
     sexes = _SEXES | {c.lower(): "female" for c in female} | {c.lower(): "male" for c in male}
-    rows = []
-    for line in lines:
+
+    def row(i: int) -> tuple[dict[str, str], Callable[[], Details]]:
+        line = lines[i]
         cells = {name: line[column] for name, column in known.items()}
-        rows.append((cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes)))
+        return cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes)
+
     notes = tuple(
         f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
         for c, cell in ignored.items()
     )
-    return Listed(rows, found, notes)
+    return Listed(len(lines), row, found, notes)
 
 
 def _label_columns(
-    src: Path, wanted: Sequence[str], others: Sequence[str], lines: Sequence[Mapping[str, str]]
+    src: Path, wanted: Sequence[str], others: Sequence[str], lines: fields.Lines
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Label name to column, and left-out column to its first cell that is no number."""
     for name in wanted:
@@ -162,7 +168,7 @@ def _label_columns(
     ignored: dict[str, str] = {}
     for column in wanted or others:
         if not wanted:
-            odd = next((line[column] for line in lines if not _is_number(line[column])), None)
+            odd = next((cell for cell in lines.cells(column) if not _is_number(cell)), None)
             if odd is not None:
                 ignored[column] = odd[:40]
                 continue
