@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 OUT ?= out
 
-.PHONY: demo test check slow bench encoder study-ptb-xl study-encoder clean help
+.PHONY: demo test check slow bench encoder encoder-photo study-ptb-xl study-encoder clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,7 +13,8 @@ help:
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training, ingestion against wfdb"
-	@echo "make encoder       pretrain the encoder that comes with the package, into OUT/encoder (hours; resumes)"
+	@echo "make encoder       pretrain the encoder 'heartprint', into OUT/encoder (hours; resumes)"
+	@echo "make encoder-photo pretrain the encoder 'heartprint-photo' on its patients (hours; resumes)"
 	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
 	@echo "make study-encoder the shipped encoder on PTB-XL's folder DATA/ptb-xl (hours: SimCLR is trained as long as it was)"
 
@@ -58,6 +59,14 @@ encoder: $(VENV)/installed
 		$(BIN)/heartprint simulate $(OUT)/encoder/patients --patients 20000 --hospital cardiology --seed 5081971
 	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/pretraining/encoder.yaml --out $(OUT)/encoder/run --resume
 	$(BIN)/heartprint export $(OUT)/encoder/run $(OUT)/encoder/shipped --half --card docs/encoder-card.md
+
+encoder-photo: encoder
+	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/pretraining/encoder-wide.yaml --out $(OUT)/encoder-wide --resume
+	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/pretraining/encoder-photo.yaml --out $(OUT)/encoder-photo --resume \
+		-o init=$(OUT)/encoder-wide
+	$(BIN)/heartprint pretrain $(OUT)/encoder/patients --config configs/pretraining/encoder-photo-layouts.yaml \
+		--out $(OUT)/encoder-photo-layouts --resume -o init=$(OUT)/encoder-photo
+	$(BIN)/heartprint export $(OUT)/encoder-photo-layouts $(OUT)/encoder/shipped-photo --half --card docs/encoder-photo-card.md
 
 study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl

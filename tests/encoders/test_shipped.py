@@ -35,6 +35,7 @@ from heartprint.encoders import (
     shipped_encoder,
 )
 from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE
+from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def shipped(tmp_path: Path, encoder_config: EncoderConfig, cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for the shipped folder, outside the cohort's patients."""
     folder = save_encoder(tmp_path / "package" / "shipped", build_encoder("small", seed=4), encoder_config, half=True)
-    monkeypatch.setattr(shipped_encoder, "location", lambda: folder)
+    monkeypatch.setattr(shipped_encoder, "location", lambda _: folder)
     return folder
 
 
@@ -98,10 +99,10 @@ def test_it_can_be_read_from_inside_a_zip_file(shipped: Path, tmp_path: Path, mo
         for name in (*CHECKED_FILES, CHECKSUMS_FILE):
             file.write(shipped / name, f"heartprint/encoders/shipped/{name}")
     inside = zipfile.Path(archive, "heartprint/encoders/shipped/")
-    monkeypatch.setattr(shipped_encoder, "location", lambda: inside)
+    monkeypatch.setattr(shipped_encoder, "location", lambda _: inside)
     found = load_encoder(verify=True)
     assert found.config.weights_sha256 == load_encoder(shipped).config.weights_sha256
-    monkeypatch.setattr(shipped_encoder, "location", lambda: zipfile.Path(archive, "heartprint/nothing/"))
+    monkeypatch.setattr(shipped_encoder, "location", lambda _: zipfile.Path(archive, "heartprint/nothing/"))
     assert code_of()[0] == "shipped-encoder-missing"
 
 
@@ -116,11 +117,18 @@ def test_a_read_only_installation_will_do(shipped: Path) -> None:
         shipped.chmod(0o755)
 
 
+@pytest.mark.parametrize("name", SHIPPED_NAMES)
+def test_it_is_no_model(name: str) -> None:
+    with pytest.raises(HeartprintError, match=f"--init {name}") as error:
+        load_model(name)
+    assert error.value.code == "not-a-model"
+
+
 # -- an installation that is broken -----------------------------------------------------------------------------
 
 
 def test_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shipped_encoder, "location", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(shipped_encoder, "location", lambda _: tmp_path / "shipped")
     for _ in range(2):
         code, message = code_of()
         assert code == "shipped-encoder-missing"
@@ -206,36 +214,35 @@ def test_help_is_quick_and_names_it() -> None:
 # -- the folder that is really shipped --------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(not shipped_encoder.is_shipped(), reason="encoders/shipped/ is not in this checkout yet")
+@pytest.mark.parametrize("name", SHIPPED_NAMES)
 class TestReallyShipped:
-    @pytest.fixture(scope="class")
-    def folder(self) -> Path:
-        folder = shipped_encoder.location()
+    @pytest.fixture
+    def folder(self, name: str) -> Path:
+        folder = shipped_encoder.location(name)
         assert isinstance(folder, Path)
         return folder
 
-    def test_it_is_whole_and_reads_its_sample(self, folder: Path) -> None:
-        loaded = load_encoder(verify=True)
+    def test_it_is_whole_and_reads_its_sample(self, name: str, folder: Path) -> None:
+        loaded = load_encoder(name, verify=True)
+        assert loaded.name == name
         assert not loaded.encoder.training
         assert {p.name for p in folder.iterdir()} == {*CHECKED_FILES, CHECKSUMS_FILE}
         pages = np.zeros((1, loaded.config.image_size, loaded.config.image_size), dtype=np.uint8)
         assert np.isfinite(embed_pages(loaded, pages)).all()
 
-    def test_it_is_small(self, folder: Path) -> None:
-        assert sum(p.stat().st_size for p in folder.iterdir()) <= 25_000_000
-
-    def test_it_learned_from_simulated_patients_alone(self) -> None:
-        loaded = load_encoder()
+    def test_it_learned_from_simulated_patients_alone(self, name: str) -> None:
+        loaded = load_encoder(name)
         assert loaded.config.simulated
         assert loaded.config.initial_weights == "random"
         assert loaded.seen, "nobody could tell that a simulated test cohort was learned from"
-        learned = loaded.config.pretraining
-        assert learned and learned.cohort.simulation in loaded.seen.simulated
+        assert loaded.config.stages
+        for stage in loaded.config.stages:
+            assert stage.cohort.simulation in loaded.seen.simulated
 
     def test_it_names_no_place_on_the_machine_that_made_it(self, folder: Path) -> None:
-        for name in ("config.json", "README.md", "CHECKSUMS"):
-            text = (folder / name).read_text(encoding="utf-8")
-            assert not re.search(r"(?<![\w:/.)\]])/(?:home|root|work|tmp|mnt|data|Users)/|[A-Z]:\\", text), name
+        for file in ("config.json", "README.md", "CHECKSUMS"):
+            text = (folder / file).read_text(encoding="utf-8")
+            assert not re.search(r"(?<![\w:/.)\]])/(?:home|root|work|tmp|mnt|data|Users)/|[A-Z]:\\", text), file
 
     def test_its_card_says_what_it_is_for(self, folder: Path) -> None:
         text = (folder / "README.md").read_text(encoding="utf-8")
@@ -244,12 +251,19 @@ class TestReallyShipped:
         assert "stored as float16" in text
 
 
+def test_together_they_are_small() -> None:
+    folders = [shipped_encoder.location(name) for name in SHIPPED_NAMES]
+    assert sum(p.stat().st_size for f in folders if isinstance(f, Path) for p in f.iterdir()) <= 25_000_000
+
+
 def test_the_wheel_takes_the_folder_along() -> None:
     """Hatch packs every file below the package that git does not ignore."""
     build = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]
     assert build["targets"]["wheel"] == {"packages": ["src/heartprint"]}
     assert set(build) == {"targets"}, "an exclude or only-include may leave the weights out"
-    files = [f"src/heartprint/encoders/shipped/{name}" for name in (*CHECKED_FILES, CHECKSUMS_FILE)]
+    files = [
+        f"src/heartprint/encoders/shipped/{n}/{f}" for n in SHIPPED_NAMES for f in (*CHECKED_FILES, CHECKSUMS_FILE)
+    ]
     if not (ROOT / ".git").exists():
         pytest.skip("no git checkout, so nothing is ignored")
     ignored = subprocess.run(

@@ -353,7 +353,7 @@ class TestRun:
         shipped = save_encoder(
             tmp_path / "shipped", build_encoder("small", seed=5), EncoderConfig.new("small", image_size=32), half=True
         )
-        monkeypatch.setattr(shipped_encoder, "location", lambda: shipped)
+        monkeypatch.setattr(shipped_encoder, "location", lambda _: shipped)
         monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
         row = {"name": "heartprint", "title": "Shipped", "group": "small", "init": "heartprint"}
         random = {"name": "random", "group": "small", "init": "random"}

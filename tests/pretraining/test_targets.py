@@ -175,14 +175,21 @@ def test_labels_are_learned_of_simulated_patients_only(
     assert caught.value.code == "not-simulated" and not (tmp_path / "run").exists()
 
 
-def test_the_recipe_of_the_shipped_encoder_is_the_shipped_one() -> None:
+@pytest.mark.parametrize(
+    ("name", "recipes"),
+    [
+        ("heartprint", ["encoder"]),
+        ("heartprint-photo", ["encoder-photo-layouts", "encoder-photo", "encoder-wide", "encoder"]),
+    ],
+)
+def test_the_recipes_of_the_shipped_encoders_are_the_shipped_ones(name: str, recipes: list[str]) -> None:
     from heartprint.foundation.config import load_config
 
-    recipe = load_config(Path(__file__).parents[2] / "configs" / "pretraining" / "encoder.yaml", [], PretrainConfig)
-    made = load_encoder().config
-    assert made.pretraining is not None and made.simulated and len(made.stages) == 1
-    said = PretrainConfig(**made.pretraining.settings)
-    assert decisive(said) == decisive(recipe)
+    made = load_encoder(name).config
+    assert made.simulated and len(made.stages) == len(recipes)
+    for stage, recipe in zip(made.stages, recipes, strict=True):
+        file = Path(__file__).parents[2] / "configs" / "pretraining" / f"{recipe}.yaml"
+        assert decisive(PretrainConfig(**stage.settings)) == decisive(load_config(file, [], PretrainConfig)), recipe
 
 
 def test_a_run_goes_on_from_another_encoder(patients: Cohort, cohort: Cohort, config: Make, tmp_path: Path) -> None:

@@ -10,7 +10,10 @@ import typer
 
 def embed(
     encoder: Annotated[
-        str, typer.Argument(help="'heartprint', a run, encoder or model folder, 'imagenet' or 'random'.")
+        str,
+        typer.Argument(
+            help="'heartprint', 'heartprint-photo', a run, encoder or model folder, 'imagenet' or 'random'."
+        ),
     ],
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     out: Annotated[Path, typer.Option("--out", help="File to write (.npz).")],
@@ -25,7 +28,7 @@ def embed(
 
     The file holds ecg_id, patient_id and embedding (float32, ECGs x numbers), and loads without pickle.
 
-    'heartprint' is the encoder that comes with the package; a folder of that name is ./heartprint.
+    'heartprint' and 'heartprint-photo' come with the package; a folder of such a name is ./heartprint.
 
     Example: heartprint embed heartprint COHORT --out embeddings.npz
     """

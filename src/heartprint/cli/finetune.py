@@ -13,7 +13,10 @@ def finetune(
     task: Annotated[
         str, typer.Option(help="af, female, lvef_below_40, a 0/1 label column of the cohort, or a task's YAML file.")
     ],
-    init: Annotated[str, typer.Option(help="'heartprint', a run, encoder or model folder, 'imagenet' or 'random'.")],
+    init: Annotated[
+        str,
+        typer.Option(help="'heartprint', 'heartprint-photo', a run, encoder or model folder, 'imagenet' or 'random'."),
+    ],
     labels: Annotated[str, typer.Option(help="Label budget: patients (150), a share of them (0.01), or 'all'.")],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     mode: Annotated[
@@ -40,7 +43,7 @@ def finetune(
 
     Every label used counts: fitting, choice of settings, calibration and threshold stay inside the budget.
 
-    'heartprint' is the encoder that comes with the package; a folder of that name is ./heartprint.
+    'heartprint' and 'heartprint-photo' come with the package; a folder of such a name is ./heartprint.
 
     Example: heartprint finetune COHORT --task af --init heartprint --labels 150 --out MODEL
     """

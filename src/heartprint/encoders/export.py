@@ -9,7 +9,7 @@ from heartprint.encoders.folder_files import CONFIG_FILE, read_config
 from heartprint.encoders.model_folder import LoadedEncoder, load_encoder, save_encoder
 from heartprint.encoders.resolve import resolve_encoder
 from heartprint.encoders.seen import Seen
-from heartprint.encoders.shipped_encoder import SHIPPED
+from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 from heartprint.foundation.errors import HeartprintError
 
 
@@ -50,7 +50,7 @@ def export_encoder(
 
 def _refuse_model(run: str | Path) -> None:
     folder = Path(run)
-    if run != SHIPPED and (folder / CONFIG_FILE).is_file() and isinstance(read_config(folder), ModelConfig):
+    if run not in SHIPPED_NAMES and (folder / CONFIG_FILE).is_file() and isinstance(read_config(folder), ModelConfig):
         raise HeartprintError(
             "not-a-run",
             f"{folder} is a model folder: its encoder may have learned from labels, which the card of an encoder does "

@@ -20,7 +20,7 @@ from heartprint.encoders.half import halved
 from heartprint.encoders.page_to_tensor import PageToTensor
 from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.seen import Seen
-from heartprint.encoders.shipped_encoder import SHIPPED, shipped_folder
+from heartprint.encoders.shipped_encoder import SHIPPED, SHIPPED_NAMES, shipped_folder
 from heartprint.encoders.task_model import TaskModel
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.calibration import PlattScaling
@@ -210,13 +210,14 @@ def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, see
 
 
 def load_encoder(name_or_path: str | Path = SHIPPED, *, verify: bool = False) -> LoadedEncoder:
-    """Load the encoder that comes with Heartprint, an encoder folder, or the encoder of a model folder, on the CPU.
+    """Load an encoder that comes with Heartprint, an encoder folder, or the encoder of a model folder, on the CPU.
 
     Checksums are always checked; nothing is unpickled; weights are float32 however they are stored.
 
     Args:
-        name_or_path: ``heartprint``, or a folder that `save_encoder` or `save_model` wrote. The name wins over a
-            folder of that name in the working directory: write ``./heartprint``, or a `Path`, for the folder.
+        name_or_path: ``heartprint`` or ``heartprint-photo``, or a folder that `save_encoder` or `save_model` wrote. A
+            name wins over a folder called like it in the working directory: write ``./heartprint``, or a `Path`, for
+            the folder.
         verify: Whether to embed the sample sheet and compare with what it gave when the folder was written.
 
     Returns:
@@ -226,9 +227,9 @@ def load_encoder(name_or_path: str | Path = SHIPPED, *, verify: bool = False) ->
         HeartprintError: ``shipped-encoder-missing``, ``model-missing``, ``not-a-model``, ``model-incomplete``,
             ``model-version``, ``model-damaged`` or ``sample-differs``.
     """
-    if isinstance(name_or_path, str) and name_or_path == SHIPPED:
-        with shipped_folder() as folder:
-            return _load_encoder(folder, SHIPPED, verify)
+    if isinstance(name_or_path, str) and name_or_path in SHIPPED_NAMES:
+        with shipped_folder(name_or_path) as folder:
+            return _load_encoder(folder, name_or_path, verify)
     return _load_encoder(Path(name_or_path), str(name_or_path), verify)
 
 
@@ -245,8 +246,9 @@ def load_model(folder: str | Path, *, verify: bool = False) -> LoadedModel:
         HeartprintError: ``model-missing``, ``not-a-model``, ``model-incomplete``, ``model-version``,
             ``model-damaged`` or ``sample-differs``.
     """
-    config = read_config(Path(folder))
-    if isinstance(config, EncoderConfig):
+    shipped = str(folder) in SHIPPED_NAMES and not Path(folder).exists()
+    config = None if shipped else read_config(Path(folder))
+    if config is None or isinstance(config, EncoderConfig):
         raise HeartprintError(
             "not-a-model",
             f"{folder} holds an encoder, which answers no task yet. Make a model of it with "

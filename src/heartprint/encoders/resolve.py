@@ -1,4 +1,4 @@
-"""One way to name an encoder: ``heartprint``, a run, an encoder or model folder, ``imagenet`` or ``random``."""
+"""One way to name an encoder: one that is shipped, a run, an encoder or model folder, ``imagenet`` or ``random``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from heartprint.encoders.encoder import Weights, build_encoder
 from heartprint.encoders.folder_files import CONFIG_FILE
 from heartprint.encoders.model_folder import LoadedEncoder, load_encoder
 from heartprint.encoders.seen import Seen
-from heartprint.encoders.shipped_encoder import SHIPPED
+from heartprint.encoders.shipped_encoder import SHIPPED_NAMES, SHIPPED_OR
 from heartprint.foundation.errors import HeartprintError
 
 RUN_ENCODER = "encoder"
@@ -25,9 +25,9 @@ def resolve_encoder(
     """Find an encoder by name or path.
 
     Args:
-        name_or_path: ``heartprint`` (the encoder that comes with the package), a run folder, an encoder folder, a
-            model folder (its encoder), ``imagenet`` or ``random``. A name wins over a folder called like it in the
-            working directory: write ``./heartprint`` for the folder.
+        name_or_path: ``heartprint`` or ``heartprint-photo`` (the encoders that come with the package), a run folder, an
+            encoder folder, a model folder (its encoder), ``imagenet`` or ``random``. A name wins over a folder called
+            like it in the working directory: write ``./heartprint`` for the folder.
         backbone: For ``imagenet`` and ``random``: which backbone. Otherwise: which one it must be.
         image_size: For ``imagenet`` and ``random``: side of the input in px. Otherwise: what it must be.
         seed: Seed of ``random``.
@@ -42,7 +42,7 @@ def resolve_encoder(
     if name_or_path == "imagenet" or name_or_path == "random":
         weights: Weights = "imagenet" if name_or_path == "imagenet" else "random"
         return _fresh(weights, backbone or DEFAULT_BACKBONE[weights], image_size, seed)
-    loaded = load_encoder(SHIPPED if name_or_path == SHIPPED else _folder(Path(name_or_path)))
+    loaded = load_encoder(name_or_path if name_or_path in SHIPPED_NAMES else _folder(Path(name_or_path)))
     for what, asked, is_ in (
         ("backbone", backbone, loaded.config.backbone),
         ("image size", image_size, loaded.config.image_size),
@@ -71,11 +71,11 @@ def _folder(path: Path) -> Path:
                 "unknown-encoder",
                 f"{path} is a folder, but no run (it has no '{RUN_ENCODER}' folder; is its pretraining finished?), "
                 f"no encoder folder and no model folder (it has no {CONFIG_FILE}). Give one of these, or "
-                f"'{SHIPPED}', 'imagenet' or 'random'.",
+                f"{SHIPPED_OR}, 'imagenet' or 'random'.",
             )
         return path
     raise HeartprintError(
         "unknown-encoder",
         f"There is no encoder '{path}'. Give a run folder of 'heartprint pretrain', an encoder folder, a model folder "
-        f"of 'heartprint finetune', or '{SHIPPED}', 'imagenet' or 'random'.",
+        f"of 'heartprint finetune', or {SHIPPED_OR}, 'imagenet' or 'random'.",
     )

@@ -1,4 +1,4 @@
-"""The encoder that comes with the package: an encoder folder like any other, found by the name ``heartprint``."""
+"""The encoders that come with the package: encoder folders like any other, found by name."""
 
 from __future__ import annotations
 
@@ -13,33 +13,42 @@ from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE, CONF
 from heartprint.foundation.errors import HeartprintError
 
 SHIPPED = "heartprint"
-"""Its name wherever an encoder is asked for."""
+"""The one that is taken where none is named: for clean sheets."""
+
+SHIPPED_NAMES = (SHIPPED, "heartprint-photo")
+"""Their names wherever an encoder is asked for; ``heartprint-photo`` reads photographs, scans and more layouts."""
+
+SHIPPED_OR = ", ".join(f"'{name}'" for name in SHIPPED_NAMES)
+"""The names for a sentence."""
 
 
-def location() -> Traversable:
-    """Where the package keeps it; it need not be there."""
-    return importlib.resources.files("heartprint.encoders").joinpath("shipped")
+def location(name: str) -> Traversable:
+    """Where the package keeps one of them; it need not be there."""
+    return importlib.resources.files("heartprint.encoders").joinpath("shipped").joinpath(name)
 
 
-def is_shipped() -> bool:
+def is_shipped(name: str) -> bool:
     """Whether this installation has it."""
-    return location().joinpath(CONFIG_FILE).is_file()
+    return location(name).joinpath(CONFIG_FILE).is_file()
 
 
 @contextlib.contextmanager
-def shipped_folder() -> Iterator[Path]:
-    """Give the shipped folder as a path; what is wrong with it is told with the remedy for an installation.
+def shipped_folder(name: str) -> Iterator[Path]:
+    """Give a shipped folder as a path; what is wrong with it is told with the remedy for an installation.
+
+    Args:
+        name: One of `SHIPPED_NAMES`.
 
     Raises:
         HeartprintError: ``shipped-encoder-missing``, and what the block raises.
     """
-    source = location()
-    if not is_shipped():
+    source = location(name)
+    if not is_shipped(name):
         raise HeartprintError(
             "shipped-encoder-missing",
-            f"This installation of Heartprint lacks the encoder '{SHIPPED}' (there is none at {source}). Install the "
+            f"This installation of Heartprint lacks the encoder '{name}' (there is none at {source}). Install the "
             "package again (pip install --force-reinstall --no-deps heartprint), or name another encoder: a run "
-            f"folder, an encoder folder (./{SHIPPED} if that is what it is called), 'imagenet' or 'random'.",
+            f"folder, an encoder folder (./{name} if that is what it is called), 'imagenet' or 'random'.",
         )
     with contextlib.ExitStack() as stack:
         if isinstance(source, Path):
@@ -47,9 +56,9 @@ def shipped_folder() -> Iterator[Path]:
         else:
             # Inside a zip file. importlib.resources.as_file gives out folders from Python 3.12 on only.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heartprint-")))
-            for name in (*CHECKED_FILES, CHECKSUMS_FILE):
-                if (file := source.joinpath(name)).is_file():
-                    (folder / name).write_bytes(file.read_bytes())
+            for part in (*CHECKED_FILES, CHECKSUMS_FILE):
+                if (file := source.joinpath(part)).is_file():
+                    (folder / part).write_bytes(file.read_bytes())
         try:
             yield folder
         except HeartprintError as error:

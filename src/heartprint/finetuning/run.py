@@ -35,8 +35,8 @@ def finetune(
     Args:
         cohort: Where the labels are.
         task: Name of the task.
-        init: ``heartprint``, a run folder, an encoder folder, a model folder, ``imagenet``, ``random``, or a loaded
-            encoder.
+        init: ``heartprint``, ``heartprint-photo``, a run folder, an encoder folder, a model folder, ``imagenet``,
+            ``random``, or a loaded encoder.
         labels: Number of patients, share of the labelled patients, or ``all``; see `draw_budgets`.
         out: Model folder to write.
         config: Settings.

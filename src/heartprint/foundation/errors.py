@@ -40,7 +40,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> HeartprintError:
     Returns:
         An error with code ``unknown-<kind>``.
     """
-    names = sorted(known)
+    names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     return HeartprintError(

@@ -91,8 +91,8 @@ class PretrainConfig(BaseModel):
     Attributes:
         method: Name in ``METHODS``.
         backbone: Name in ``BACKBONES``.
-        init: Weights to start from: ``random``, ``imagenet``, ``heartprint`` (the shipped encoder), or a run, encoder
-            or model folder, whose backbone must be the same.
+        init: Weights to start from: ``random``, ``imagenet``, ``heartprint`` or ``heartprint-photo`` (shipped), or a
+            run, encoder or model folder, whose backbone must be the same.
         image_size: Side of the images in px; 0 stands for the backbone's own.
         layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
         stretch_layouts: Layouts that half an ECG is drawn in, by ``segments``, by ``bcl_state`` and for patients who by

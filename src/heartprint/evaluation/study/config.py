@@ -128,7 +128,7 @@ class EncoderEntry(_Strict):
         name: Short name.
         title: What people read.
         group: Group it belongs to.
-        init: ``random``, ``imagenet``, ``heartprint`` (the encoder that comes with the package), or the path of a run,
+        init: ``random``, ``imagenet``, ``heartprint`` or ``heartprint-photo`` (shipped encoders), or the path of a run,
             encoder or model folder. Exactly one of init and pretrain.
         pretrain: Pretraining that the study runs.
         transductive: The encoder may have seen test patients (without their labels); the report says so.

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
+from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 from heartprint.evaluation.study.config import EncoderEntry, StudyConfig
 from heartprint.evaluation.study.plan import ENGINE, Plan, cohort_digest, digest
 from heartprint.foundation.errors import HeartprintError
@@ -236,7 +237,7 @@ def summary(entry: EncoderEntry, config: StudyConfig, loaded: LoadedEncoder, *, 
         "name": entry.name,
         "title": config.title_of(entry.name),
         "group": entry.group,
-        "init": entry.init if entry.init in ("random", "imagenet", "heartprint", None) else "model folder",
+        "init": entry.init if entry.init in ("random", "imagenet", *SHIPPED_NAMES, None) else "model folder",
         "method": p.method if p else None,
         "pretrained_on": p.cohort.model_dump() if p else None,
         "simulated": c.simulated,
