@@ -386,6 +386,18 @@ class TestRun:
         assert error.value.code == "output-not-a-study"
         assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
+    def test_a_layout_file_that_changed_is_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        file = tmp_path / "own.yaml"
+        random = {"name": "random", "group": "small", "init": "random"}
+        values = tiny_values(tmp_path, encoders=[random], reference="random", draws=1, layout=str(file))
+        config = validate_config(values, StudyConfig)
+        counts = []
+        for text in ("rows: 3", "rows: 3", "rows: 6"):
+            file.write_text(f"{text}\ncolumns: {12 // int(text[-1])}\n")
+            counts.append(engine.run_study(config, tmp_path / "study", progress=False).n_computed)
+        assert counts[1] == 0 and counts[2] > 0
+
     def test_two_processes_do_not_write_one_study(self, tmp_path: Path) -> None:
         config = validate_config(tiny_values(tmp_path), StudyConfig)
         with claimed(tmp_path / "study" / "work"):

@@ -234,6 +234,17 @@ def test_outputs_that_are_in_the_way(whole_run: Path, cohort: Cohort, config: Ma
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
+def test_a_layout_file_that_changed_is_no_resume(cohort: Cohort, config: Make, tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("rows: 3\ncolumns: 4\n")
+    made = config(layouts=["standard", str(file)])
+    pretrain(cohort, made, tmp_path / "run", stop_after_steps=1, progress=False)
+    file.write_text("rows: 3\ncolumns: 4\ngain: 5\n")
+    assert "own.yaml" in refusal("config-changed", cohort, made, tmp_path / "run", resume=True)
+    file.write_text("rows: 3\ncolumns: 4\n")
+    pretrain(cohort, made, tmp_path / "run", resume=True, stop_after_steps=1, progress=False)
+
+
 def test_two_processes_do_not_write_one_run(cohort: Cohort, config: Make, tmp_path: Path) -> None:
     with claimed(tmp_path / "run"):
         refusal("output-busy", cohort, config(), tmp_path / "run")

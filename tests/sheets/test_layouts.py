@@ -12,7 +12,19 @@ import pytest
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.foundation.errors import HeartprintError
-from heartprint.sheets import LAYOUTS, PAPER_LAYOUTS, STYLES, Layout, Names, Pulse, Strip, Style, get_layout, render
+from heartprint.sheets import (
+    LAYOUTS,
+    PAPER_LAYOUTS,
+    STYLES,
+    Layout,
+    Names,
+    Pulse,
+    Strip,
+    Style,
+    get_layout,
+    layout_file_digests,
+    render,
+)
 from heartprint.sheets.layout import columns_layout, with_pulses
 from tests.sheets.reference import synthetic_ecg
 
@@ -326,3 +338,15 @@ def test_verb_lists_and_draws(
         assert picture.size[0] > 600
     with pytest.raises(HeartprintError, match="ends in"):
         save_gallery(tmp_path / "some.gif", [LAYOUTS["3x4"]])
+
+
+def test_layouts_given_by_file_are_told_apart_by_what_they_define(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("rows: 3\ncolumns: 4\n")
+    assert layout_file_digests(["standard", "3x4"]) == {}
+    first = layout_file_digests(["standard", str(file)])
+    assert list(first) == [str(file)]
+    file.write_text("# a remark\nrows: 3\ncolumns: 4\n")
+    assert layout_file_digests([str(file)]) == first
+    file.write_text("rows: 3\ncolumns: 4\ngain: 5\n")
+    assert layout_file_digests([str(file)]) != first

@@ -18,6 +18,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, write_json
 from heartprint.pretraining.config import PretrainConfig, decisive
 from heartprint.pretraining.curves import curves
+from heartprint.sheets import layout_file_digests
 
 CONFIG_FILE = "config.yaml"
 NOTE_FILE = "run.json"
@@ -103,7 +104,8 @@ class RunFolder:
             started_from: SHA-256 of the weights of another pretraining that is gone on from.
 
         Raises:
-            HeartprintError: ``config-changed`` if a run is resumed and ``init`` names other weights than it began with.
+            HeartprintError: ``config-changed`` if a run is resumed and ``init`` names other weights than it began
+                with, or a layout's file defines another layout.
         """
         if self.note.setdefault("started_from", started_from) != started_from:
             raise HeartprintError(
@@ -111,6 +113,14 @@ class RunFolder:
                 f"The run in {self.path} began from other weights than '{self.config.init}' has now. Give the encoder "
                 "it began from, or choose another --out.",
             )
+        files = layout_file_digests([*self.config.layouts, *self.config.stretch_layouts])
+        for file, digest in self.note.setdefault("layout_files", files).items():
+            if files.get(file) != digest:
+                raise HeartprintError(
+                    "config-changed",
+                    f"The layout {file} is not what it was when the run in {self.path} began. Restore it, or choose "
+                    "another --out.",
+                )
         save_config(self.path / CONFIG_FILE, self.config)
         self.save()
 

@@ -5,7 +5,7 @@ from heartprint.sheets.mix import draw_sheet, known_style
 from heartprint.sheets.of_cohort import check_drawing, layouts_of, random_sheet_of, sheet_mm, sheet_of, without_drawing
 from heartprint.sheets.pose import Pose, draw_pose
 from heartprint.sheets.raster import render
-from heartprint.sheets.registry import LAYOUTS, PAPER_LAYOUTS, get_layout
+from heartprint.sheets.registry import LAYOUTS, PAPER_LAYOUTS, get_layout, layout_file_digests
 from heartprint.sheets.style import STYLES, Style, draw_style, get_style
 from heartprint.sheets.truth import Truth, render_with_truth
 
@@ -28,6 +28,7 @@ __all__ = [
     "get_layout",
     "get_style",
     "known_style",
+    "layout_file_digests",
     "layouts_of",
     "random_sheet_of",
     "render",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypedDict
 
@@ -293,6 +295,15 @@ def get_layout(name: str | Layout) -> Layout:
         path = Path(name)
         return _from_file(path, path.stat().st_mtime_ns if path.is_file() else 0)
     raise unknown_name("layout", str(name), LAYOUTS)
+
+
+def layout_file_digests(names: Iterable[str]) -> dict[str, str]:
+    """SHA-256 of what each layout that is given by file defines, by path.
+
+    A path says nothing of what stands in the file: whoever keeps what was drawn by it must remember this as well.
+    """
+    files = [name for name in dict.fromkeys(names) if name not in LAYOUTS]
+    return {name: hashlib.sha256(repr(get_layout(name)).encode()).hexdigest() for name in files}
 
 
 @functools.lru_cache(maxsize=64)

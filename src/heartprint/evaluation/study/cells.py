@@ -82,6 +82,8 @@ def cells_of(plan: Plan, encoder: str, group: str, task: str, fold: int, origin:
         fold: Fold.
         origin: Digest of the encoder and of the ECGs it reads.
     """
+    from heartprint.sheets import layout_file_digests
+
     config = plan.config
     view = plan.views[config.home]
     tests = [digest(t.cohort, t.ecg_ids.tolist(), t.labels) for t in plan.tests[task, fold]]
@@ -89,7 +91,10 @@ def cells_of(plan: Plan, encoder: str, group: str, task: str, fold: int, origin:
         for name, (_, rows) in plan.draw(task, fold, draw).items():
             used = digest(view.ecg_ids[rows].tolist(), plan.labels[task][rows])
             for mode in _modes(plan, encoder, task, name, draw):
-                extra = (config.full_settings, config.seed) if mode == "full" else (config.seed,)
+                extra: tuple[Any, ...] = (config.seed,)
+                if mode == "full":
+                    files = layout_file_digests(config.full_settings.get("layouts", []))
+                    extra = (config.full_settings, config.seed, *files.values())
                 key = digest(ENGINE, origin, mode, plan.tasks[task].to_json(), name, used, tests, draw, extra)
                 yield Cell(encoder, group, mode, task, name, draw, fold, rows, key)
 

@@ -68,9 +68,15 @@ class Encoders:
 
     def origin(self, entry: EncoderEntry, fold: int) -> str:
         """Digest of the encoder's weights and of what it reads."""
+        from heartprint.sheets import layout_file_digests
+
         c = self.load(entry, fold).config
         return digest(
-            c.weights_sha256 or self._weights(entry, fold), c.page_to_tensor, c.baseline, self.plan.config.layout
+            c.weights_sha256 or self._weights(entry, fold),
+            c.page_to_tensor,
+            c.baseline,
+            self.plan.config.layout,
+            *layout_file_digests([self.plan.config.layout]).values(),
         )
 
     def embedding(self, entry: EncoderEntry, fold: int, cohort: str) -> npt.NDArray[np.float32]:
@@ -123,10 +129,12 @@ class Encoders:
 
     def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
         from heartprint.pretraining import pretrain
+        from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
-        key = digest(config.recipe(), cohort_digest(cohort))
+        files = layout_file_digests([*config.layouts, *config.stretch_layouts])
+        key = digest(config.recipe(), cohort_digest(cohort), *files.values())
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method}-{key}"
         if not (run / "encoder").is_dir():
