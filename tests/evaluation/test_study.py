@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -385,6 +386,67 @@ class TestRun:
             engine.run_study(validate_config(tiny_values(tmp_path), StudyConfig), tmp_path, progress=False)
         assert error.value.code == "output-not-a-study"
         assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+    def test_waveforms_that_changed_are_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Ids and labels are the same; only the samples differ."""
+        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        random = {"name": "random", "group": "small", "init": "random"}
+
+        def aurocs(rate: int, out: str) -> list[float]:
+            cohorts = {"internal": {"simulate": {"patients": 80, "rate": rate}}}
+            values = tiny_values(tmp_path, cohorts=cohorts, external=[], encoders=[random], reference="random", draws=1)
+            result = engine.run_study(validate_config(values, StudyConfig), tmp_path / out, progress=False)
+            return result.results.sort("encoder", "budget")["auroc"].to_list()
+
+        first = aurocs(100, "one")
+        assert aurocs(500, "one") == aurocs(500, "two") != first
+
+    def test_a_study_that_was_refused_can_be_mended(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)
+        config = validate_config(tiny_values(tmp_path, draws=1), StudyConfig)
+
+        def stopped(*_: Any, **__: Any) -> Any:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as broken, pytest.raises(KeyboardInterrupt):
+            broken.setattr(engine, "_run_encoder", stopped)
+            engine.run_study(config, tmp_path / "study", progress=False)
+        shutil.rmtree(tmp_path / "study" / "work", ignore_errors=True)
+        assert engine.run_study(config, tmp_path / "study", progress=False).n_computed > 0
+
+    def test_a_model_that_learned_labels_is_no_encoder(self, tmp_path: Path) -> None:
+        from heartprint.cohorts.simulation import simulate
+        from heartprint.finetuning import FinetuneConfig, finetune
+
+        cohort = simulate(tmp_path / "others", 60, seed=77, progress=False)
+        settings = FinetuneConfig(mode="full", epochs=1, batch_size=8)
+        model = tmp_path / "model"
+        finetune(
+            cohort,
+            task="female",
+            init="random",
+            backbone="small",
+            image_size=32,
+            labels="all",
+            out=model,
+            config=settings,
+            progress=False,
+        )
+        row = {"name": "tuned", "group": "small", "init": str(model)}
+        values = tiny_values(tmp_path, encoders=[row], reference="tuned")
+        with pytest.raises(HeartprintError, match="labels of 'female'") as error:
+            engine.run_study(validate_config(values, StudyConfig), tmp_path / "study", progress=False)
+        assert error.value.code == "labels-seen"
+
+    def test_equal_seeds_at_another_rate_are_the_same_patients(self, tmp_path: Path) -> None:
+        cohorts = {
+            "internal": {"simulate": {"patients": 60, "rate": 100}},
+            "external": {"simulate": {"patients": 60, "rate": 500}},
+        }
+        config = validate_config(tiny_values(tmp_path, cohorts=cohorts), StudyConfig)
+        with pytest.raises(HeartprintError) as error:
+            engine.run_study(config, tmp_path / "study", progress=False)
+        assert error.value.code == "patient-on-both-sides"
 
     def test_a_layout_file_that_changed_is_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each

@@ -122,3 +122,8 @@ def test_errors_of_validators_pass_unchanged() -> None:
         with pytest.raises(HeartprintError, match="Did you mean") as caught:
             validate_config(values, PretrainConfig)
         assert caught.value.code == code
+
+
+def test_a_date_that_is_none_is_a_sentence(tmp_path: Path) -> None:
+    assert "month" in refuse("bad-override", ["until=2000-13-01"])
+    refuse("config-damaged", [], write(tmp_path, "until: 2021-02-30\n"))

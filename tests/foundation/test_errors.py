@@ -3,6 +3,8 @@ from __future__ import annotations
 import ast
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -55,3 +57,25 @@ def test_every_reason_code_is_in_the_reference() -> None:
     words = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", page))  # a code of one word looks like any other word
     assert raised - words == set(), "raised, but not in the reference"
     assert listed - raised == set(), "in the reference, but never raised"
+
+
+def test_what_the_system_refuses_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "heartprint",
+            "simulate",
+            str(tmp_path / "file" / "cohort"),
+            "--patients",
+            "2",
+            "--seed",
+            "1",
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 2
+    assert shown.stderr.count("\n") == 1 and "Traceback" not in shown.stderr

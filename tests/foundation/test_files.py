@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_folder, atomic_path, claimed, sha256_file, write_json, write_text
+from heartprint.foundation.files import (
+    atomic_folder,
+    atomic_path,
+    check_file_target,
+    claimed,
+    sha256_file,
+    write_json,
+    write_text,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -136,3 +144,14 @@ def test_forked_workers_hold_no_claim(tmp_path: Path) -> None:
 def _two_meetings(barrier: Any) -> None:
     barrier.wait()
     barrier.wait()
+
+
+def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    check_file_target(tmp_path / "new" / "deeper" / "out.csv")
+    (tmp_path / "file").write_text("mine")
+    check_file_target(tmp_path / "file")
+    for target in (tmp_path, tmp_path / "file" / "out.csv", tmp_path / "file" / "deeper" / "out.csv"):
+        with pytest.raises(HeartprintError) as caught:
+            check_file_target(target)
+        assert caught.value.code == "output-not-writable"
+    assert not (tmp_path / "new").exists()

@@ -102,6 +102,15 @@ def main() -> None:
         sys.exit(_fail(error.code, error.message, 2))
     except KeyboardInterrupt:
         sys.exit(_fail("interrupted", "Stopped. Run the same command again to go on.", 130))
+    except OSError as error:
+        # What a verb did not foresee: a folder that may not be written, a disk that is gone.
+        place = f" ({error.filename})" if error.filename else ""
+        told = HeartprintError(
+            "system-error",
+            f"The system refused a file or folder: {error.strerror or error}{place}. Check that it is there and "
+            "that you may read and write it.",
+        )
+        sys.exit(_fail(told.code, told.message, 2))
     except MemoryError:
         sys.exit(_fail("out-of-memory", "The memory is full. Lower batch_size or image_size (-o batch_size=64).", 2))
 

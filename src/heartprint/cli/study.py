@@ -36,8 +36,11 @@ def study(
     """
     from heartprint.evaluation.study import StudyConfig, estimate_for_patients, estimate_study, run_study
     from heartprint.foundation.config import load_config
+    from heartprint.foundation.errors import HeartprintError
 
     config = load_config(file, option or [], StudyConfig)
+    if patients is not None and not estimate:
+        raise HeartprintError("bad-options", "--patients goes with --estimate. Add it, or leave --patients away.")
     if estimate:
         print(estimate_study(config, out) if patients is None else estimate_for_patients(config, patients))
         return

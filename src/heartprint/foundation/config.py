@@ -69,9 +69,10 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
             )
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:
             raise HeartprintError(
-                "bad-override", f"The value of '{override}' is not YAML ({_first_line(error)}). Check its brackets."
+                "bad-override",
+                f"The value of '{override}' is not YAML ({_first_line(error)}). Check its brackets and dates.",
             ) from error
         inner = result
         for part in parts[:-1]:
@@ -113,7 +114,7 @@ def save_config(path: Path, config: BaseModel) -> None:
 def _mapping(text: str, where: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise HeartprintError(
             "config-damaged", f"{where} is not YAML ({_first_line(error)}). Mend that line."
         ) from error
@@ -130,7 +131,8 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
-def _first_line(error: yaml.YAMLError) -> str:
+def _first_line(error: yaml.YAMLError | ValueError) -> str:
+    # A ValueError is of a date that is none, such as 2021-02-30.
     mark = getattr(error, "problem_mark", None)
     what = getattr(error, "problem", None) or str(error).splitlines()[0]
     return f"line {mark.line + 1}: {what}" if mark is not None else what

@@ -44,6 +44,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def check_file_target(target: Path) -> None:
+    """Refuse a file that could not be written, before the work that is to fill it.
+
+    Raises:
+        HeartprintError: ``output-not-writable``.
+    """
+    target = Path(target)
+    parent = next(p for p in (target.absolute()).parents if p.exists())
+    if target.is_dir():
+        reason = "it is a folder; name a file"
+    elif not parent.is_dir():
+        reason = f"{parent} is a file, not a folder; name another place"
+    elif not os.access(parent, os.W_OK):
+        reason = f"you may not write to {parent}; ask for the right to, or name another place"
+    else:
+        return
+    raise HeartprintError("output-not-writable", f"{target} cannot be written: {reason}.")
+
+
 @contextlib.contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Give a temporary sibling folder that becomes ``target`` when the block ends without an error.

@@ -107,9 +107,10 @@ def key_findings(reader: Reader, titles: dict[str, str]) -> list[Finding]:
                 )
                 if groups[side]
             ]
+            beside = f"; it is {'; '.join(parts)}" if parts else ""
             lines.append(
                 f"{config.cohort_title(cohort)}, {budget_title(budgets[0])}: {name} reaches AUROC "
-                f"{interval(own.auroc)}; it is {'; '.join(parts)}."
+                f"{interval(own.auroc)}{beside}."
             )
         if lines:
             out.append(Finding(title, lines))

@@ -43,12 +43,17 @@ class Encoders:
         self.progress = progress
         self._loaded: dict[tuple[str, int], LoadedEncoder] = {}
         self._cleared: set[tuple[str, int]] = set()
+        self._shared: dict[str, bool] = {}
 
     def per_fold(self, entry: EncoderEntry) -> bool:
         """Whether each fold needs an encoder of its own, because it learns from patients that other folds test."""
         if entry.pretrain is None or entry.transductive or self.plan.n_folds == 1:
             return False
-        return bool(self._tested(entry.pretrain.cohort, 0).any())
+        cohort = entry.pretrain.cohort
+        if cohort not in self._shared:
+            folds = range(self.plan.n_folds)
+            self._shared[cohort] = any(self._tested(cohort, fold).any() for fold in folds)
+        return self._shared[cohort]
 
     def load(self, entry: EncoderEntry, fold: int) -> LoadedEncoder:
         """Give the encoder that serves a fold; it is pretrained first if need be.
@@ -128,13 +133,15 @@ class Encoders:
         return loaded
 
     def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
+        from heartprint.encoders import resolve_encoder
         from heartprint.pretraining import pretrain
         from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
         files = layout_file_digests([*config.layouts, *config.stretch_layouts])
-        key = digest(config.recipe(), cohort_digest(cohort), *files.values())
+        begun = [] if config.init in ("random", "imagenet") else [resolve_encoder(config.init).config.weights_sha256]
+        key = digest(config.recipe(), cohort_digest(cohort), *files.values(), *begun)
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method}-{key}"
         if not (run / "encoder").is_dir():

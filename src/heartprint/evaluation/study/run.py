@@ -26,7 +26,7 @@ from heartprint.evaluation.study.cells import (
 )
 from heartprint.evaluation.study.config import FEATURES, EncoderEntry, Mode, StudyConfig
 from heartprint.evaluation.study.encoders import Encoders, announce, feature_table, pretrain_config, summary, unequal
-from heartprint.evaluation.study.plan import Plan, all_tests, digest, make_plan, open_cohort
+from heartprint.evaluation.study.plan import Plan, all_tests, cohort_digest, digest, make_plan, open_cohort
 from heartprint.evaluation.study.statistics import Statistics, compute_statistics
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, claimed, write_text
@@ -184,6 +184,8 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
         Like `estimate_study`.
     """
     from heartprint.pretraining.estimate import StepCost, estimate, measure_step
+    from heartprint.pretraining.methods import get_method
+    from heartprint.pretraining.methods.bcl import Bcl
 
     parts = []
     costs: dict[str, StepCost] = {}
@@ -192,7 +194,7 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
             settings = pretrain_config(config, entry)
             if entry.group not in costs:
                 costs[entry.group] = measure_step(settings)
-            n_items = patients if settings.method == "bcl" else 2 * patients
+            n_items = patients if issubclass(get_method(settings.method), Bcl) else 2 * patients
             told = estimate(settings, n_items=n_items, n_ecgs=2 * patients, cost=costs[entry.group]).text()
             parts.append(f"{config.title_of(entry.name)}:\n{told}")
     return "\n\n".join(parts) or "This study pretrains nothing."
@@ -238,6 +240,7 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
             resolve_encoder("imagenet", backbone=group.backbone, image_size=group.image_size)
         elif entry.init != "random":
             group = config.groups[entry.group]
+            _refuse_labelled(entry)
             found = resolve_encoder(str(entry.init)).config
             if (found.backbone, found.image_size) != (group.backbone, group.image_size):
                 raise HeartprintError(
@@ -248,6 +251,24 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
                 )
     if config.full or config.mode == "full":
         check_drawing(encoders.plan.views[config.home], _full_config(config, 0), OF_DRAWING)
+
+
+def _refuse_labelled(entry: EncoderEntry) -> None:
+    from heartprint.encoders import ModelConfig
+    from heartprint.encoders.folder_files import CONFIG_FILE as OF_FOLDER
+    from heartprint.encoders.folder_files import read_config
+
+    folder = Path(str(entry.init))
+    if not (folder / OF_FOLDER).is_file():
+        return
+    found = read_config(folder)
+    if isinstance(found, ModelConfig) and found.finetuning.mode == "full":
+        raise HeartprintError(
+            "labels-seen",
+            f"Encoder '{entry.name}' ({entry.init}) is a model, all weights of which have learned "
+            f"{found.finetuning.n_labels:,} labels of '{found.task.name}': its row would not say what few labels are "
+            "worth. Name the encoder or run that it was made from.",
+        )
 
 
 def to_yaml(config: StudyConfig) -> str:
@@ -273,7 +294,8 @@ def _run_encoder(
     n_computed = 0
     for fold in range(plan.n_folds):
         embeddings = {name: encoders.embedding(entry, fold, name) for name in plan.views}
-        origin = digest(encoders.origin(entry, fold), *(sorted(plan.views)))
+        read = (part for name in sorted(plan.views) for part in (name, cohort_digest(plan.views[name])))
+        origin = digest(encoders.origin(entry, fold), *read)
         for task in plan.tasks:
 
             def probe(cell: Cell, task: str = task, embeddings: dict[str, Any] = embeddings) -> list[Floats]:
@@ -425,7 +447,8 @@ def _full_scores(
 
 
 def _check_output(folder: Path) -> None:
-    if folder.exists() and not (folder / "work").is_dir() and (not folder.is_dir() or any(folder.iterdir())):
+    ours = (folder / "work").is_dir() or (folder / CONFIG_FILE).is_file()
+    if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
         raise HeartprintError(
             "output-not-a-study",
             f"{folder} exists and is not a study; it is left alone. Choose another output folder.",
