@@ -141,3 +141,12 @@ def test_numbers_are_not_compared_with_words() -> None:
     with pytest.raises(HeartprintError) as caught:
         get_task("/no/such/task.yaml")
     assert caught.value.code == "config-missing"
+
+
+def test_a_column_of_grades_is_no_task_by_itself() -> None:
+    """Its grades 2 and 3 would be negatives."""
+    records = pl.DataFrame({"label_grade": [0.0, 1.0, 2.0, None], "label_mi": [0.0, 1.0, None, float("nan")]})
+    assert get_task("mi", records).column == "label_mi"
+    with pytest.raises(HeartprintError, match="yaml") as caught:
+        get_task("grade", records)
+    assert caught.value.code == "label-not-binary"

@@ -159,18 +159,20 @@ def test_simulated_patients_are_named_by_their_source(run: Path, tmp_path: Path,
     assert export_encoder(tmp_path / "out", tmp_path / "again").seen.simulated == loaded.seen.simulated
 
 
-def test_the_source_is_recognised_where_lists_are_not(run: Path, tmp_path: Path) -> None:
+def test_simulated_patients_are_known_again_at_another_rate_and_in_another_number(run: Path, tmp_path: Path) -> None:
     seen = export_encoder(run, tmp_path / "out").seen
     larger = simulate(tmp_path / "larger", 15, seed=77, rate=500, progress=False)
     lists = load_encoder(run / "encoder").seen
-    assert not lists.overlap(larger).any()  # another content, another key, other samples
     numbers = np.array([int(p.rsplit("-", 1)[1]) for p in larger.patient_ids])
+    # Other content and other samples, but the same people, by their list as by their source.
+    np.testing.assert_array_equal(lists.overlap(larger), numbers < 12)
     np.testing.assert_array_equal(seen.overlap(larger), numbers < 12)
     for other in (
         simulate(tmp_path / "other-seed", 5, seed=78, progress=False),
         simulate(tmp_path / "other-hospital", 5, seed=77, hospital="external", progress=False),
     ):
         assert not seen.overlap(other).any()
+        assert not lists.overlap(other).any()
     # A real cohort is never taken for a simulated one, whatever its ids.
     real = Cohort(larger.path, dataclasses.replace(larger.info, simulated=False), larger.records)
     assert not seen.overlap(real).any()

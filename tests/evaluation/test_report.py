@@ -14,6 +14,7 @@ import pytest
 from heartprint.evaluation.report import write_report
 from heartprint.evaluation.report.figures import _spread, budget_title, figure_groups, styles
 from heartprint.evaluation.report.notes import Reader, constancy, labels_saved, number, saved_sentence
+from heartprint.evaluation.report.report import example_pairs
 from heartprint.evaluation.study.config import FEATURES, StudyConfig
 from heartprint.evaluation.study.run import StudyResult
 from heartprint.foundation.config import validate_config
@@ -111,6 +112,18 @@ def test_the_tables_can_be_pasted(result: StudyResult) -> None:
     assert len(result.statistics.full_differences) == 2
     for difference in result.statistics.full_differences:
         assert number(difference.auroc.estimate, 3).lstrip("-") in text
+
+
+def test_a_layout_file_that_is_not_here_costs_no_report(result: StudyResult) -> None:
+    reference = next(e for e in result.encoders if e["name"] == result.config.reference)
+    before = reference["layouts"]
+    reference["layouts"] = ["not-on-this-machine.yaml"]
+    try:
+        shown = example_pairs(result)
+    finally:
+        reference["layouts"] = before
+    assert shown is not None
+    assert all(": standard, " in caption for pair in shown["pages"] for _, caption in pair)
 
 
 def test_marks_of_unequal_comparisons_are_shown(page: str) -> None:

@@ -192,7 +192,8 @@ def get_task(
         define: Tasks of the caller's own.
 
     Raises:
-        HeartprintError: ``unknown-task``, naming the nearest known one; what `read_task` raises.
+        HeartprintError: ``unknown-task``, naming the nearest known one; ``label-not-binary`` for a column of other
+            values than 0 and 1; what `read_task` raises.
     """
     if name in TASKS:
         return TASKS[name]
@@ -204,5 +205,12 @@ def get_task(
     if records is not None:
         own = [c.removeprefix("label_") for c in records.columns if c.startswith("label_")]
         if name in own:
+            values = records[f"label_{name}"].cast(pl.Float64).drop_nulls().drop_nans().unique().to_list()
+            if not {0.0, 1.0}.issuperset(values):
+                raise HeartprintError(
+                    "label-not-binary",
+                    f"The label '{name}' has other values than 0 and 1 ({min(values):g} to {max(values):g}). Say "
+                    "in a task's .yaml file what counts as positive, and give that file as the task.",
+                )
             return Task(name, name.replace("_", " "), f"label_{name}", "equals", 1.0)
     raise unknown_name("task", name, [*TASKS, *(define or ()), *own])

@@ -144,12 +144,13 @@ class RunFolder:
         try:
             old = json.loads((self.path / NOTE_FILE).read_text(encoding="utf-8"))
             was, status = old["cohort"], old["status"]
+            was_hash = was["records_hash"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise HeartprintError(
                 "not-a-run", f"{self.path / NOTE_FILE} cannot be read ({error}). Start again with another --out."
             ) from error
         now = self.note["cohort"]
-        if was["records_hash"] != now["records_hash"]:
+        if was_hash != now["records_hash"]:
             raise HeartprintError(
                 "cohort-changed",
                 f"The run in {self.path} learned from {was['n_ecgs']:,} ECGs of '{was['name']}', which are not the "

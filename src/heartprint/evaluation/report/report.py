@@ -124,7 +124,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     Returns:
         ``pages`` (per patient two ``(page, caption)``) and what they are; None where no patient has two ECGs.
     """
-    from heartprint.sheets import draw_pose, sheet_of
+    from heartprint.sheets import LAYOUTS, draw_pose, sheet_of
     from heartprint.sheets.of_cohort import IMAGE
 
     config, plan = result.config, result.plan
@@ -140,7 +140,9 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
         return None
     reference = next(e for e in result.encoders if e["name"] == config.reference)
     recipe = reference["recipe"]
-    layouts = list(reference["layouts"]) if cohort.kind == "waveform" else [IMAGE]
+    # The file of a layout that an encoder once learned from need not be on this machine.
+    here = [name for name in reference["layouts"] if name in LAYOUTS or Path(name).is_file()]
+    layouts = (here or [config.layout]) if cohort.kind == "waveform" else [IMAGE]
     rng = generator(config.seed, "example pairs")
     pages: list[list[tuple[npt.NDArray[np.uint8], str]]] = []
     for patient in rng.choice(several, size=min(_EXAMPLE_PATIENTS, len(several)), replace=False):
