@@ -135,7 +135,7 @@ def test_other_version(cohort: Cohort, version) -> None:
     assert error_of(cohort.path).code == "cohort-version"
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", '{"format_version": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "3", '{"format_version": 3}'])
 def test_damaged_json(cohort: Cohort, text: str) -> None:
     (cohort.path / COHORT_FILE).write_text(text)
     assert error_of(cohort.path).code == "cohort-damaged"

@@ -41,7 +41,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 
 def test_what_goes_in_comes_out(cohort: Cohort) -> None:
-    assert (cohort.kind, cohort.info.format_version) == ("image", FORMAT_VERSION + 1)
+    assert (cohort.kind, cohort.info.format_version) == ("image", FORMAT_VERSION)
     assert list(cohort.records.columns) == [*IMAGE_COLUMNS, "label_af"]
     assert cohort.ecg_ids.tolist() == ["0", "1", "2", "two_2"]
     assert cohort.records["recorded_at"][1] == dt.datetime(2020, 1, 2)

@@ -139,7 +139,7 @@ def test_a_label_is_added_counted_and_explained(cohort: Path, tmp_path: Path) ->
     assert after.info.content_hash == before.info.content_hash
     assert np.array_equal(after.samples(0), before.samples(0))
     assert sorted(p.name for p in cohort.iterdir()) == [
-        "cohort.json", "records.parquet", "refused.parquet", "waveforms.i16"
+        "cautions.parquet", "cohort.json", "records.parquet", "refused.parquet", "waveforms.i16"
     ]  # fmt: skip
 
 

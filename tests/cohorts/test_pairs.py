@@ -71,7 +71,9 @@ def table(rows: list[Row], ids: list[str] | None = None) -> Cohort:
 
 
 def as_cohort(frame: pl.DataFrame) -> Cohort:
-    info = CohortInfo("test", "test", False, frame.height, frame["patient_id"].n_unique(), 0, "0", "0", "0")
+    info = CohortInfo(
+        "test", "test", False, frame.height, frame["patient_id"].n_unique(), 0, 0, "waveform", "0", "0", "0"
+    )
     return Cohort(Path("nowhere"), info, frame)
 
 

@@ -137,6 +137,6 @@ def test_old_cohort_is_replaced_and_foreign_folders_are_not(tmp_path: Path) -> N
 
 def test_cohort_json_is_plain(tmp_path: Path) -> None:
     raw = json.loads((write(tmp_path / "c").path / COHORT_FILE).read_text())
-    assert raw["format_version"] == 1
+    assert (raw["format_version"], raw["kind"]) == (3, "waveform")
     assert raw["simulated"] is False
     assert str(tmp_path) not in json.dumps(raw)

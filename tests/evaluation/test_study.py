@@ -434,7 +434,7 @@ class TestRun:
         )
         row = {"name": "tuned", "group": "small", "init": str(model)}
         values = tiny_values(tmp_path, encoders=[row], reference="tuned")
-        with pytest.raises(HeartprintError, match="labels of 'female'") as error:
+        with pytest.raises(HeartprintError, match="learned from 144 labels") as error:
             engine.run_study(validate_config(values, StudyConfig), tmp_path / "study", progress=False)
         assert error.value.code == "labels-seen"
 

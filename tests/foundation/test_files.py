@@ -13,7 +13,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import (
     atomic_folder,
     atomic_path,
-    check_file_target,
+    check_target,
     claimed,
     sha256_file,
     write_json,
@@ -147,11 +147,14 @@ def _two_meetings(barrier: Any) -> None:
 
 
 def test_a_file_that_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
-    check_file_target(tmp_path / "new" / "deeper" / "out.csv")
+    check_target(tmp_path / "new" / "deeper" / "out.csv")
     (tmp_path / "file").write_text("mine")
-    check_file_target(tmp_path / "file")
+    check_target(tmp_path / "file")
     for target in (tmp_path, tmp_path / "file" / "out.csv", tmp_path / "file" / "deeper" / "out.csv"):
         with pytest.raises(HeartprintError) as caught:
-            check_file_target(target)
+            check_target(target)
         assert caught.value.code == "output-not-writable"
+    check_target(tmp_path, folder=True)
+    with pytest.raises(HeartprintError):
+        check_target(tmp_path / "file" / "folder", folder=True)
     assert not (tmp_path / "new").exists()

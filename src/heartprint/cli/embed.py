@@ -34,9 +34,9 @@ def embed(
     """
     from heartprint.cohorts import Cohort
     from heartprint.encoders import choose_device, embed_cohort, resolve_encoder, save_embeddings
-    from heartprint.foundation.files import check_file_target
+    from heartprint.foundation.files import check_target
 
-    check_file_target(out)
+    check_target(out)
     ecgs = Cohort.open(cohort)
     loaded = resolve_encoder(encoder, backbone=backbone, image_size=image_size, seed=seed)
     loaded.encoder.to(choose_device(device))

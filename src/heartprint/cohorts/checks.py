@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts.cohort import MISSING
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 
 _CANONICAL = {name.lower(): name for name in LEADS_12}
 _DERIVED = ("III", "aVR", "aVL", "aVF")
@@ -62,6 +62,7 @@ class Examined:
         unit: ``uV`` or ``z``.
         n_missing: Samples stored as missing.
         n_clipped: Samples that did not fit into int16 and were clipped.
+        cautions: What to know of it although it passed.
     """
 
     samples: npt.NDArray[np.int16]
@@ -69,6 +70,7 @@ class Examined:
     unit: Literal["uV", "z"]
     n_missing: int
     n_clipped: int
+    cautions: tuple[Caution, ...] = ()
 
 
 def examine(

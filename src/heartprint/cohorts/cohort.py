@@ -16,9 +16,8 @@ import polars as pl
 
 from heartprint.foundation.errors import HeartprintError
 
-FORMAT_VERSION = 1
-IMAGE_FORMAT_VERSION = 2
-"""Of cohorts of images; those of waveforms stay what versions without images can read."""
+FORMAT_VERSION = 3
+"""Versions 1 (waveforms) and 2 (images) had no cautions; `heartprint.cohorts.upgrade` turns them into this one."""
 MISSING = np.int16(-32768)
 """Stored value of a sample that the source did not have."""
 
@@ -27,6 +26,7 @@ RECORDS_FILE = "records.parquet"
 WAVEFORMS_FILE = "waveforms.i16"
 IMAGES_FILE = "images.u8"
 REFUSED_FILE = "refused.parquet"
+CAUTIONS_FILE = "cautions.parquet"
 
 Kind = Literal["waveform", "image"]
 DATA_FILES: dict[Kind, str] = {"waveform": WAVEFORMS_FILE, "image": IMAGES_FILE}
@@ -72,6 +72,7 @@ REFUSED_COLUMNS: dict[str, pl.DataType] = {
     "code": pl.String(),
     "message": pl.String(),
 }
+"""Columns of ``refused.parquet`` and ``cautions.parquet``."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class CohortInfo:
     n_ecgs: int
     n_patients: int
     n_refused: int
+    n_cautions: int
+    kind: Kind
     content_hash: str
     patient_key: str
     heartprint_version: str
@@ -125,14 +128,7 @@ class Cohort:
                 "cohort-missing",
                 f"There is no cohort folder at {folder}. Make one with 'heartprint ingest' or 'heartprint simulate'.",
             )
-        kind: Kind = "image" if (folder / IMAGES_FILE).is_file() else "waveform"
-        data_file = folder / DATA_FILES[kind]
-        absent = [f for f in (COHORT_FILE, RECORDS_FILE, data_file.name) if not (folder / f).is_file()]
-        if absent:
-            raise HeartprintError(
-                "cohort-incomplete",
-                f"{folder} is not a whole cohort: {', '.join(absent)} is missing. Ingest or simulate it again.",
-            )
+        _need_files(folder, COHORT_FILE, RECORDS_FILE)
         try:
             raw = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
             version = raw["format_version"]
@@ -140,11 +136,10 @@ class Cohort:
             raise HeartprintError(
                 "cohort-damaged", f"{folder / COHORT_FILE} cannot be read ({error}). Ingest the cohort again."
             ) from error
-        known = FORMAT_VERSION if kind == "waveform" else IMAGE_FORMAT_VERSION
-        if version != known:
+        if version != FORMAT_VERSION:
             raise HeartprintError(
                 "cohort-version",
-                f"{folder} has cohort format {version}; this Heartprint reads format {known} of {kind}s. "
+                f"{folder} has cohort format {version}; this Heartprint reads format {FORMAT_VERSION}. "
                 "Ingest it again with this version, or install the version that wrote it.",
             )
         try:
@@ -154,6 +149,9 @@ class Cohort:
             raise HeartprintError(
                 "cohort-damaged", f"The table of cohort {folder} cannot be read ({error}). Ingest it again."
             ) from error
+        kind = info.kind
+        data_file = folder / DATA_FILES[kind]
+        _need_files(folder, data_file.name)
         lacking = [c for c in columns_of(kind) if c not in records.columns]
         if lacking or records.height != info.n_ecgs:
             raise HeartprintError(
@@ -183,7 +181,7 @@ class Cohort:
     @property
     def kind(self) -> Kind:
         """What its ECGs are: ``waveform``, of which sheets are drawn, or ``image``, sheets already."""
-        return "image" if self.info.format_version == IMAGE_FORMAT_VERSION else "waveform"
+        return self.info.kind
 
     @property
     def hashes(self) -> npt.NDArray[np.uint64]:
@@ -354,6 +352,15 @@ class Cohort:
     def __getstate__(self) -> dict[str, Any]:
         # A worker process maps the file itself; shipping the map would copy it.
         return {**self.__dict__, "_data": None}
+
+
+def _need_files(folder: Path, *names: str) -> None:
+    absent = [name for name in names if not (folder / name).is_file()]
+    if absent:
+        raise HeartprintError(
+            "cohort-incomplete",
+            f"{folder} is not a whole cohort: {', '.join(absent)} is missing. Ingest or simulate it again.",
+        )
 
 
 def columns_of(kind: Kind) -> dict[str, pl.DataType]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from heartprint.cohorts.cohort import REFUSED_FILE, Cohort
+from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_FILE, Cohort
 from heartprint.cohorts.pairs import ALL_PAIRS, PairPolicy, policy_flow
 from heartprint.cohorts.tasks import TASKS, Task, get_task
 from heartprint.foundation.errors import HeartprintError
@@ -40,8 +40,8 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         `policy_flow`), ``gaps`` (consecutive ECGs of a patient by `GAPS`, ``unknown`` where a date is
         missing) and their median in days, ``tasks`` (positive, negative, missing; ECGs and patients), ``labels``
         (per column: known, missing, lowest, median, highest), ``sexes``, ``ages``, ``sampling_rates``, ``refused``
-        by reason, ``simulated``. Of images, instead of ``sampling_rates``, ``seconds`` and the like: ``widths`` and
-        ``heights`` in px, how many were ``shrunk``, and their ``bytes``.
+        and ``cautions`` by reason, ``simulated``. Of images, instead of ``sampling_rates``, ``seconds`` and the like:
+        ``widths`` and ``heights`` in px, how many were ``shrunk``, and their ``bytes``.
     """
     records = cohort.records
     policy = policy or PairPolicy()
@@ -75,7 +75,8 @@ def summarise(cohort: Cohort, policy: PairPolicy | None = None) -> dict[str, Any
         "sites": _values(records["site"]),
         "devices": _values(records["device"]),
         **(_of_images(records) if cohort.kind == "image" else _of_waveforms(records)),
-        "refused": _refused(cohort),
+        "refused": _reasons(cohort, REFUSED_FILE, cohort.info.n_refused),
+        "cautions": _reasons(cohort, CAUTIONS_FILE, cohort.info.n_cautions),
     }
 
 
@@ -175,13 +176,13 @@ def _gaps(records: pl.DataFrame) -> dict[str, Any]:
     return {"counts": counts, "median_days": float(median) if isinstance(median, int | float) else None}
 
 
-def _refused(cohort: Cohort) -> dict[str, Any]:
-    file = cohort.path / REFUSED_FILE
+def _reasons(cohort: Cohort, name: str, expected: int) -> dict[str, Any]:
+    file = cohort.path / name
     if not file.is_file():
-        if cohort.info.n_refused:
+        if expected:
             raise HeartprintError(
                 "cohort-incomplete",
-                f"{file} is missing, though {cohort.info.n_refused} records were refused. Ingest the cohort again.",
+                f"{file} is missing, though the cohort counts {expected} rows of it. Ingest the cohort again.",
             )
         return {"total": 0, "by_reason": {}, "examples": {}}
     try:
@@ -269,7 +270,11 @@ def render_summary(summary: dict[str, Any]) -> Group:
             values = ["" if s[k] is None else f"{s[k]:g}" for k in ("lowest", "median", "highest")]
             label_table.add_row(escape(name), f"{s['known']:,}", f"{s['missing']:,}", *values)
         parts.append(label_table)
-    parts += [*_refusals(summary["refused"]), *(Text(f"Note: {note}") for note in summary["notes"])]
+    parts += [
+        *_refusals(summary["refused"]),
+        *_cautions(summary["cautions"]),
+        *(Text(f"Note: {note}") for note in summary["notes"]),
+    ]
     return Group(*parts)
 
 
@@ -286,17 +291,26 @@ def _pair_flow(summary: dict[str, Any]) -> list[Any]:
 
 
 def _refusals(refused: dict[str, Any]) -> list[Any]:
-    from rich.markup import escape
     from rich.text import Text
 
     if not refused["total"]:
         return [Text("No record was refused.")]
-    table = _table(f"refused ({refused['total']:,})", "records", "first of them")
+    return [_reasons_table(f"refused ({refused['total']:,})", refused)]
+
+
+def _cautions(cautions: dict[str, Any]) -> list[Any]:
+    return [_reasons_table(f"taken with caution ({cautions['total']:,})", cautions)] if cautions["total"] else []
+
+
+def _reasons_table(title: str, reasons: dict[str, Any]) -> RichTable:
+    from rich.markup import escape
+
+    table = _table(title, "records", "first of them")
     table.columns[2].justify = "left"
-    for code, n in refused["by_reason"].items():
-        first = refused["examples"][code]
-        table.add_row(code, f"{n:,}", escape(f"{first['ecg_id']}: {first['message']}"))
-    return [table]
+    for code, n in reasons["by_reason"].items():
+        first = reasons["examples"][code]
+        table.add_row(code, f"{n:,}", escape(f"{first['ecg_id'] or 'all'}: {first['message']}"))
+    return table
 
 
 def _table(first: str, *others: str) -> RichTable:

@@ -16,10 +16,10 @@ import polars as pl
 
 import heartprint
 from heartprint.cohorts.cohort import (
+    CAUTIONS_FILE,
     COHORT_FILE,
     DATA_FILES,
     FORMAT_VERSION,
-    IMAGE_FORMAT_VERSION,
     MISSING,
     RECORDS_FILE,
     REFUSED_COLUMNS,
@@ -27,14 +27,14 @@ from heartprint.cohorts.cohort import (
     Kind,
     columns_of,
 )
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 
 _SEAL_EVERY = 65_536
 
 
 class CohortWriter:
-    """Collects ECGs and refusals; made by `write_cohort`, which puts the folder in place at the end.
+    """Collects ECGs, refusals and cautions; made by `write_cohort`, which puts the folder in place at the end.
 
     The same calls in the same order give the same bytes.
     """
@@ -50,6 +50,7 @@ class CohortWriter:
         self._n_sealed = 0
         self._labels: dict[str, tuple[array[int], array[float]]] = {}
         self._refused: list[dict[str, str | None]] = []
+        self._cautions: list[dict[str, str | None]] = []
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
@@ -202,6 +203,10 @@ class CohortWriter:
         """Note that one source record was not taken, and why."""
         self._refused.append({"ecg_id": ecg_id, "path": path, "code": error.code, "message": error.message})
 
+    def caution(self, ecg_id: str | None, path: str | None, caution: Caution) -> None:
+        """Note what to know of an ECG that was taken all the same; without an id, of the whole archive."""
+        self._cautions.append({"ecg_id": ecg_id, "path": path, "code": caution.code, "message": caution.message})
+
     def finish(
         self,
         *,
@@ -240,16 +245,19 @@ class CohortWriter:
             key = hashlib.sha256(b"simulated patients" + people.encode()).hexdigest()
         records.write_parquet(self._folder / RECORDS_FILE)
         pl.DataFrame(self._refused, schema=REFUSED_COLUMNS).write_parquet(self._folder / REFUSED_FILE)
+        pl.DataFrame(self._cautions, schema=REFUSED_COLUMNS).write_parquet(self._folder / CAUTIONS_FILE)
         write_json(
             self._folder / COHORT_FILE,
             {
-                "format_version": IMAGE_FORMAT_VERSION if self._kind == "image" else FORMAT_VERSION,
+                "format_version": FORMAT_VERSION,
+                "kind": self._kind,
                 "name": name,
                 "source": source,
                 "simulated": simulated,
                 "n_ecgs": n,
                 "n_patients": records["patient_id"].n_unique(),
                 "n_refused": len(self._refused),
+                "n_cautions": len(self._cautions),
                 "content_hash": hashlib.sha256(content.encode()).hexdigest(),
                 "patient_key": key,
                 "heartprint_version": heartprint.__version__,

@@ -71,6 +71,8 @@ def _encoder_lines(config: EncoderConfig) -> list[str]:
         f"- began with {config.initial_weights} weights",
         f"- layouts: {', '.join(config.layouts) or 'those of the images'}; baseline handling: {config.baseline}",
     ]
+    if config.labels_learned:
+        lines.append(f"- its weights have learned from {config.labels_learned:,} labels, by full fine-tuning")
     if not config.stages:
         return [*lines, "- not pretrained on ECGs\n"]
     for how in reversed(config.stages):

@@ -89,6 +89,7 @@ class Sample(_Strict):
 class EncoderConfig(_Strict):
     """An encoder: what it is, what it reads, how it came about.
 
+    ``labels_learned`` counts the labels that these very weights have learned from, by full fine-tuning.
     ``weights_sha256``, ``versions`` and ``sample`` are filled in when the folder is written.
     """
 
@@ -103,6 +104,7 @@ class EncoderConfig(_Strict):
     initial_weights: Literal["random", "imagenet"] = "random"
     initial_seed: int = 0
     pretraining: PretrainingSummary | None = None
+    labels_learned: int = 0
     weights_sha256: str = ""
     versions: dict[str, str] = Field(default_factory=dict)
     sample: Sample | None = None

@@ -20,7 +20,12 @@ DEFAULT_BACKBONE: dict[Weights, str] = {"imagenet": "efficientnet_lite0", "rando
 
 
 def resolve_encoder(
-    name_or_path: str | Path, *, backbone: str | None = None, image_size: int | None = None, seed: int = 0
+    name_or_path: str | Path,
+    *,
+    backbone: str | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+    unlabelled: bool = False,
 ) -> LoadedEncoder:
     """Find an encoder by name or path.
 
@@ -31,13 +36,14 @@ def resolve_encoder(
         backbone: For ``imagenet`` and ``random``: which backbone. Otherwise: which one it must be.
         image_size: For ``imagenet`` and ``random``: side of the input in px. Otherwise: what it must be.
         seed: Seed of ``random``.
+        unlabelled: Refuse an encoder whose weights have learned from labels.
 
     Returns:
         The encoder on the CPU, in eval mode.
 
     Raises:
         HeartprintError: ``unknown-encoder``; ``encoder-mismatch`` if an encoder has another backbone or size than
-            asked for; what `build_encoder` and `load_encoder` raise.
+            asked for; ``labels-seen``; what `build_encoder` and `load_encoder` raise.
     """
     if name_or_path == "imagenet" or name_or_path == "random":
         weights: Weights = "imagenet" if name_or_path == "imagenet" else "random"
@@ -53,6 +59,13 @@ def resolve_encoder(
                 f"The encoder '{loaded.name}' has {what} {is_}, not {asked}. Leave the option away, or pretrain one "
                 f"with {what} {asked}.",
             )
+    if unlabelled and loaded.config.labels_learned:
+        raise HeartprintError(
+            "labels-seen",
+            f"The weights of '{loaded.name}' have learned from {loaded.config.labels_learned:,} labels, by full "
+            "fine-tuning: as the start of a pretraining, or in a comparison, they would pass for weights that saw "
+            "none. Name the encoder or run that it was made from.",
+        )
     return loaded
 
 

@@ -24,7 +24,7 @@ from heartprint.evaluation.battery import (
 from heartprint.evaluation.plots import battery_title, draw_plots
 from heartprint.evaluation.predict import Scores, ready, score_layouts
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_folder, write_json
+from heartprint.foundation.files import atomic_folder, check_target, write_json
 from heartprint.metrics.auroc import delong_interval, require_both_classes
 from heartprint.metrics.bootstrap import cluster_bootstrap
 from heartprint.metrics.calibration import (
@@ -100,9 +100,8 @@ def evaluate(
 
     Raises:
         HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
-            ``output-not-an-evaluation``, ``bad-options``, ``unknown-layout``, ``needs-waveforms``, ``out-of-memory``,
-            ``disk-full``, what
-            ``load_model`` raises.
+            ``output-not-an-evaluation``, ``output-not-writable``, ``bad-options``, ``unknown-layout``,
+            ``needs-waveforms``, ``out-of-memory``, ``disk-full``, what ``load_model`` raises.
     """
     out = Path(out)
     if exclude_seen and transductive:
@@ -110,6 +109,7 @@ def evaluate(
     if not layouts or len(set(layouts)) < len(layouts):
         raise HeartprintError("bad-options", "Name at least one layout, and each only once.")
     layouts = layouts_of(cohort, layouts)
+    check_target(out, folder=True)
     if out.exists() and not (out / METRICS_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise HeartprintError(
             "output-not-an-evaluation",

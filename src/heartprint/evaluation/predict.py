@@ -15,7 +15,7 @@ import polars as pl
 
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_path, check_file_target
+from heartprint.foundation.files import atomic_path, check_target
 from heartprint.foundation.progress import Progress
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def predict(
         HeartprintError: ``output-not-writable``, ``unknown-layout``, ``out-of-memory``, ``disk-full``, what
             ``load_model`` raises.
     """
-    check_file_target(Path(out))
+    check_target(Path(out))
     loaded = ready(model, device)
     scores = score_layouts(loaded, cohort, [layout], batch_size=batch_size, progress=progress)
     failed = [scores.failures.get(row) for row in range(len(cohort))]

@@ -72,8 +72,9 @@ def train_full(
             scores, calibrated_on = fitted.validation_scores, "validation patients"
         else:
             validation, (scores, calibrated_on) = np.arange(len(cohort)), trainer.cross_fitted(fitted)
+    learned = {"labels_learned": loaded.config.labels_learned + len(labels)}
     return assemble(
-        fitted.encoder,
+        dataclasses.replace(fitted.encoder, config=fitted.encoder.config.model_copy(update=learned)),
         fitted.weights,
         fitted.bias,
         task=task,

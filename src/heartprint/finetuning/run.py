@@ -13,6 +13,7 @@ from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_de
 from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import check_target
 from heartprint.sheets import check_drawing
 
 MODEL_CONFIG = "config.json"
@@ -125,6 +126,7 @@ def _chosen(cohort: Cohort, config: FinetuneConfig) -> Cohort:
 
 
 def _check_out(out: Path) -> None:
+    check_target(out, folder=True)
     if out.exists() and not (out / MODEL_CONFIG).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise HeartprintError(
             "output-not-a-model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 # Names and cells of damaged files stand in messages: no line break or escape sequence there may reach a terminal.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -27,6 +28,18 @@ class HeartprintError(Exception):
     def __reduce__(self) -> tuple[type[HeartprintError], tuple[str, str]]:
         # Exceptions with two arguments do not survive the trip from a worker process without this.
         return type(self), (self.code, self.message)
+
+
+class Caution(NamedTuple):
+    """Something to know about an input that is used all the same.
+
+    Attributes:
+        code: Stable kebab-case reason code, as of a `HeartprintError`.
+        message: One clear sentence: what is odd, what was made of it, and what to do if that is wrong.
+    """
+
+    code: str
+    message: str
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> HeartprintError:

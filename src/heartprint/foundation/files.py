@@ -44,20 +44,22 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_file_target(target: Path) -> None:
-    """Refuse a file that could not be written, before the work that is to fill it.
+def check_target(target: Path, *, folder: bool = False) -> None:
+    """Refuse a file or folder that could not be written, before the work that is to fill it.
 
     Raises:
         HeartprintError: ``output-not-writable``.
     """
     target = Path(target)
-    parent = next(p for p in (target.absolute()).parents if p.exists())
-    if target.is_dir():
+    nearest = next(p for p in target.absolute().parents if p.exists())
+    if target.is_dir() and not folder:
         reason = "it is a folder; name a file"
-    elif not parent.is_dir():
-        reason = f"{parent} is a file, not a folder; name another place"
-    elif not os.access(parent, os.W_OK):
-        reason = f"you may not write to {parent}; ask for the right to, or name another place"
+    elif not nearest.is_dir():
+        reason = f"{nearest} is a file, not a folder; name another place"
+    elif not os.access(target if target.is_dir() else nearest, os.W_OK):
+        reason = (
+            f"you may not write to {target if target.is_dir() else nearest}; ask for the right, or name another place"
+        )
     else:
         return
     raise HeartprintError("output-not-writable", f"{target} cannot be written: {reason}.")

@@ -47,18 +47,21 @@ def on_cluster(scheduler: str) -> Iterator[None]:
         yield
 
 
+def backend_chosen() -> bool:
+    """Whether somebody has chosen another way to work than joblib's own processes, such as a Dask cluster."""
+    from joblib._parallel_backends import LokyBackend
+    from joblib.parallel import get_active_backend
+
+    return not isinstance(get_active_backend()[0], LokyBackend)
+
+
 def tied_workers() -> dict[str, Any]:
     """Settings of `joblib.Parallel`: the processes that it starts leave within seconds when this one is gone.
 
     However it went: workers whose master was killed may else wait for ever for somebody to take their results. Empty
-    where somebody has chosen another way to work, such as a Dask cluster.
+    where `backend_chosen`.
     """
-    from joblib._parallel_backends import LokyBackend
-    from joblib.parallel import get_active_backend
-
-    if not isinstance(get_active_backend()[0], LokyBackend):
-        return {}
-    return {"initializer": _watch, "initargs": (os.getpid(),)}
+    return {} if backend_chosen() else {"initializer": _watch, "initargs": (os.getpid(),)}
 
 
 def _watch(master: int) -> None:

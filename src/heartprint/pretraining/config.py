@@ -102,14 +102,14 @@ class PretrainConfig(BaseModel):
         max_rotation_deg: Largest turn of a clean page, degrees; the camera's recipes have turns of their own.
         baseline: What is done about baseline wander before drawing.
         augment: Augmentations of ``simclr``; the other methods do not look at them.
-        pairs: Which two ECGs of a patient make a pair, for ``bcl``, ``bcl_measured`` and ``bcl_state``; the other
-            methods do not look at it.
+        pairs: Which two ECGs of a patient make a pair, for ``bcl`` and the methods made of it (``bcl_several``,
+            ``bcl_measured``, ``bcl_state``); the others do not look at it.
         temperature: Of NT-Xent.
         contrast_weight: Of the mean NT-Xent of a method's contrasts in the loss.
         target_weight: Of the error of the measurements in the loss, for the methods that learn them.
         head_hidden: Width of the projection head's hidden layer.
         head_dim: Width of the projection head's output.
-        batch_size: Items in a batch: patients or ECGs, each with one to three sheets (see the method). With several
+        batch_size: Items in a batch: patients or ECGs, each with one to four sheets (see the method). With several
             processes it is the batch of all together.
         chunk_size: Items whose activations are held at a time, in each process; 0 = all. A batch of any size then
             fits: of the rest only the embeddings are kept, and the encoder computes everything twice. The gradient is

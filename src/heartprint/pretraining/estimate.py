@@ -138,7 +138,7 @@ def estimate(
     # Workers draw while the network computes.
     s_per_step = max(compute, drawing / config.workers) if config.workers else compute + drawing
     steps = schedule.total_steps
-    similarities = 4 * (2 * config.batch_size) ** 2 * 4
+    similarities = 4 * 4 * sum((len(c.views) * config.batch_size) ** 2 for c in get_method(config.method).contrasts)
     return Estimate(
         n_items=n_items,
         n_ecgs=n_ecgs,

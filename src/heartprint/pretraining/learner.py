@@ -326,7 +326,7 @@ def initial_encoder(config: PretrainConfig) -> Encoder:
     if config.init in FRESH:
         return build_encoder(config.backbone, weights=config.init, seed=config.seed)
     # At another image size the same filters go on learning: a network of convolutions has no size of its own.
-    return resolve_encoder(config.init, backbone=config.backbone).encoder
+    return resolve_encoder(config.init, backbone=config.backbone, unlabelled=True).encoder
 
 
 @contextlib.contextmanager

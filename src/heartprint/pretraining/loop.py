@@ -37,7 +37,15 @@ from heartprint.pretraining.learner import FRESH, Learner, StepResult, reproduci
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.readout import READOUT_FILE
-from heartprint.pretraining.run_folder import CHECKPOINTS, TARGETS_FILE, Log, LogRow, RunFolder, surroundings
+from heartprint.pretraining.run_folder import (
+    CHECKPOINTS,
+    TARGETS_FILE,
+    Log,
+    LogRow,
+    RunFolder,
+    labels_hash,
+    surroundings,
+)
 from heartprint.pretraining.targets import Targets, measure_targets
 from heartprint.pretraining.watch import Watch, hold_out
 from heartprint.pretraining.world import World, joined
@@ -121,7 +129,8 @@ class _Run:
         # Those who can never be drawn were not seen.
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
-        self.folder = RunFolder(out, config, self.used)
+        labels = labels_hash(self.used) if self.method.labelled else None
+        self.folder = RunFolder(out, config, self.used, labels)
         self.before: LoadedEncoder | None = None
 
     def go(self, stop_after_steps: int | None, progress: bool) -> None:
@@ -181,7 +190,7 @@ class _Run:
         clock.lap(0)
 
     def _start(self) -> None:
-        self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init)
+        self.before = None if self.config.init in FRESH else resolve_encoder(self.config.init, unlabelled=True)
         if self.world.writes:
             self.folder.start(self.before.config.weights_sha256 if self.before else None)
 

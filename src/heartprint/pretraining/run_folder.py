@@ -59,10 +59,12 @@ class RunFolder:
         path: The folder.
         config: The whole configuration.
         cohort: Exactly the ECGs that are learned from.
+        labels: `labels_hash` of the cohort, if its labels are learned.
     """
 
-    def __init__(self, path: Path, config: PretrainConfig, cohort: Cohort) -> None:
+    def __init__(self, path: Path, config: PretrainConfig, cohort: Cohort, labels: str | None = None) -> None:
         self.path = path
+        self._labels = labels
         self.config = config
         self.note: dict[str, Any] = {
             "heartprint": heartprint.__version__,
@@ -105,7 +107,7 @@ class RunFolder:
 
         Raises:
             HeartprintError: ``config-changed`` if a run is resumed and ``init`` names other weights than it began
-                with, or a layout's file defines another layout.
+                with, or a layout's file defines another layout; ``cohort-changed`` if other labels are learned.
         """
         if self.note.setdefault("started_from", started_from) != started_from:
             raise HeartprintError(
@@ -121,6 +123,12 @@ class RunFolder:
                     f"The layout {file} is not what it was when the run in {self.path} began. Restore it, or choose "
                     "another --out.",
                 )
+        if self._labels is not None and self.note.setdefault("labels_hash", self._labels) != self._labels:
+            raise HeartprintError(
+                "cohort-changed",
+                f"The run in {self.path} learned from other labels than the cohort has now. Restore them, or choose "
+                "another --out.",
+            )
         save_config(self.path / CONFIG_FILE, self.config)
         self.save()
 
@@ -173,6 +181,12 @@ def describe(cohort: Cohort) -> dict[str, Any]:
         "n_ecgs": len(cohort),
         "n_patients": cohort.n_patients,
     }
+
+
+def labels_hash(cohort: Cohort) -> str:
+    """SHA-256 of a cohort's labels, which ``content_hash`` does not cover: labels may be added and replaced."""
+    columns = sorted(c for c in cohort.records.columns if c.startswith("label_"))
+    return hashlib.sha256(cohort.records.select("ecg_id", *columns).write_csv().encode()).hexdigest()
 
 
 def surroundings(device: torch.device) -> dict[str, Any]:

@@ -13,8 +13,8 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,11 +24,12 @@ import numpy.typing as npt
 import heartprint
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
+from heartprint.cohorts.readers.archive import Archive
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
 from heartprint.cohorts.writer import CohortWriter, check_target
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
-from heartprint.foundation.parallel import lost_worker_explained, tied_workers
+from heartprint.foundation.parallel import backend_chosen, lost_worker_explained, tied_workers
 from heartprint.foundation.progress import Progress
 
 PART = 128
@@ -51,7 +52,8 @@ Stored = npt.NDArray[Any]
 class Outcome:
     """What became of one row: what is stored, its hash and what `CohortWriter` wants beside it, or a refusal.
 
-    Stored are samples ``(leads, n)``, or of an image pixels ``(height, width)``.
+    Stored are samples ``(leads, n)``, or of an image pixels ``(height, width)``. ``facts`` are what `Archive` judges
+    all rows by; plain values, for they are kept in the journal.
     """
 
     ecg_id: str
@@ -60,6 +62,8 @@ class Outcome:
     values: dict[str, Any]
     error: HeartprintError | None = None
     stored_hash: str = ""
+    cautions: tuple[Caution, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _hash(stored: Stored) -> str:
@@ -96,7 +100,9 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         if isinstance(recording, ImageRecording):
             pixels = np.ascontiguousarray(recording.pixels, dtype=DATA_TYPES["image"])
             own: dict[str, Any] = {"original": recording.original}
-            return Outcome(row.ecg_id, row.path, pixels, known | own, stored_hash=_hash(pixels))
+            return Outcome(
+                row.ecg_id, row.path, pixels, known | own, stored_hash=_hash(pixels), cautions=details.cautions
+            )
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -113,7 +119,8 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         "n_clipped": examined.n_clipped,
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
-    return Outcome(row.ecg_id, row.path, samples, known | own, stored_hash=_hash(samples))
+    cautions = (*details.cautions, *recording.cautions, *examined.cautions)
+    return Outcome(row.ecg_id, row.path, samples, known | own, stored_hash=_hash(samples), cautions=cautions)
 
 
 def _recording(row: Row) -> Recording | ImageRecording:
@@ -152,7 +159,8 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
         data_file.touch()
         with data_file.open("r+b") as data, (work / JOURNAL).open("a+b") as lines:
             writer = CohortWriter(work / COHORT, data, source.kind)
-            journal = _Journal(lines, data, writer, source.kind)
+            archive = Archive()
+            journal = _Journal(lines, data, writer, source.kind, archive)
             n_done = journal.replay(data_file, key)
             with Progress(f"Reading {source.title}", len(source.rows)) as progress:
                 if n_done:
@@ -162,7 +170,7 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
                     for part in parts:
                         journal.take(part)
                         progress.advance(len(part))
-        finished = _finish(writer, source, settings, out)
+        finished = _finish(writer, archive, source, settings, out)
         if finished is None:
             put_in_place(work / COHORT, out, work / "old")
         shutil.rmtree(work, ignore_errors=True)
@@ -182,8 +190,12 @@ def _space_given_back(work: Path) -> Iterator[None]:
         raise
 
 
-def _finish(writer: CohortWriter, source: Source, settings: dict[str, Any], out: Path) -> HeartprintError | None:
+def _finish(
+    writer: CohortWriter, archive: Archive, source: Source, settings: dict[str, Any], out: Path
+) -> HeartprintError | None:
     try:
+        for caution in archive.judge():
+            writer.caution(None, None, caution)
         writer.finish(
             name=out.name, source=source.title, simulated=False, label_names=source.label_names, settings=settings
         )
@@ -213,10 +225,11 @@ def _key(source: Source, settings: dict[str, Any], made_by: str) -> str:
 class _Journal:
     """The note of what is written: a line with the key, then a line for each part, each with its own checksum."""
 
-    def __init__(self, lines: BinaryIO, data: BinaryIO, writer: CohortWriter, kind: Kind) -> None:
+    def __init__(self, lines: BinaryIO, data: BinaryIO, writer: CohortWriter, kind: Kind, archive: Archive) -> None:
         self._lines = lines
         self._data = data
         self._writer = writer
+        self._archive = archive
         self._add: Callable[..., None] = writer.add_image if kind == "image" else writer.add
         self._type = np.dtype(DATA_TYPES[kind])
 
@@ -236,10 +249,24 @@ class _Journal:
                 continue
             assert outcome.stored is not None
             self._add(outcome.stored, ecg_id=outcome.ecg_id, **outcome.values)
+            self._tell(outcome.ecg_id, outcome.path, outcome.values, outcome.cautions, outcome.facts)
             about = {"ecg_id": outcome.ecg_id, "shape": outcome.stored.shape, "hash": outcome.stored_hash}
-            notes.append({**about, "values": _plain(outcome.values)})
+            told = {"path": outcome.path, "cautions": outcome.cautions, "facts": outcome.facts}
+            notes.append({**about, **told, "values": _plain(outcome.values)})
         self._data.flush()
         self._note({"rows": notes})
+
+    def _tell(
+        self,
+        ecg_id: str,
+        path: str,
+        values: Mapping[str, Any],
+        cautions: Sequence[Caution],
+        facts: Mapping[str, Any],
+    ) -> None:
+        for caution in cautions:
+            self._writer.caution(ecg_id, path or None, caution)
+        self._archive.add(ecg_id, values, facts)
 
     def replay(self, data_file: Path, key: str) -> int:
         """Take up what an earlier process has written, as far as it is whole.
@@ -296,6 +323,8 @@ class _Journal:
             if values["recorded_at"] is not None:
                 values["recorded_at"] = dt.datetime.fromisoformat(values["recorded_at"])
             self._add(next(stored), ecg_id=row["ecg_id"], **values)
+            cautions = [Caution(*caution) for caution in row["cautions"]]
+            self._tell(row["ecg_id"], row["path"], values, cautions, row["facts"])
 
     def _note(self, entry: dict[str, Any]) -> None:
         text = json.dumps(entry).encode()
@@ -326,13 +355,11 @@ def _parts(
 ) -> Generator[list[Outcome]]:
     """Parts in the order of the source, read by as many processes as it is worth."""
     import joblib
-    from joblib._parallel_backends import LokyBackend
-    from joblib.parallel import get_active_backend
 
     size, ahead = _part_size(kind), _AHEAD_OF_IMAGES if kind == "image" else _AHEAD
     starts = range(start, len(rows), size)
     # A backend that the caller has chosen, such as a cluster, is used whatever it costs.
-    chosen = not isinstance(get_active_backend()[0], LokyBackend)
+    chosen = backend_chosen()
     if not chosen and workers is None and starts:
         # What one part takes tells whether workers are worth their start.
         began = time.perf_counter()

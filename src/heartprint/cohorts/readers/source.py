@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Kind
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 
 MAX_SAMPLES = 600_000
 """Longest lead that is read: ten minutes at 1000 Hz. What is longer is no resting ECG, or a damaged header."""
@@ -30,7 +30,10 @@ def check_length(name: str, n_samples: int) -> None:
 
 @dataclass(frozen=True)
 class Details:
-    """What is known about one ECG beside its samples; see `CohortWriter.add`."""
+    """What is known about one ECG beside its samples; see `CohortWriter.add`.
+
+    ``cautions`` say what a source had here that was not taken: an age that cannot be, a date that is none.
+    """
 
     recorded_at: dt.datetime | None = None
     age: float | None = None
@@ -38,6 +41,7 @@ class Details:
     site: str | None = None
     device: str | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
 
     def or_else(self, other: Details) -> Details:
         """These details, completed from others where they say nothing."""
@@ -48,6 +52,7 @@ class Details:
             site=other.site if self.site is None else self.site,
             device=other.device if self.device is None else self.device,
             labels={**other.labels, **self.labels},
+            cautions=self.cautions + other.cautions,
         )
 
 
@@ -62,6 +67,7 @@ class Recording:
         standardised: Whether the leads were normalised one by one.
         patient_id: What the file itself says; empty where it does not.
         details: What the file itself says; a table's word goes before it.
+        cautions: What the parser had to decide about the samples (a lead's offset, a pulse that was cut off).
     """
 
     signal: npt.NDArray[np.float64]
@@ -70,6 +76,7 @@ class Recording:
     standardised: bool = False
     patient_id: str = ""
     details: Details = field(default_factory=Details)
+    cautions: tuple[Caution, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

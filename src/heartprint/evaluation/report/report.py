@@ -131,7 +131,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     entry: EncoderEntry = config.encoder(config.reference)
     name = entry.pretrain.cohort if entry.pretrain else config.home
     cohort = plan.cohorts[name]
-    if name == config.home:  # show nobody who is tested
+    if name == config.home:  # show nobody who is tested; in cross-validation everybody is, in one fold or another
         tested = np.unique(plan.views[name].patient_ids[plan.folds == 0])
         cohort = cohort.filter(without_patients=tested.tolist())
     codes = cohort.patient_codes

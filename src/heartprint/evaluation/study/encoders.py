@@ -129,19 +129,25 @@ class Encoders:
             baseline = group.pretraining.get("baseline", loaded.config.baseline)
             loaded = dataclasses.replace(loaded, config=loaded.config.model_copy(update={"baseline": baseline}))
         else:
-            loaded = resolve_encoder(str(entry.init))
+            loaded = resolve_encoder(str(entry.init), unlabelled=True)
         return loaded
 
     def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
         from heartprint.encoders import resolve_encoder
         from heartprint.pretraining import pretrain
+        from heartprint.pretraining.methods import get_method
+        from heartprint.pretraining.run_folder import labels_hash
         from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
         files = layout_file_digests([*config.layouts, *config.stretch_layouts])
-        begun = [] if config.init in ("random", "imagenet") else [resolve_encoder(config.init).config.weights_sha256]
-        key = digest(config.recipe(), cohort_digest(cohort), *files.values(), *begun)
+        more = list(files.values())
+        if config.init not in ("random", "imagenet"):
+            more.append(resolve_encoder(config.init, unlabelled=True).config.weights_sha256)
+        if get_method(config.method).labelled:
+            more.append(labels_hash(cohort))
+        key = digest(config.recipe(), cohort_digest(cohort), *more)
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method}-{key}"
         if not (run / "encoder").is_dir():

@@ -267,7 +267,8 @@ def _recipe(wanted: SimulateEntry) -> str:
     """What a simulated cohort follows from: the request, and the simulator it was put to."""
     from heartprint.cohorts.simulation.effects import EFFECTS, HOSPITALS
 
-    return f"{wanted.model_dump_json()}\n{digest(heartprint.__version__, EFFECTS, HOSPITALS)}\n"
+    # Before cohort keys followed from hospital and seed, equal patients were not known again: make those cohorts anew.
+    return f"{wanted.model_dump_json()}\n{digest(heartprint.__version__, EFFECTS, HOSPITALS, 'keys by source')}\n"
 
 
 def _note(path: Path) -> Path:

@@ -240,8 +240,7 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
             resolve_encoder("imagenet", backbone=group.backbone, image_size=group.image_size)
         elif entry.init != "random":
             group = config.groups[entry.group]
-            _refuse_labelled(entry)
-            found = resolve_encoder(str(entry.init)).config
+            found = resolve_encoder(str(entry.init), unlabelled=True).config
             if (found.backbone, found.image_size) != (group.backbone, group.image_size):
                 raise HeartprintError(
                     "encoder-mismatch",
@@ -251,24 +250,6 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
                 )
     if config.full or config.mode == "full":
         check_drawing(encoders.plan.views[config.home], _full_config(config, 0), OF_DRAWING)
-
-
-def _refuse_labelled(entry: EncoderEntry) -> None:
-    from heartprint.encoders import ModelConfig
-    from heartprint.encoders.folder_files import CONFIG_FILE as OF_FOLDER
-    from heartprint.encoders.folder_files import read_config
-
-    folder = Path(str(entry.init))
-    if not (folder / OF_FOLDER).is_file():
-        return
-    found = read_config(folder)
-    if isinstance(found, ModelConfig) and found.finetuning.mode == "full":
-        raise HeartprintError(
-            "labels-seen",
-            f"Encoder '{entry.name}' ({entry.init}) is a model, all weights of which have learned "
-            f"{found.finetuning.n_labels:,} labels of '{found.task.name}': its row would not say what few labels are "
-            "worth. Name the encoder or run that it was made from.",
-        )
 
 
 def to_yaml(config: StudyConfig) -> str:
