@@ -22,6 +22,7 @@ from heartprint.cohorts.readers import (
     EchoNext,
     Files,
     Images,
+    Ludb,
     MimicIvEcg,
     Ptb,
     PtbXl,
@@ -403,12 +404,41 @@ def ptb(folder: Path) -> Example:
     )
 
 
+def ludb(folder: Path) -> Example:
+    leads = [twelve(rate=500, seed=i) for i in range(3)]
+    (folder / "data").mkdir()
+    people = [("9", leads[0], "51", "F", "Atrial flutter, typical"), ("10", leads[1], "64", "M", "Sinus rhythm")]
+    people += [("11", leads[1], "64", "M", "Sinus rhythm"), ("100", leads[2], "19", "M", "")]
+    for name, lead, age, sex, rhythm in people:
+        digital = np.rint(lead * 1000).astype("<i2")  # 1 uV, whatever the gains say
+        (folder / "data" / f"{name}.dat").write_bytes(digital.T.tobytes())
+        lines = [f"{name} 12 500 {digital.shape[1]}"]
+        for i, (row, label) in enumerate(zip(digital, LEADS_12, strict=True)):
+            checksum = np.int64(row.sum(dtype=np.int64)).astype(np.int16)
+            lines.append(f"{name}.dat 16 {700 + 100 * i}({i - 5})/mV 0 0 {row[0]} {checksum} 0 {label.lower()}")
+        lines += [f"#<age>: {age}", f"#<sex>: {sex}", "#<diagnoses>:", *([f"#Rhythm: {rhythm}."] if rhythm else [])]
+        (folder / "data" / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    (folder / "data" / "11.dat").unlink()
+    machine = "Schiller Cardiovit AT-101"
+    return Example(
+        Ludb(),
+        folder,
+        (
+            Known("9", "9", leads[0], 500, 51, "female", None, machine, {"af": 1}),
+            Known("10", "10", leads[1], 500, 64, "male", None, machine, {"af": 0}),
+            Known("100", "100", leads[2], 500, 19, "male", None, machine, {"af": None}),
+        ),
+        {"11": "file-missing"},
+    )
+
+
 EXAMPLES: dict[str, Callable[[Path], Example]] = {
     "challenge": challenge,
     "code-15": code_15,
     "echonext": echonext,
     "files": files,
     "images": images,
+    "ludb": ludb,
     "mimic-iv-ecg": mimic_iv_ecg,
     "ptb": ptb,
     "ptb-xl": ptb_xl,

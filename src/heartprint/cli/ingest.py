@@ -160,6 +160,23 @@ def images(
     _ingest(reader, src, out, workers, scheduler, json)
 
 
+@app.command("ludb")
+def ludb(
+    src: Annotated[Path, typer.Argument(help="Folder with data/1.hea and so on.", show_default=False)],
+    out: _Out,
+    workers: _Workers = None,
+    scheduler: _Scheduler = None,
+    json: _Json = False,
+) -> None:
+    """Ingest LUDB: 200 people, AF from the stated rhythm. The gains in its headers are wrong and are not used.
+
+    Example: heartprint ingest ludb downloads/ludb cohorts/ludb
+    """
+    from heartprint.cohorts.readers import Ludb
+
+    _ingest(Ludb(), src, out, workers, scheduler, json)
+
+
 @app.command("mimic-iv-ecg")
 def mimic_iv_ecg(
     src: Annotated[

@@ -94,6 +94,14 @@ SETS: Mapping[str, OpenSet] = {
         # The headers name the Frank leads' files too.
         wanted=("patient*/*.hea", "patient*/*.dat", "patient*/*.xyz"),
     ),
+    "ludb": OpenSet(
+        "LUDB 1.0.1",
+        "physionet",
+        f"{_PHYSIONET}/ludb/1.0.1/",
+        "ODC-By 1.0",
+        "10.13026/eegm-h675",
+        "ludb",
+    ),
     "mimic-iv-ecg": OpenSet(
         "MIMIC-IV-ECG 1.0",
         "physionet",

@@ -15,6 +15,7 @@ from heartprint.cohorts.readers.files import Files
 from heartprint.cohorts.readers.formats import FORMATS, Given, read_recording
 from heartprint.cohorts.readers.images import Images
 from heartprint.cohorts.readers.ingestion import ingest_source
+from heartprint.cohorts.readers.ludb import Ludb
 from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
 from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
@@ -35,6 +36,7 @@ __all__ = [
     "Given",
     "ImageRecording",
     "Images",
+    "Ludb",
     "MimicIvEcg",
     "Ptb",
     "PtbXl",
@@ -54,6 +56,7 @@ READERS: Mapping[str, type[Reader]] = {
     "echonext": EchoNext,
     "files": Files,
     "images": Images,
+    "ludb": Ludb,
     "mimic-iv-ecg": MimicIvEcg,
     "ptb": Ptb,
     "ptb-xl": PtbXl,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,14 +51,16 @@ def looks_like_header(head: bytes) -> bool:
     return re.fullmatch(r"[^\s/]+(?:/\d+)?[ \t]+\d+[ \t]+\d+(?:\.\d+)?.*", first) is not None
 
 
-def read_wfdb(path: Path) -> Recording:
+def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
     """Read a WFDB recording.
 
     Args:
         path: The record, with or without ``.hea``, ``.dat`` or ``.mat``.
+        uv_per_unit: Microvolts that a stored integer is worth, for sets whose headers have wrong gains; None = what
+            the header says.
 
     Returns:
-        Its signals in mV, float64, equal to those of `wfdb.rdrecord`.
+        Its signals in mV, float64, equal to those of `wfdb.rdrecord` unless ``uv_per_unit`` is given.
 
     Raises:
         HeartprintError: ``file-missing``, ``file-truncated``, ``header-mismatch``, ``bad-header`` or ``bad-unit``.
@@ -78,6 +80,13 @@ def read_wfdb(path: Path) -> Recording:
             f"The header {file.name[:80]} cannot be opened ({error.strerror}). Check that you may read it.",
         ) from error
     header = _parse(file.name, text)
+    if header is not None and uv_per_unit is not None:
+        k = len(header.names)
+        header = replace(header, gains=np.full(k, 1.0 / uv_per_unit), baselines=np.zeros(k), units=("uV",) * k)
+    elif uv_per_unit is not None:
+        raise HeartprintError(
+            "bad-header", f"The header {file.name} is not of the form that this set is published in. Fetch it again."
+        )
     return _read_common(stem.parent, header) if header is not None else _read_other(stem)
 
 
