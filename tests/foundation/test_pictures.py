@@ -194,3 +194,117 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
     Image.fromarray(noise(50, 60)).save(out, "BMP")
     (tmp_path / "a.dcm").write_bytes(out.getvalue())
     np.testing.assert_array_equal(read_picture(tmp_path / "a.dcm").pixels, noise(50, 60))
+
+
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14, 16])
+def test_the_bits_that_are_in_use_decide_what_is_white(bits: int, tmp_path: Path) -> None:
+    """A scanner's 10 bits in 16 without a word about it: PNG, TIFF and DICOM come out alike."""
+    grey = noise(60, 80)
+    deep = ((grey.astype(np.uint32) * ((1 << bits) - 1) + 127) // 255).astype(np.uint16)
+    Image.fromarray(deep).save(tmp_path / "a.tif")
+    Image.fromarray(deep).save(tmp_path / "a.png")
+    dicom(tmp_path / "a.dcm", deep, bits=16)
+    for name in ("a.tif", "a.png", "a.dcm"):
+        assert np.abs(read_picture(tmp_path / name).pixels.astype(int) - grey).max() <= 1, name
+
+
+def edited(path: Path, **values: object) -> Path:
+    import pydicom
+
+    dataset = pydicom.dcmread(path)
+    for name, value in values.items():
+        setattr(dataset, name, value)
+    dataset.save_as(path)
+    return path
+
+
+def test_a_dicom_window_is_obeyed(tmp_path: Path) -> None:
+    """PS3.3 C.11.2.1.2.1, after the rescaling, with several windows the first; inverted for MONOCHROME1."""
+    stored = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64)
+    expected = np.clip(((stored * 2.0 - 100) - (999.5 - 999 / 2)) / 999 * 255, 0, 255)
+    window = {"WindowCenter": [1000, 5], "WindowWidth": [1000, 5], "RescaleSlope": 2, "RescaleIntercept": -100}
+    for kind in ("MONOCHROME2", "MONOCHROME1"):
+        found = read_picture(edited(dicom(tmp_path / "a.dcm", stored, kind, bits=12), **window)).pixels.astype(float)
+        wanted = expected if kind == "MONOCHROME2" else 255 - expected
+        assert np.abs(found - wanted).max() <= 0.51
+
+
+def test_a_pdf_in_dicom_is_read_as_a_pdf(tmp_path: Path) -> None:
+    import pydicom
+
+    dicom(tmp_path / "a.dcm", noise(40, 40))
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    for name in ("PixelData", "Rows", "Columns"):
+        del dataset[name]
+    dataset.MIMETypeOfEncapsulatedDocument = "application/pdf"
+    dataset.EncapsulatedDocument = pdf(ECG_PDF, pages=2) + b"\0"
+    dataset.save_as(tmp_path / "a.dcm")
+    (tmp_path / "a.pdf").write_bytes(pdf(ECG_PDF, pages=2))
+    found = read_picture(tmp_path / "a.dcm", page=2)
+    np.testing.assert_array_equal(found.pixels, read_picture(tmp_path / "a.pdf", page=2).pixels)
+    assert found.facts["PatientID"] == "d1"
+    assert refused(tmp_path / "a.dcm").code == "several-pages"
+    dataset.EncapsulatedDocument = b"<html></html> "
+    dataset.save_as(tmp_path / "a.dcm")
+    assert refused(tmp_path / "a.dcm").code == "no-image"
+
+
+def test_colour_jpeg_2000_in_dicom(tmp_path: Path) -> None:
+    import pydicom
+    from pydicom.encaps import encapsulate
+    from pydicom.uid import JPEG2000Lossless
+
+    colour = noise(48, 64, 3)
+    dicom(tmp_path / "a.dcm", colour, "RGB")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.PixelData = encapsulate([encoded(colour, "JPEG2000", irreversible=False, no_jp2=True)])
+    dataset.PhotometricInterpretation, dataset.file_meta.TransferSyntaxUID = "YBR_RCT", JPEG2000Lossless
+    dataset.save_as(tmp_path / "a.dcm")
+    expected = np.asarray(Image.fromarray(colour).convert("L")).astype(int)
+    assert np.abs(read_picture(tmp_path / "a.dcm").pixels - expected).max() <= 1
+
+
+def test_dicom_without_preamble(tmp_path: Path) -> None:
+    """Both without the 128 bytes and without any meta information, as old archives keep them."""
+    import pydicom
+
+    grey = noise(50, 60)
+    dicom(tmp_path / "a.dcm", grey)
+    (tmp_path / "b.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[132:])
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset.file_meta
+    dataset.save_as(tmp_path / "c.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
+    assert (tmp_path / "c.dcm").read_bytes()[:2] == b"\x08\x00"
+    for name in ("b.dcm", "c.dcm"):
+        found = read_picture(tmp_path / name)
+        np.testing.assert_array_equal(found.pixels, grey, err_msg=name)
+        assert found.facts["PatientID"] == "d1"
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_the_first_frame_of_an_animation_is_not_taken_unsaid(kind: str, tmp_path: Path) -> None:
+    frames = [Image.fromarray(noise(50, 60) // (k + 1)) for k in range(3)]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    frames[0].save(tmp_path / "a.x", kind, save_all=True, append_images=frames[1:], **options)
+    assert refused(tmp_path / "a.x").code == "several-pages"
+    found = read_picture(tmp_path / "a.x", page=2).pixels.astype(int)
+    assert np.abs(found - np.asarray(frames[1])).max() <= 1
+    with pytest.raises(HeartprintError) as caught:
+        read_picture(tmp_path / "a.x", page=4)
+    assert caught.value.code == "no-such-page"
+
+
+def test_an_empty_page_is_refused_and_a_faint_one_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    light = np.linspace(250, 170, 400)[None, :] + np.zeros((300, 1))
+    paper = np.clip(light + rng.normal(0, 0.8, light.shape), 0, 255)
+    faint = paper.copy()
+    faint[150:152, 20:380] -= 12
+    for name, page in (("empty.png", paper), ("faint.png", faint)):
+        Image.fromarray(np.rint(page).astype(np.uint8)).save(tmp_path / name)
+    assert refused(tmp_path / "empty.png").code == "blank-image"
+    assert read_picture(tmp_path / "faint.png").pixels.shape == (300, 400)
+    dark = np.full((300, 400), 3, dtype=np.uint8)
+    dark[100:110] = 5
+    Image.fromarray(dark).save(tmp_path / "dark.png")
+    assert refused(tmp_path / "dark.png").code == "blank-image"

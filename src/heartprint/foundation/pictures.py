@@ -45,15 +45,16 @@ class Picture:
 
 
 def read_picture(path: Path, *, page: int | None = None, longest_side: int = LONGEST_SIDE) -> Picture:
-    """Read a picture of any kind: PNG, JPEG, TIFF, BMP, a page of a PDF, an image in DICOM, told by content.
+    """Read a picture of any kind, told by content: PNG, JPEG, TIFF, BMP, WebP, PDF, an image or a PDF in DICOM.
 
     It is opened in another process that may use 4 s and 512 MB; a file that needs more, or kills it, is refused.
-    Pictures are turned as their EXIF note says, made grey (ITU-R BT.601, transparent parts white) and shrunk by
-    averaging over areas; smaller ones stay as they are, pixel for pixel.
+    Pictures are turned as their EXIF or TIFF note says, made grey (ITU-R BT.601, transparent parts white; DICOM by its
+    window; of more than 8 bits those that are in use) and shrunk by averaging over areas; smaller ones stay as they
+    are, pixel for pixel. Of several pages or frames one must be named.
 
     Args:
         path: The file.
-        page: Number of a page of a PDF or TIFF or of a frame of DICOM, from 1; None = the only one.
+        page: Number of a page of a PDF or TIFF or of a frame of DICOM, PNG or WebP, from 1; None = the only one.
         longest_side: Most px along the longer side.
 
     Raises:
