@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field
 
-from heartprint.foundation.config import apply_overrides, load_config, save_config, validate_config
+from heartprint.foundation.config import apply_overrides, load_config, read_yaml, save_config, validate_config
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.yaml_text import YamlError, parse_yaml
 
 
 class Inner(BaseModel):
@@ -127,3 +132,83 @@ def test_errors_of_validators_pass_unchanged() -> None:
 def test_a_date_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     assert "month" in refuse("bad-override", ["until=2000-13-01"])
     refuse("config-damaged", [], write(tmp_path, "until: 2021-02-30\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"), ("on", "on"), ("yes", "yes"), ("off", "off"), ("y", "y"), ("NO", "NO"),
+        ("true", True), ("False", False), ("null", None), ("~", None), ("", None),
+        ("1e-3", 1e-3), ("1.5E2", 150.0), ("-.5", -0.5), ("12", 12), ("+3", 3), ("0x1F", 31), ("0o17", 15),
+        ("010", 10), ("1:30", "1:30"), ("1_000", "1_000"), ("0b11", "0b11"),
+        ("2019-05-31", dt.date(2019, 5, 31)), ("1.2.3", "1.2.3"), ("'1'", "1"),
+    ],
+)  # fmt: skip
+def test_plain_values_are_those_of_yaml_1_2(text: str, value: object) -> None:
+    """Against the core schema (yaml.org/spec/1.2.2, 10.3.2), and dates."""
+    found = parse_yaml(f"a: {text}\n")["a"]
+    assert found == value and type(found) is type(value)
+
+
+def laughs(levels: int) -> str:
+    lines = ["a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]"]
+    lines += [f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]" for k in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        (laughs(9), "more than 100,000 values"),
+        ("a: &a [*a]", "not there before"),
+        ("[" * 60 + "]" * 60, "levels deep"),
+        ("{a: " * 5000, "levels deep"),
+        ("x" * 1_000_001, "characters"),
+        ("steps: 1\nsteps: 2", "'steps' is there twice"),
+        ("a: {b: 1, b: 2}", "twice"),
+        ("a: 2021-02-30", "day"),
+        ("a: !!python/object/apply:os.system ['true']", "constructor"),
+        ("a: " + "9" * 5000, "digits"),
+        ("a: [1, 2", "line"),
+        ("a: *b", "*b"),
+        ("- &x 1\n--- \n- 2", "document"),
+    ],
+)
+def test_yaml_that_is_none_or_swells_is_refused_at_once(text: str, word: str) -> None:
+    began = time.process_time()
+    with pytest.raises(YamlError) as caught:
+        parse_yaml(text)
+    assert word in str(caught.value) and len(str(caught.value)) < 300
+    assert time.process_time() - began < 3
+
+
+def test_aliases_are_taken_within_bounds() -> None:
+    assert parse_yaml("a: &x {b: [1, 2]}\nc: *x\nd: {<<: *x, e: 1}\n") == {
+        "a": {"b": [1, 2]},
+        "c": {"b": [1, 2]},
+        "d": {"b": [1, 2], "e": 1},
+    }
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False, width=32) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=10,
+    )
+)
+@settings(max_examples=150, derandomize=True, deadline=None)
+def test_what_is_written_is_read_back(value: object) -> None:
+    """What PyYAML writes for YAML 1.1 means the same here."""
+    assert parse_yaml(yaml.safe_dump({"a": value}, allow_unicode=True)) == {"a": value}
+
+
+def test_a_configuration_is_an_ordinary_file_of_some_size(tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_text("a: 1\n" * 300_000)
+    with pytest.raises(HeartprintError) as caught:
+        read_yaml(tmp_path / "large.yaml")
+    assert caught.value.code == "file-too-large"
+    for path in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(HeartprintError) as caught:
+            read_yaml(path)
+        assert caught.value.code == "config-missing"

@@ -273,6 +273,7 @@ def test_dicom_without_preamble(tmp_path: Path) -> None:
     (tmp_path / "b.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[132:])
     dataset = pydicom.dcmread(tmp_path / "a.dcm")
     del dataset.file_meta
+    dataset.preamble = None
     dataset.save_as(tmp_path / "c.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
     assert (tmp_path / "c.dcm").read_bytes()[:2] == b"\x08\x00"
     for name in ("b.dcm", "c.dcm"):

@@ -12,7 +12,8 @@ import yaml
 from pydantic import BaseModel
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import write_text
+from heartprint.foundation.files import read_text, write_text
+from heartprint.foundation.yaml_text import MAX_CHARACTERS, YamlError, parse_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -41,7 +42,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         HeartprintError: ``config-missing`` or ``config-damaged``.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = read_text(Path(path), MAX_CHARACTERS)
     except (OSError, UnicodeDecodeError) as error:
         raise HeartprintError(
             "config-missing", f"The configuration {path} cannot be read ({error}). Give the path of a YAML file."
@@ -68,11 +69,11 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
                 "bad-override", f"'{override}' is no setting. Write it as key=value, for example batch_size=32."
             )
         try:
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError) as error:
+            value = parse_yaml(text)
+        except YamlError as error:
             raise HeartprintError(
                 "bad-override",
-                f"The value of '{override}' is not YAML ({_first_line(error)}). Check its brackets and dates.",
+                f"The value of '{override[:200]}' is not YAML ({error}). Check its brackets and dates.",
             ) from error
         inner = result
         for part in parts[:-1]:
@@ -113,11 +114,9 @@ def save_config(path: Path, config: BaseModel) -> None:
 
 def _mapping(text: str, where: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise HeartprintError(
-            "config-damaged", f"{where} is not YAML ({_first_line(error)}). Mend that line."
-        ) from error
+        values = parse_yaml(text)
+    except YamlError as error:
+        raise HeartprintError("config-damaged", f"{where} is not YAML ({error}). Fix that line.") from error
     if values is None:
         return {}
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
@@ -129,13 +128,6 @@ def _mapping(text: str, where: str) -> dict[str, Any]:
 
 def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in values.items()}
-
-
-def _first_line(error: yaml.YAMLError | ValueError) -> str:
-    # A ValueError is of a date that is none, such as 2021-02-30.
-    mark = getattr(error, "problem_mark", None)
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
-    return f"line {mark.line + 1}: {what}" if mark is not None else what
 
 
 def _tell(problem: Any, model: type[BaseModel]) -> str:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,36 @@ def disk_full_explained(target: Path) -> Iterator[None]:
                 "another output folder, then run the same command again.",
             ) from error
         raise
+
+
+def read_text(path: Path, most_bytes: int) -> str:
+    """Read a text file in UTF-8 whose size is looked at before it is read.
+
+    Raises:
+        HeartprintError: ``file-too-large``.
+        OSError: It cannot be read, or is not an ordinary file.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    return read_small(path, most_bytes).decode("utf-8")
+
+
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """Read an ordinary file whose size is looked at before it is read.
+
+    Raises:
+        HeartprintError: ``file-too-large``.
+        OSError: It cannot be read, or is not an ordinary file.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    if status.st_size > most_bytes:
+        raise HeartprintError(
+            "file-too-large",
+            f"{path.name} has {status.st_size:,} bytes; a file of this kind has up to {most_bytes:,}. Check that it is "
+            "the right file.",
+        )
+    return path.read_bytes()
 
 
 def write_text(target: Path, text: str) -> None:

@@ -7,8 +7,10 @@ quickly and has memory to spare under its limit.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import stat
 import sys
 import warnings
 from collections.abc import Callable
@@ -106,7 +108,11 @@ def _refusal(name: str, error: Exception) -> Refused:
     if isinstance(error, Refused):
         return error
     said = str(error)
-    if isinstance(error, MemoryError) or ("insufficient" in said.lower() and "memory" in said.lower()):  # OpenCV's
+    if (
+        isinstance(error, MemoryError)
+        or "bad_alloc" in said
+        or ("insufficient" in said.lower() and "memory" in said.lower())
+    ):  # OpenCV's
         return Refused(
             "too-much-memory",
             f"{name} needs more memory to open than any picture of an ECG should. Export it again, smaller.",
@@ -132,7 +138,10 @@ def decode(path: Path, page: int | None, longest_side: int) -> tuple[Grey, tuple
     """
     name = path.name
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "not an ordinary file")
         with path.open("rb") as handle:
             head = handle.read(_PDF_HEAD)
     except FileNotFoundError as error:
@@ -254,7 +263,7 @@ def _opened(file: BinaryIO, path: Path, page: int | None) -> tuple[Image.Image, 
                     "unreadable-file", f"{name} begins like a picture and is none. Fetch or export it again."
                 ) from error
         raise Refused(
-            "unknown-format", f"{name} is no picture of a known format ({KNOWN}). Export it in one of these."
+            "unknown-format", f"{name} is not a picture of a known format ({KNOWN}). Export it in one of these."
         ) from error
     with opened as picture:
         _check_pixels(name, *picture.size)

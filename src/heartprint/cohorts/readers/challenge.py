@@ -14,7 +14,7 @@ from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.source import Details, LazyRows, Row, Source
-from heartprint.cohorts.readers.wfdb_file import read_wfdb
+from heartprint.cohorts.readers.wfdb_file import header_text, read_wfdb
 from heartprint.foundation.errors import HeartprintError
 
 # Atrial fibrillation, atrial flutter, either; chronic, paroxysmal and rapid atrial fibrillation.
@@ -76,12 +76,7 @@ class Challenge:
 
 
 def _details(header: Path) -> Details:
-    try:
-        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise HeartprintError(
-            "file-missing", f"The header {header.name} cannot be read ({error.strerror}). Restore it or fetch it again."
-        ) from error
+    lines = header_text(header).splitlines()
     said = {m[1].lower(): m[2] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
     said = {name: "" if value.lower() == _UNKNOWN else value for name, value in said.items()}
     prefix = re.match("[A-Z]*", header.stem)

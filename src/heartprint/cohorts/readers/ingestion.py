@@ -126,8 +126,14 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
 def _recording(row: Row) -> Recording | ImageRecording:
     try:
         return row.recording()
-    except (HeartprintError, MemoryError):
+    except HeartprintError:
         raise
+    except MemoryError as error:
+        raise HeartprintError(
+            "too-much-memory",
+            "Reading the file took more memory than there is: it is damaged or far too large, or this machine has "
+            "little left (then lower --workers). Check the file and ingest it again.",
+        ) from error
     except Exception as error:
         # A file nobody thought of must not cost the other ten thousand.
         raise HeartprintError(

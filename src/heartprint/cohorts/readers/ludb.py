@@ -13,7 +13,7 @@ from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
-from heartprint.cohorts.readers.wfdb_file import read_wfdb
+from heartprint.cohorts.readers.wfdb_file import header_text, read_wfdb
 from heartprint.foundation.errors import HeartprintError
 
 UV_PER_UNIT = 1.0
@@ -72,12 +72,7 @@ def _recording(header: Path) -> Recording:
 
 
 def _details(header: Path) -> Details:
-    try:
-        lines = header.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError as error:
-        raise HeartprintError(
-            "file-missing", f"The header {header.name} cannot be read ({error.strerror}). Fetch it again."
-        ) from error
+    lines = header_text(header).splitlines()
     said = {(m[1] or m[2]).lower(): m[3] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
     rhythm = said.get("rhythm", "").lower()
     return Details(

@@ -6,6 +6,7 @@ shorter; ``exam_id``, if there, names the rows. Its unit is not published; see `
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ UNIT_NOTE = (
 
 _LONGEST = 100_000
 _MOST = 10_000_000
+_MOST_IN_A_CHUNK = 96 * 2**20  # bytes: 480 ECGs; all exam ids that there may be
 # What h5py raises for damaged files, besides what is not there.
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
 
@@ -64,19 +66,19 @@ class Tracings:
         if not self.path.is_file():
             raise HeartprintError("file-missing", f"The file {self.path.name} is missing. Fetch and unzip it.")
         try:
-            data = h5py.File(self.path, "r")["tracings"]
-            elsewhere = data.external or data.is_virtual
+            # Rows are asked for one after another: the chunk that holds them is unpacked once.
+            file = h5py.File(self.path, "r", rdcc_nbytes=_MOST_IN_A_CHUNK)
+            data = _own_dataset(file, "tracings")
             shape = data.shape
         except _HDF5_ERRORS as error:
             code = "file-truncated" if "truncated" in str(error) else "unreadable-file"
             raise HeartprintError(
                 code, f"{self.path.name} is not a whole HDF5 file with 'tracings' ({error}). Fetch it again."
             ) from error
-        if elsewhere or len(shape) != 3 or shape[2] != len(LEADS_12) or not 0 < shape[1] <= _LONGEST:
+        if len(shape) != 3 or shape[2] != len(LEADS_12) or not 0 < shape[1] <= _LONGEST:
             raise HeartprintError(
                 "bad-array",
-                f"The tracings of {self.path.name} have the shape {shape} or lie in other files; (N, 4096, 12) is "
-                "needed. Fetch it again.",
+                f"The tracings of {self.path.name} have the shape {shape}; (N, 4096, 12) is needed. Fetch it again.",
             )
         return data
 
@@ -94,7 +96,7 @@ class Tracings:
         try:
             if "exam_id" not in data.file:
                 return None
-            ids = data.file["exam_id"]
+            ids = _own_dataset(data.file, "exam_id")
             # Checked before anything is read: a damaged header can promise any size.
             if ids.size != data.shape[0] or ids.size > _MOST or ids.dtype.kind not in "iuf":
                 raise ValueError(f"{ids.size} numbers for {data.shape[0]} ECGs")
@@ -128,6 +130,27 @@ class Tracings:
                 "file-truncated", f"ECG number {row + 1} of {self.path.name} cannot be read ({error}). Fetch it again."
             ) from error
         return Recording(without_padding(tracing).T * self._mv_per_unit, LEADS_12, SAMPLING_RATE)
+
+
+def _own_dataset(file: Any, name: str) -> Any:
+    """A data set that lies in the file itself, in chunks that can be unpacked.
+
+    Raises:
+        ValueError: It is a link, a group, lies in other files, or unpacks to more than a chunk may.
+    """
+    import h5py
+
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"'{name}' is not there, or a link to another place")
+    data = file[name]
+    if not isinstance(data, h5py.Dataset) or data.external or data.is_virtual:
+        raise ValueError(f"'{name}' is not an array of this file")
+    if data.dtype.kind not in "fiu":
+        raise ValueError(f"'{name}' does not hold numbers")
+    chunk = math.prod(data.chunks or (1,)) * data.dtype.itemsize
+    if chunk > _MOST_IN_A_CHUNK:
+        raise ValueError(f"'{name}' is stored in chunks of {chunk:,} bytes; up to {_MOST_IN_A_CHUNK:,} are unpacked")
+    return data
 
 
 def without_padding(tracing: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -12,11 +12,15 @@ import numpy.typing as npt
 
 from heartprint.cohorts.readers.source import Recording, check_length
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import read_small
 
 MV_PER_UNIT = {"v": 1000.0, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 _SUFFIXES = (".hea", ".dat", ".mat")
 _DEFAULT_GAIN = 200.0
 _INVALID_16 = -32768
+_MOST_OF_A_HEADER = 2**20  # bytes: comments of some pages; those of real sets have one or two thousand
+_MOST_SEGMENTS = 1000
+_SEGMENTS = re.compile(r"\A(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]*[^\s/#]+/(\d{1,9})\s", re.ASCII)
 _BYTES_PER_SAMPLE = {"80": 1.0, "212": 1.5, "16": 2.0, "61": 2.0, "160": 2.0, "24": 3.0, "32": 4.0}
 
 _RECORD_LINE = re.compile(r"([^\s/]+)[ \t]+(\d+)[ \t]+(\d+(?:\.\d+)?)(?:/\S+)?[ \t]+(\d+)(?:[ \t].*)?")
@@ -67,18 +71,14 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
     """
     stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
     file = stem.with_name(stem.name + ".hea")
-    try:
-        text = file.read_text(encoding="utf-8", errors="replace")
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
-        # ValueError: a damaged table can name what no file can be called.
+    text = header_text(file)
+    many = _SEGMENTS.search(text)
+    if many is not None and int(many[1]) > _MOST_SEGMENTS:
         raise HeartprintError(
-            "file-missing", f"The header {file.name} is missing. Restore it or fetch it again."
-        ) from error
-    except OSError as error:
-        raise HeartprintError(
-            "unreadable-file",
-            f"The header {file.name[:80]} cannot be opened ({error.strerror}). Check that you may read it.",
-        ) from error
+            "unsupported-format",
+            f"{stem.name} is made of {int(many[1]):,} segments; up to {_MOST_SEGMENTS} are read. Export the resting "
+            "ECG by itself.",
+        )
     header = _parse(file.name, text)
     if header is not None and uv_per_unit is not None:
         k = len(header.names)
@@ -88,6 +88,26 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
             "bad-header", f"The header {file.name} is not of the form that this set is published in. Fetch it again."
         )
     return _read_common(stem.parent, header) if header is not None else _read_other(stem)
+
+
+def header_text(file: Path) -> str:
+    """The text of a header; a damaged letter becomes a mark.
+
+    Raises:
+        HeartprintError: ``file-missing``, ``unreadable-file`` or ``file-too-large``.
+    """
+    try:
+        return read_small(file, _MOST_OF_A_HEADER).decode("utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        # ValueError: a damaged table can name what no file can be called.
+        raise HeartprintError(
+            "file-missing", f"The header {file.name[:80]} is missing. Restore it or fetch it again."
+        ) from error
+    except OSError as error:
+        raise HeartprintError(
+            "unreadable-file",
+            f"The header {file.name[:80]} cannot be opened ({error.strerror}). Check that you may read it.",
+        ) from error
 
 
 def _parse(name: str, text: str) -> _Header | None:

@@ -98,7 +98,8 @@ def _read(path: Path, data: bytes) -> Recording:
         some = [len(_lead_names(g)) for g in every]
         raise HeartprintError(
             "no-waveform",
-            f"{name} holds no waveform, perhaps only a picture. Export its waveforms."
+            f"{name} holds no waveform. If it holds a picture or a PDF, use 'heartprint ingest images'; else export it "
+            "with its waveforms."
             if not any(some)
             else f"No group of waveforms in {name} holds {_NEEDED} of the twelve leads (they hold "
             f"{', '.join(map(str, some[:12]))}). Export all leads in one group.",

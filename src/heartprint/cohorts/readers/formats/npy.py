@@ -47,10 +47,9 @@ def read(path: Path, given: Given) -> Recording:
         raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the table.")
     try:
         array = np.load(path, allow_pickle=False, mmap_mode="r")
-    except MemoryError:
-        raise
     except Exception as error:
-        # NumPy reads the header as Python text and meets a damaged one with many kinds of error.
+        # NumPy reads the header as Python text and meets a damaged one with many kinds of error; a MemoryError, too, is
+        # the parser's: the samples are not read yet.
         code = "file-truncated" if "mmap length" in str(error) or isinstance(error, EOFError) else "bad-array"
         raise HeartprintError(
             code, f"{path.name} is not a whole .npy array of numbers ({_first_line(error)}). Save it again."
