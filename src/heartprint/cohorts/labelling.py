@@ -16,6 +16,10 @@ import polars as pl
 
 from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.column_names import likely, listed, option
+from heartprint.cohorts.readers.delimited import decimal_points, scan
+from heartprint.cohorts.readers.dialect import Dialect, sniff
+from heartprint.cohorts.readers.label_columns import NO, YES
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.files import atomic_path, claimed, sha256_file, write_json
@@ -57,9 +61,11 @@ class Linkage:
         events: Events of the code, of anybody.
         events_without_value: Those of them without a number.
         events_out_of_range: Those of them whose number cannot be that label: an LVEF of 0.55 or 999, an AF of 2.
-        events_without_time: Those of them without a time.
+        events_without_time: Those of them without a time, or with one that cannot be read.
         events_of_others: Usable events of people who are not in the cohort.
         median_gap_days: Median distance of the linked events from their ECGs.
+        unreadable_time: An example of a time that cannot be read, if there is one.
+        notes: Sentences about how the file was read.
     """
 
     ecgs: int
@@ -74,10 +80,12 @@ class Linkage:
     events_without_time: int
     events_of_others: int
     median_gap_days: float | None
+    unreadable_time: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        return asdict(self)
+        return asdict(self) | {"notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,9 @@ class Events:
         n: Events of the code, usable or not.
         without_value: Those without a number.
         out_of_range: Those whose number cannot be right.
-        without_time: Those without a time.
+        without_time: Those without a time, or with one that cannot be read.
+        unreadable_time: An example of the latter, if there is one.
+        notes: Sentences about how the file was read.
     """
 
     table: pl.DataFrame
@@ -99,6 +109,8 @@ class Events:
     without_value: int
     out_of_range: int
     without_time: int
+    unreadable_time: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def parse_window(text: str) -> dt.timedelta:
@@ -121,6 +133,7 @@ def read_events(
     codes: Sequence[str],
     columns: Mapping[str, str] = COLUMNS,
     possible: tuple[float, float] = _ANY,
+    dates: fields.Dates | None = None,
 ) -> Events:
     """Read the measurements of one kind.
 
@@ -129,21 +142,23 @@ def read_events(
         codes: Which events count; none = all of them, for a file that holds nothing else.
         columns: Column for each of ``patient``, ``time``, ``code`` and ``value``.
         possible: Lowest and highest value that can be right; others are counted and left out.
+        dates: ``day-first`` or ``month-first`` for times such as 12/31/2019; see `fields.moment`.
 
     Raises:
         HeartprintError: ``events-missing``, ``bad-table`` or ``unknown-code``; ``bad-label`` if hardly any value can be
-            right.
+            right; ``bad-date`` if no time can be read.
     """
-    source, every = _scan(Path(path))
     wanted = {what: columns.get(what, COLUMNS[what]) for what in COLUMNS}
     if not codes:
         del wanted["code"]
-    lacking = [name for name in wanted.values() if name not in every]
-    if lacking:
+    source, every, dialect = _scan(Path(path), list(wanted.values()))
+    if any(name not in every for name in wanted.values()):
+        maybe = likely([c for c in every if c not in wanted.values()], set(wanted.values()))
+        ask = {what: name if name in every else maybe.get(name, "NAME") for what, name in wanted.items()}
         raise HeartprintError(
             "bad-table",
-            f"{path} has no column '{lacking[0]}'; it has {', '.join(every[:20])}. Say which is which, e.g. "
-            "--columns patient=subject_id,time=date,code=name,value=result.",
+            f"{path} has no column '{next(n for n in wanted.values() if n not in every)}'; it has {listed(every)}. Say "
+            f"which is which: {option(ask)}.",
         )
     try:
         if codes:
@@ -152,7 +167,7 @@ def read_events(
         else:
             chosen = source
         table = chosen.select(
-            pl.col(wanted["patient"]).cast(pl.String).str.strip_chars().alias("patient_id"),
+            pl.col(wanted["patient"]).alias("patient_id"),
             pl.col(wanted["time"]).alias("time"),
             pl.col(wanted["value"]).alias("value"),
         ).collect()
@@ -161,7 +176,15 @@ def read_events(
             raise unknown_name("code", codes[0], [str(c) for c in known["c"].drop_nulls().to_list()])
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(Path(path), error) from error
-    table, whole_days = _timed(table)
+    notes: tuple[str, ...] = ()
+    if dialect is not None:
+        value, commas = decimal_points(
+            table.select(pl.col("value").str.strip_chars().alias(wanted["value"])), dialect.separator, Path(path).name
+        )
+        table = table.with_columns(value.to_series().alias("value"))
+        notes = dialect.told(Path(path).name, commas)
+    table = table.with_columns(_identified(table["patient_id"]))
+    table, whole_days, unreadable = _timed(table, wanted["time"], dates)
     table = table.with_columns(_number(table).alias("value"))
     without_value = table["value"].null_count()
     right = pl.col("value").is_between(*possible)
@@ -174,12 +197,21 @@ def read_events(
             f"and {possible[1]:g}, such as {example:g}. Choose other --code, or bring them to that unit first.",
         )
     table = table.with_columns(pl.when(right).then(pl.col("value")).alias("value"))
-    without_time = table.filter(pl.col("value").is_not_null())["time"].null_count()
+    valued = table.filter(pl.col("value").is_not_null())
+    without_time = valued["time"].null_count()
+    if unreadable is not None and without_time == valued.height:
+        order = "--dates day-first or --dates month-first" if dates is None else "another --dates"
+        raise HeartprintError(
+            "bad-date",
+            f"{without_time:,} of {valued.height:,} measurements in {path} are without a readable time, for example "
+            f"'{unreadable}'. Write times like 2019-03-31 14:05:00, or say what comes first: {order}.",
+        )
     usable = table.drop_nulls()
-    return Events(usable, whole_days, table.height, without_value, out_of_range, without_time)
+    return Events(usable, whole_days, table.height, without_value, out_of_range, without_time, unreadable, notes)
 
 
-def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
+def _scan(path: Path, expected: Sequence[str]) -> tuple[pl.LazyFrame, list[str], Dialect | None]:
+    """What is in a file, the names of its columns, and how it was written if it is text."""
     if not path.exists():
         raise HeartprintError("events-missing", f"There is no file {path}. Give a CSV or parquet file of measurements.")
     try:
@@ -195,8 +227,9 @@ def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
             frame = pl.scan_parquet(path)
         else:
             # As text: what is a number and what a time is decided column by column, and one odd cell ends nothing.
-            frame = pl.scan_csv(path, infer_schema=False)
-        return frame, frame.collect_schema().names()
+            dialect = sniff(path, [name.lower() for name in expected])
+            return scan(path, dialect), dialect.names, dialect
+        return frame, frame.collect_schema().names(), None
     except (pl.exceptions.PolarsError, OSError) as error:
         raise _unreadable(path, error) from error
 
@@ -209,33 +242,58 @@ def _unreadable(path: Path, error: Exception) -> HeartprintError:
     )
 
 
-def _timed(table: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
-    """Times by the clock of the place, in microseconds; whether they are dates only."""
+def _identified(ids: pl.Series) -> pl.Series:
+    """Ids as text; what held a blank once writes 17 as 17.0, here or in the cohort's table."""
+    if ids.dtype.is_float():
+        whole = ids.cast(pl.Int64, strict=False)
+        ids = whole.cast(pl.String).zip_with((whole == ids).fill_null(False), ids.cast(pl.String))
+    text = ids.cast(pl.String).str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
+    return text.replace("", None).alias("patient_id")
+
+
+def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[pl.DataFrame, bool, str | None]:
+    """Times by the clock of the place, in microseconds; whether they are dates only; a time that cannot be read."""
     column = table["time"]
     if column.dtype == pl.String:
+        written = column.str.strip_chars()
         text = (
-            column.str.strip_chars()
-            .str.replace("T", " ", literal=True)
-            .str.replace(r"(\.\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?$", "")
+            written.str.replace("T", " ", literal=True)
+            # An offset has no minutes in PostgreSQL; a date's day is none, for a time stands before it.
+            .str.replace(r"(:\d\d)(\.\d+)?\s*(Z|UTC|[+-]\d\d(:?\d\d)?)?$", "$1")
         )
         days = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)
         exact = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False)
         minutes = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M", strict=False)
-        whole = days.count() > 0 == exact.count() + minutes.count()
         found = exact.zip_with(exact.is_not_null(), minutes).zip_with(exact.is_not_null() | minutes.is_not_null(), days)
-        return table.with_columns(found.alias("time")), whole
+        others = {cell: _moment(cell, name, dates) for cell in written.filter(found.is_null()).drop_nulls().unique()}
+        found = found.zip_with(
+            found.is_not_null(), written.replace_strict(others, default=None, return_dtype=pl.Datetime("us"))
+        )
+        unreadable = min((c for c, at in others.items() if at is None and not fields.is_nothing(c)), default=None)
+        timed = exact.count() + minutes.count() + sum(":" in cell for cell, at in others.items() if at is not None)
+        return table.with_columns(found.alias("time")), found.count() > 0 == timed, unreadable and unreadable[:40]
     if column.dtype == pl.Date:
-        return table.with_columns(column.cast(pl.Datetime("us")).alias("time")), True
+        return table.with_columns(column.cast(pl.Datetime("us")).alias("time")), True, None
     if isinstance(column.dtype, pl.Datetime):
         plain = column.dt.replace_time_zone(None) if column.dtype.time_zone else column
-        return table.with_columns(plain.cast(pl.Datetime("us")).alias("time")), False
+        return table.with_columns(plain.cast(pl.Datetime("us")).alias("time")), False, None
     raise HeartprintError(
         "bad-table", f"The column of times holds {column.dtype}. Give dates, or dates and times (2019-03-31 14:05:00)."
     )
 
 
+def _moment(cell: str, column: str, dates: fields.Dates | None) -> dt.datetime | None:
+    try:
+        return fields.moment(cell, column, dates)
+    except HeartprintError:
+        return None
+
+
 def _number(table: pl.DataFrame) -> pl.Series:
-    """Values as numbers; what is none is missing. ``55-60`` is the middle of a range, as reports give an LVEF."""
+    """Values as numbers, yes and no as 1 and 0; what is neither is missing.
+
+    ``55-60`` is the middle of a range, as reports give an LVEF.
+    """
     column = table["value"]
     if column.dtype == pl.String:
         text = column.str.strip_chars().str.strip_suffix("%").str.strip_chars()
@@ -243,7 +301,10 @@ def _number(table: pl.DataFrame) -> pl.Series:
         ends = text.str.extract_groups(r"^(\d+(?:\.\d+)?)\s*(?:-|to|–)\s*(\d+(?:\.\d+)?)$")
         low = ends.struct.field("1").cast(pl.Float64, strict=False)
         high = ends.struct.field("2").cast(pl.Float64, strict=False)
-        column = single.zip_with(single.is_not_null(), (low + high) / 2)
+        said = text.str.to_lowercase().replace_strict(
+            dict.fromkeys(YES, 1.0) | dict.fromkeys(NO, 0.0), default=None, return_dtype=pl.Float64
+        )
+        column = single.zip_with(single.is_not_null(), ((low + high) / 2).zip_with(low.is_not_null(), said))
     elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
         column = column.cast(pl.Float64)
     else:
@@ -277,7 +338,9 @@ def link(
         raise unknown_name("side", str(side), list(get_args(Side)))
     whole_days = events.whole_days or _all_midnight(events.table["time"]) or _all_midnight(records["recorded_at"])
     moment = pl.col("recorded_at").cast(pl.Datetime("us"))
-    ecgs = records.select("patient_id", (moment.dt.truncate("1d") if whole_days else moment).alias("at"))
+    ecgs = records.select(
+        _identified(records["patient_id"]), (moment.dt.truncate("1d") if whole_days else moment).alias("at")
+    )
     ecgs = ecgs.with_row_index("row")
     table = events.table.with_columns(pl.col("time").dt.truncate("1d")) if whole_days else events.table
     of_patients = table.join(ecgs.select("patient_id").unique(), on="patient_id", how="semi")
@@ -342,6 +405,8 @@ def link(
         events_without_time=events.without_time,
         events_of_others=events.table.height - of_patients.height,
         median_gap_days=None if gap is None else float(gap),  # type: ignore[arg-type]
+        unreadable_time=events.unreadable_time,
+        notes=events.notes,
         **{name: int(counts.get(name, 0)) for name in get_args(Status)},
     )
 
@@ -355,6 +420,7 @@ def label_cohort(
     within: str,
     side: Side = "either",
     columns: Mapping[str, str] = COLUMNS,
+    dates: fields.Dates | None = None,
     replace: bool = False,
 ) -> Linkage:
     """Add a label to a cohort: the value of the nearest measurement.
@@ -367,6 +433,7 @@ def label_cohort(
         within: Largest distance between ECG and measurement, see `parse_window`.
         side: See `link`.
         columns: See `read_events`.
+        dates: See `read_events`.
         replace: Whether a label of that name may be replaced.
 
     Returns:
@@ -382,7 +449,7 @@ def label_cohort(
     work = target.with_name(f".{target.name}.label")
     # Two labels at once would each be written without the other.
     with claimed(work):
-        counts = _label(target, Path(events_file), name, codes, within, side, columns, replace=replace)
+        counts = _label(target, Path(events_file), name, codes, within, side, columns, dates, replace=replace)
     shutil.rmtree(work, ignore_errors=True)
     return counts
 
@@ -395,6 +462,7 @@ def _label(
     within: str,
     side: Side,
     columns: Mapping[str, str],
+    dates: fields.Dates | None,
     *,
     replace: bool,
 ) -> Linkage:
@@ -414,18 +482,24 @@ def _label(
         raise HeartprintError(
             "label-exists", f"{cohort.info.name} has a label '{name}' already. Take another name, or say --replace."
         )
-    window, events = parse_window(within), read_events(events_file, codes, columns, _POSSIBLE.get(name, _ANY))
+    window, possible = parse_window(within), _POSSIBLE.get(name, _ANY)
+    events = read_events(events_file, codes, columns, possible, dates)
     table, counts = link(cohort.records, events, within=window, side=side)
     if counts.linked == 0:
+        unread = ""
+        if events.without_time:
+            such = f", for example '{events.unreadable_time}'" if events.unreadable_time else ""
+            unread = f" {events.without_time:,} measurements are without a readable time{such}."
         raise HeartprintError(
             "nothing-linked",
             f"Of {counts.events:,} measurements none is near an ECG of {cohort.info.name}: {counts.no_event:,} ECGs of "
             f"patients without any, {counts.out_of_window:,} with one outside the window, {counts.ambiguous:,} "
-            f"ambiguous, {counts.no_date:,} without a date. Check that both use the same patient ids and dates.",
+            f"ambiguous, {counts.no_date:,} without a date.{unread} Check that both use the same patient ids and "
+            "dates.",
         )
     value = table["value"].cast(pl.Float32).alias(column)
     records = cohort.records.with_columns(value)
-    note = {
+    note: dict[str, Any] = {
         "file": events_file.name,
         "sha256": sha256_file(events_file) if events_file.is_file() else None,
         "codes": list(codes),
@@ -433,6 +507,8 @@ def _label(
         "side": side,
         "counts": counts.to_json(),
     }
+    if dates is not None:
+        note["dates"] = dates
     told = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
     told["settings"].setdefault("labels", {})[name] = note
     # The note first: one about a label that is not there yet does less harm than a label of unknown origin.
