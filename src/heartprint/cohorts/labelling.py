@@ -199,7 +199,7 @@ def read_events(
     table = table.with_columns(pl.when(right).then(pl.col("value")).alias("value"))
     valued = table.filter(pl.col("value").is_not_null())
     without_time = valued["time"].null_count()
-    if unreadable is not None and without_time == valued.height:
+    if unreadable is not None and 0 < without_time == valued.height:
         order = "--dates day-first or --dates month-first" if dates is None else "another --dates"
         raise HeartprintError(
             "bad-date",
@@ -269,6 +269,7 @@ def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[
         found = found.zip_with(
             found.is_not_null(), written.replace_strict(others, default=None, return_dtype=pl.Datetime("us"))
         )
+        _check_order(others, name, dates)
         unreadable = min((c for c, at in others.items() if at is None and not fields.is_nothing(c)), default=None)
         timed = exact.count() + minutes.count() + sum(":" in cell for cell, at in others.items() if at is not None)
         return table.with_columns(found.alias("time")), found.count() > 0 == timed, unreadable and unreadable[:40]
@@ -280,6 +281,20 @@ def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[
     raise HeartprintError(
         "bad-table", f"The column of times holds {column.dtype}. Give dates, or dates and times (2019-03-31 14:05:00)."
     )
+
+
+def _check_order(read: Mapping[str, dt.datetime | None], column: str, dates: fields.Dates | None) -> None:
+    """Raise ``bad-date`` if times are in the other order than was said: some of them then have a 13th month."""
+    if dates not in ("day-first", "month-first"):
+        return
+    other: fields.Dates = "month-first" if dates == "day-first" else "day-first"
+    against = sorted(cell for cell, at in read.items() if at is None and _moment(cell, column, other) is not None)
+    if len(against) > len(read) / 100:
+        raise HeartprintError(
+            "bad-date",
+            f"Times such as '{against[0][:40]}' in column '{column}' cannot be {dates}. Say --dates {other}, or write "
+            "them like 2019-03-31 14:05:00.",
+        )
 
 
 def _moment(cell: str, column: str, dates: fields.Dates | None) -> dt.datetime | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TextIO, overload
 
@@ -54,8 +57,8 @@ class Lines(Sequence[dict[str, str]]):
 
     def counts(self, column: str) -> dict[str, int]:
         """How often each cell of a column is there, the most frequent first."""
-        counted = self._frame[column].value_counts(name="n").sort(["n", column], descending=[True, False])
-        return dict(counted.iter_rows())
+        counted = Counter(self._frame[column])
+        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass(frozen=True)
@@ -89,9 +92,17 @@ def read_csv(path: Path, expected: Sequence[str] = ()) -> Delimited:
         HeartprintError: ``file-missing`` or ``bad-table``.
     """
     dialect = sniff(path, expected)
+    with _damage_explained(path), dialect.open(path) as handle:
+        frame = pl.concat(_parts(path, handle, dialect))
+    frame, notes = _without_nameless(path, frame)
+    frame, commas = decimal_points(frame, dialect.separator, path.name)
+    return Delimited(frame.columns, Lines(frame), dialect, (*dialect.told(path.name, commas), *notes))
+
+
+@contextlib.contextmanager
+def _damage_explained(path: Path) -> Iterator[None]:
     try:
-        with dialect.open(path) as handle:
-            frame = pl.concat(_parts(path, handle, dialect))
+        yield
     except UnicodeDecodeError as error:
         raise HeartprintError("bad-table", f"{path} ends within a letter: it was cut off. Export it again.") from error
     except csv.Error as error:
@@ -99,10 +110,17 @@ def read_csv(path: Path, expected: Sequence[str] = ()) -> Delimited:
         if "unexpected end" in reason or "field larger" in reason:
             reason = "a quote is opened and not closed, or a cell is longer than 131,072 characters"
         raise HeartprintError("bad-table", f"{path} is not a CSV table: {reason}. Save it as CSV again.") from error
-    frame, notes = _without_nameless(path, frame)
-    frame = frame.filter(pl.any_horizontal(pl.all() != "")) if frame.width else frame
-    frame, commas = decimal_points(frame, dialect.separator, path.name)
-    return Delimited(frame.columns, Lines(frame), dialect, (*dialect.told(path.name, commas), *notes))
+
+
+def _check_quotes(path: Path, dialect: Dialect) -> None:
+    """Raise ``bad-table`` where a quote is not closed: Polars would take what follows for one cell."""
+    with _damage_explained(path), dialect.open(path) as handle:
+        if not any('"' in chunk for chunk in iter(partial(handle.read, 2**20), "")):
+            return
+        handle.seek(0)
+        taken = [0]
+        for _ in csv.reader(_bounded(path, handle, taken), delimiter=dialect.separator, strict=True):
+            taken[0] = 0
 
 
 def _parts(path: Path, handle: TextIO, dialect: Dialect) -> list[pl.DataFrame]:
@@ -114,7 +132,7 @@ def _parts(path: Path, handle: TextIO, dialect: Dialect) -> list[pl.DataFrame]:
     parts, part, n = [], [], 0
     for row in reader:
         taken[0] = 0
-        if not row:
+        if not any(row):
             continue
         part.append(row)
         if len(part) == at_once:
@@ -147,8 +165,8 @@ def _by_column(path: Path, dialect: Dialect, rows: list[list[str]], before: int)
                 )
         rows = [row[:n] + [""] * (n - len(row)) for row in rows]
     cells: Iterator[Sequence[str]] = zip(*rows, strict=True) if rows else iter([()] * n)
-    columns = (pl.Series(name, column, dtype=pl.String) for name, column in zip(dialect.columns, cells, strict=True))
-    return pl.DataFrame([column.str.strip_chars() for column in columns])
+    columns = [pl.Series(name, column, dtype=pl.String) for name, column in zip(dialect.columns, cells, strict=True)]
+    return pl.DataFrame(columns).with_columns(pl.all().str.strip_chars())
 
 
 _SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
@@ -156,22 +174,22 @@ _SIGNS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 def _without_nameless(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Leave out columns without a name that say nothing; tell of an index, for somebody may have meant it."""
-    named = [i for i, name in enumerate(frame.columns) if not is_nameless(name)]
+    columns = frame.columns
+    first = next((i for i, name in enumerate(columns) if not is_nameless(name)), len(columns))
     notes = []
-    for i, name in enumerate(frame.columns):
-        column = frame[name]
-        if i in named or (column == "").all():
+    for i, name in enumerate(columns):
+        if not is_nameless(name) or not (filled := frame[name].filter(frame[name] != "")).len():
             continue
-        number = column.cast(pl.Int64, strict=False)
+        number = frame[name].cast(pl.Int64, strict=False)
         counts = number.null_count() == 0 and bool((number.diff().drop_nulls() > 0).all())
-        if not counts or (named and i > named[0]):
-            example = column.filter(column != "")[0][:40]
+        if i > first or not counts:
             raise HeartprintError(
                 "bad-table",
-                f"Column {i + 1} of {path} has no name but holds '{example}'. Name it in the first line, or remove it.",
+                f"Column {i + 1} of {path} has no name but holds '{filled[0][:40]}'. Name it in the first line, or "
+                "remove it.",
             )
         notes.append(f"The first column of {path.name} has no name and counts the rows: it was left out.")
-    return frame.select(frame.columns[i] for i in named), tuple(notes[:1])
+    return frame.select(name for name in columns if not is_nameless(name)), tuple(notes[:1])
 
 
 def decimal_points(frame: pl.DataFrame, separator: str, name: str) -> tuple[pl.DataFrame, list[str]]:
@@ -194,9 +212,10 @@ def decimal_points(frame: pl.DataFrame, separator: str, name: str) -> tuple[pl.D
     changed: list[str] = []
     either: tuple[str, str] | None = None
     certain = False
-    for column in frame.columns if separator != "," else ():
+    with_commas = frame.select(pl.all().str.contains(",", literal=True).any()).row(0) if separator != "," else ()
+    for column, has in zip(frame.columns, with_commas, strict=False):
         cells = frame[column]
-        if not cells.str.contains(",", literal=True).any():
+        if not has:
             continue
         cells = cells.filter(cells != "").drop_nulls()
         comma, grouped = cells.str.contains(_DECIMAL_COMMA), cells.str.contains(_GROUPED)
@@ -238,17 +257,14 @@ def scan(path: Path, dialect: Dialect) -> pl.LazyFrame:
     Raises:
         HeartprintError: ``bad-table``.
     """
+    if dialect.columns:
+        _check_quotes(path, dialect)
     options = {"separator": dialect.separator, "infer_schema": False, "skip_rows": max(0, dialect.before - 1)}
     if dialect.encoding in ("utf-8", "utf-8-sig") and not dialect.old_mac:
         frame = pl.scan_csv(path, **options)  # type: ignore[arg-type]
     else:
-        try:
-            with dialect.open(path) as handle:
-                text = handle.read()
-        except UnicodeDecodeError as error:
-            raise HeartprintError(
-                "bad-table", f"{path} ends within a letter: it was cut off. Export it again."
-            ) from error
+        with _damage_explained(path), dialect.open(path) as handle:
+            text = handle.read()
         text = text.replace("\r", "\n") if dialect.old_mac else text
         frame = pl.read_csv(io.BytesIO(text.encode()), **options).lazy()  # type: ignore[arg-type]
     there = frame.collect_schema().names() if dialect.columns else []
