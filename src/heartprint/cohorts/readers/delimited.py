@@ -259,13 +259,14 @@ def scan(path: Path, dialect: Dialect) -> pl.LazyFrame:
     """
     if dialect.columns:
         _check_quotes(path, dialect)
-    options = {"separator": dialect.separator, "infer_schema": False, "skip_rows": max(0, dialect.before - 1)}
-    if dialect.encoding in ("utf-8", "utf-8-sig") and not dialect.old_mac:
+    options = {"separator": dialect.separator, "infer_schema": False}
+    if dialect.encoding in ("utf-8", "utf-8-sig") and dialect.before == 1 and not dialect.old_mac:
         frame = pl.scan_csv(path, **options)  # type: ignore[arg-type]
     else:
         with _damage_explained(path), dialect.open(path) as handle:
             text = handle.read()
         text = text.replace("\r", "\n") if dialect.old_mac else text
+        text = text.split("\n", dialect.before - 1)[-1]
         frame = pl.read_csv(io.BytesIO(text.encode()), **options).lazy()  # type: ignore[arg-type]
     there = frame.collect_schema().names() if dialect.columns else []
     if len(there) != len(dialect.columns):

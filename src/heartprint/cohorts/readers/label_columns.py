@@ -70,18 +70,21 @@ def choose(
         HeartprintError: ``unknown-label-column``, ``reserved-label``, ``bad-label`` or ``bad-table``.
     """
     there, maybe = frozenset(others), {c: n for n, c in likely(others, known & set(LIKELY), exact=True).items()}
+    renamed = {column: name for name, column in named.items()}
     labels: dict[str, LabelColumn] = {}
     notes: list[str] = []
     for word in wanted or others:
         asked, given, words = (word, "", "") if word in there else word.partition("=")
-        column = named.get(asked, asked)
+        column = named.get(asked, asked) if wanted else word
         if column not in there:
             raise unknown_name("label column", column, others)
         if given and not words:
             raise HeartprintError(
                 "bad-options", f"--label {word} does not say which words count as 1, as in --label af=VHF."
             )
-        name = re.sub(r"[^0-9a-z]+", "_", asked.lower().removeprefix("label_")).strip("_")
+        name = re.sub(
+            r"[^0-9a-z]+", "_", (asked if wanted else renamed.get(word, word)).lower().removeprefix("label_")
+        ).strip("_")
         counts = lines.counts(column)
         hint = f" If it is the {maybe[column]}, say {option({maybe[column]: column})}." if column in maybe else ""
         if words:
