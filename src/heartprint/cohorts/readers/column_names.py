@@ -103,7 +103,7 @@ def option(pairs: Mapping[str, str]) -> str:
 
 
 def parse_columns(text: str | None, known: Collection[str]) -> dict[str, str]:
-    """Read ``path=Datei,patient_id=PatID``; a column's name may hold commas that no ``word=`` follows.
+    """Read ``path=Datei,patient_id=PatID``; a column's name may hold commas that no name and ``=`` follow.
 
     Args:
         text: What the user wrote, if anything.
@@ -113,7 +113,8 @@ def parse_columns(text: str | None, known: Collection[str]) -> dict[str, str]:
         HeartprintError: ``bad-options``.
     """
     named: dict[str, str] = {}
-    for pair in re.split(r",(?=\s*\w+\s*=)", text) if text else ():
+    names = "|".join([r"\w+", *map(re.escape, known)])
+    for pair in re.split(rf",(?=\s*(?:{names})\s*=)", text) if text else ():
         name, given, column = (part.strip() for part in pair.partition("="))
         if name not in known or not given or not column or name in named:
             twice = f"; '{name}' stands there twice" if name in named else f", not '{pair.strip()}'"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal, cast, get_args
 
-from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.errors import HeartprintError
 
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
@@ -61,12 +61,12 @@ def dates_of(order: str | None) -> Dates | None:
     """The order of day and month that a user asked for.
 
     Raises:
-        HeartprintError: ``unknown-dates``.
+        HeartprintError: ``bad-options``.
     """
     if order is None:
         return None
     if order not in get_args(Dates):
-        raise unknown_name("dates", order, get_args(Dates))
+        raise HeartprintError("bad-options", f"--dates takes {', '.join(get_args(Dates))}, not '{order}'.")
     return cast(Dates, order)
 
 

@@ -82,9 +82,8 @@ def choose(
             raise HeartprintError(
                 "bad-options", f"--label {word} does not say which words count as 1, as in --label af=VHF."
             )
-        name = re.sub(
-            r"[^0-9a-z]+", "_", (asked if wanted else renamed.get(word, word)).lower().removeprefix("label_")
-        ).strip("_")
+        called = asked if wanted else renamed.get(word, word)
+        name = re.sub(r"[^0-9a-z]+", "_", called.lower().removeprefix("label_")).strip("_")
         counts = lines.counts(column)
         hint = f" If it is the {maybe[column]}, say {option({maybe[column]: column})}." if column in maybe else ""
         if words:
