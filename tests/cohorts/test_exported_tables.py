@@ -310,6 +310,8 @@ def test_columns_that_people_mean_otherwise_are_named(tmp_path: Path) -> None:
         "--columns path=Datei,patient_id=Patienten-ID," in lacking
     )
     assert "sex=Geschlecht" in lacking and "age=Alter" in lacking
+    # Commas cut this header as evenly, but into no names that anybody would look for.
+    assert "path=Datei" in message("Datei;PatID;Gewicht, kg\nx.npy;p;72,5\n")
     assert "patient_id=patientid" in message("path,patientid\nx.npy,p\n")
     assert "patient_id=NAME" in message("path,whose\nx.npy,p\n")
     # Neither silently assumed nor silently made a label.

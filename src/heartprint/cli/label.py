@@ -38,7 +38,8 @@ def label(
     """
     from typing import cast
 
-    from heartprint.cohorts.labelling import COLUMNS, PRESETS, Side, label_cohort
+    from heartprint.cohorts.events import COLUMNS, PRESETS
+    from heartprint.cohorts.labelling import Side, label_cohort
     from heartprint.cohorts.readers.column_names import parse_columns
     from heartprint.cohorts.readers.fields import dates_of
     from heartprint.foundation.errors import unknown_name

@@ -10,7 +10,7 @@ from typing import Any
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields, label_columns
-from heartprint.cohorts.readers.column_names import likely, need_columns, option
+from heartprint.cohorts.readers.column_names import LIKELY, likely, need_columns, option
 from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.cohorts.readers.formats import Given, read_recording
 from heartprint.cohorts.readers.formats.npy import UNITS
@@ -156,7 +156,8 @@ def read_listed(
         HeartprintError: ``file-missing``, ``bad-table``, ``bad-label``, ``unknown-label-column`` or
             ``reserved-label``.
     """
-    read = read_csv(src, [*known_columns, *_ALIASES, *(column.lower() for column in names.values())])
+    telling = frozenset[str]().union(known_columns, _ALIASES, *LIKELY.values(), (c.lower() for c in names.values()))
+    read = read_csv(src, sorted(telling))
     known = _known(src, read.columns, known_columns, names)
     taken = frozenset(known.values())
     others = [c for c in read.columns if c not in taken]
