@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,11 +38,12 @@ _Label = Annotated[
 _Columns = Annotated[
     str | None, typer.Option(help="Columns of other names: path=Datei,patient_id=PatID.", show_default=False)
 ]
-_Dates = Annotated[
-    str | None, typer.Option(help="day-first or month-first, for dates such as 12/31/2019.", show_default=False)
-]
 _Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
+_Dates = Annotated[
+    Literal["day-first", "month-first"] | None,
+    typer.Option(help="What comes first in dates such as 12/31/2019.", show_default=False),
+]
 
 _Workers = Annotated[
     int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
@@ -147,13 +148,13 @@ def images(
     src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per image.", show_default=False)],
     out: _Out,
     columns: _Columns = None,
-    dates: _Dates = None,
     label: _Label = None,
     longest_side: Annotated[
         int, typer.Option(help="Px to which the longer side is shrunk; smaller images stay as they are.")
     ] = 1200,
     female: _Female = None,
     male: _Male = None,
+    dates: _Dates = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -167,7 +168,6 @@ def images(
     Example: heartprint ingest images scans.csv cohorts/scans
     """
     from heartprint.cohorts.readers import Images
-    from heartprint.cohorts.readers.fields import dates_of
     from heartprint.cohorts.readers.images import KNOWN_COLUMNS
 
     reader = Images(
@@ -176,7 +176,7 @@ def images(
         female=tuple(female or ()),
         male=tuple(male or ()),
         names=_names(columns, KNOWN_COLUMNS, label),
-        dates=dates_of(dates),
+        dates=dates,
     )
     _ingest(reader, src, out, workers, scheduler, json)
 
@@ -259,13 +259,13 @@ def table(
     src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per ECG.", show_default=False)],
     out: _Out,
     columns: _Columns = None,
-    dates: _Dates = None,
     label: _Label = None,
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     female: _Female = None,
     male: _Male = None,
     column: _Column = None,
+    dates: _Dates = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -281,7 +281,6 @@ def table(
     Example: heartprint ingest table ecgs.csv cohorts/own --sampling-rate 500 --unit uV
     """
     from heartprint.cohorts.readers import Table
-    from heartprint.cohorts.readers.fields import dates_of
     from heartprint.cohorts.readers.table import KNOWN_COLUMNS
 
     reader = Table(
@@ -292,7 +291,7 @@ def table(
         male=tuple(male or ()),
         columns=_columns(column),
         names=_names(columns, KNOWN_COLUMNS, label),
-        dates=dates_of(dates),
+        dates=dates,
     )
     _ingest(reader, src, out, workers, scheduler, json)
 

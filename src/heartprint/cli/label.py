@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,7 +25,8 @@ def label(
         str | None, typer.Option(help="Columns of other names: patient=id,time=date,code=name,value=result.")
     ] = None,
     dates: Annotated[
-        str | None, typer.Option(help="day-first or month-first, for times such as 12/31/2019.", show_default=False)
+        Literal["day-first", "month-first"] | None,
+        typer.Option(help="What comes first in times such as 12/31/2019.", show_default=False),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a label of that name.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
@@ -41,7 +42,6 @@ def label(
     from heartprint.cohorts.events import COLUMNS, PRESETS
     from heartprint.cohorts.labelling import Side, label_cohort
     from heartprint.cohorts.readers.column_names import parse_columns
-    from heartprint.cohorts.readers.fields import dates_of
     from heartprint.foundation.errors import unknown_name
 
     if preset not in PRESETS:
@@ -55,7 +55,7 @@ def label(
         within=within,
         side=cast(Side, side),
         columns=named,
-        dates=dates_of(dates),
+        dates=dates,
         replace=replace,
     )
     if json:

@@ -217,7 +217,7 @@ def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[
 
 def _check_order(read: Mapping[str, dt.datetime | None], column: str, dates: fields.Dates | None) -> None:
     """Raise ``bad-date`` if times are in the other order than was said: some of them then have a 13th month."""
-    if dates not in ("day-first", "month-first"):
+    if dates is None:
         return
     other: fields.Dates = "month-first" if dates == "day-first" else "day-first"
     against = sorted(cell for cell, at in read.items() if at is None and _moment(cell, column, other) is not None)

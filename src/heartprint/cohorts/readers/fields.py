@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import re
 from collections.abc import Mapping
-from typing import Literal, cast, get_args
+from typing import Literal
 
 from heartprint.foundation.errors import HeartprintError
 
@@ -16,8 +16,8 @@ _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 LVEF_RANGE = (5.0, 95.0)
 """Per cent that a left ventricle can eject."""
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
-Dates = Literal["iso", "day-first", "month-first"]
-"""What comes first in a date of numbers."""
+Dates = Literal["day-first", "month-first"]
+"""What comes first in a date such as 03/02/2019."""
 _PARTED = re.compile(
     r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})"
     r"(?:[ T,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[aApP])\.?[mM]\.?)?"
@@ -57,26 +57,13 @@ def number(cell: str, column: str, code: str) -> float | None:
     return value
 
 
-def dates_of(order: str | None) -> Dates | None:
-    """The order of day and month that a user asked for.
-
-    Raises:
-        HeartprintError: ``bad-options``.
-    """
-    if order is None:
-        return None
-    if order not in get_args(Dates):
-        raise HeartprintError("bad-options", f"--dates takes {', '.join(get_args(Dates))}, not '{order}'.")
-    return cast(Dates, order)
-
-
 def moment(cell: str, column: str, dates: Dates | None = None) -> dt.datetime | None:
     """A date or date and time, or None. A time zone is dropped: clocks are local.
 
     Args:
         cell: ISO form, ``31.12.2019`` (always day first), or ``12/31/2019`` where ``dates`` says what comes first.
         column: Its column, for messages.
-        dates: Order of day and month in dates that are not in ISO form; ``iso`` takes no others.
+        dates: What comes first in a date such as 03/02/2019; without it such a date is not read.
 
     Raises:
         HeartprintError: ``bad-date``.
@@ -86,7 +73,7 @@ def moment(cell: str, column: str, dates: Dates | None = None) -> dt.datetime | 
     try:
         return dt.datetime.fromisoformat(cell).replace(tzinfo=None)
     except ValueError:
-        found = None if dates == "iso" else _PARTED.fullmatch(cell)
+        found = _PARTED.fullmatch(cell)
     value = None if found is None else _parted(found, "day-first" if found["sign"] == "." else dates)
     if value is None:
         order = " If its day or its month stands first, say so: --dates day-first or --dates month-first."
