@@ -17,15 +17,8 @@ from typer.testing import CliRunner
 
 from heartprint.cli.label import label
 from heartprint.cohorts import Cohort, write_cohort
-from heartprint.cohorts.labelling import (
-    PRESETS,
-    Events,
-    Side,
-    label_cohort,
-    link,
-    parse_window,
-    read_events,
-)
+from heartprint.cohorts.events import PRESETS, Events, read_events
+from heartprint.cohorts.labelling import Side, label_cohort, link, parse_window
 from heartprint.foundation.errors import HeartprintError
 
 START = dt.datetime(2015, 1, 1)

@@ -14,7 +14,7 @@ import pytest
 
 from heartprint.cohorts.download.download import _physionet, _zenodo
 from heartprint.cohorts.readers import READERS, Reader
-from heartprint.cohorts.readers.fields import read_frame
+from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.ingestion import _checked
 from heartprint.cohorts.readers.source import ImageRecording
 from heartprint.foundation.errors import HeartprintError

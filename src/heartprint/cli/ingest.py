@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from heartprint.cohorts.readers import Reader
 
 app = typer.Typer(
@@ -28,10 +30,20 @@ _Unit = Annotated[
 ]
 _Label = Annotated[
     list[str] | None,
-    typer.Option(help="A column that is a label; repeat. Default: every further column of numbers."),
+    typer.Option(
+        help="A column that is a label; repeat. Of words: af=VHF|VHFL (all others are 0) or af=VHF:SR (all others are "
+        "missing). Default: every further column of numbers or of yes and no."
+    ),
+]
+_Columns = Annotated[
+    str | None, typer.Option(help="Columns of other names: path=Datei,patient_id=PatID.", show_default=False)
 ]
 _Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
+_Dates = Annotated[
+    Literal["day-first", "month-first"] | None,
+    typer.Option(help="What comes first in dates such as 12/31/2019.", show_default=False),
+]
 
 _Workers = Annotated[
     int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
@@ -135,27 +147,36 @@ def files(
 def images(
     src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per image.", show_default=False)],
     out: _Out,
+    columns: _Columns = None,
     label: _Label = None,
     longest_side: Annotated[
         int, typer.Option(help="Px to which the longer side is shrunk; smaller images stay as they are.")
     ] = 1200,
     female: _Female = None,
     male: _Male = None,
+    dates: _Dates = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
 ) -> None:
-    """Ingest images of ECGs listed in a CSV table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
+    """Ingest images of ECGs listed in a table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
 
     Columns: path (relative to the table) and patient_id; if there are any: ecg_id, page (of a PDF or TIFF, from 1),
-    date, age, sex, site, device. Further columns of numbers are labels; an empty cell is a missing label.
+    date, age, sex, site, device. Further columns of numbers or of yes and no are labels; an empty cell is a missing
+    label.
 
     Example: heartprint ingest images scans.csv cohorts/scans
     """
     from heartprint.cohorts.readers import Images
+    from heartprint.cohorts.readers.images import KNOWN_COLUMNS
 
     reader = Images(
-        labels=tuple(label or ()), longest_side=longest_side, female=tuple(female or ()), male=tuple(male or ())
+        labels=tuple(label or ()),
+        longest_side=longest_side,
+        female=tuple(female or ()),
+        male=tuple(male or ()),
+        names=_names(columns, KNOWN_COLUMNS, label),
+        dates=dates,
     )
     _ingest(reader, src, out, workers, scheduler, json)
 
@@ -254,26 +275,30 @@ def sami_trop(
 def table(
     src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per ECG.", show_default=False)],
     out: _Out,
+    columns: _Columns = None,
     label: _Label = None,
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     female: _Female = None,
     male: _Male = None,
     column: _Column = None,
+    dates: _Dates = None,
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
 ) -> None:
-    """Ingest own data listed in a CSV table.
+    """Ingest own data listed in a table of text, as a spreadsheet exports it.
 
     Columns: path (relative to the table) and patient_id; if there are any: ecg_id, date, age, sex (female, male, f,
-    m), site, device, sampling_rate, unit. Further columns of numbers are labels; an empty cell is a missing label.
+    m), site, device, sampling_rate, unit. Further columns of numbers or of yes and no are labels; an empty cell is a
+    missing label.
     A file may be WFDB, .npy, CSV, or in any hospital format of 'heartprint ingest files'; what a cell leaves empty is
     taken from the file. An .npy file holds 8 leads (I, II, V1-V6) or 12 (I, II, III, aVR, aVL, aVF, V1-V6).
 
     Example: heartprint ingest table ecgs.csv cohorts/own --sampling-rate 500 --unit uV
     """
     from heartprint.cohorts.readers import Table
+    from heartprint.cohorts.readers.table import KNOWN_COLUMNS
 
     reader = Table(
         labels=tuple(label or ()),
@@ -282,8 +307,17 @@ def table(
         female=tuple(female or ()),
         male=tuple(male or ()),
         columns=_columns(column),
+        names=_names(columns, KNOWN_COLUMNS, label),
+        dates=dates,
     )
     _ingest(reader, src, out, workers, scheduler, json)
+
+
+def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
+    """What the table calls the columns that have a meaning, and its labels."""
+    from heartprint.cohorts.readers.column_names import parse_columns
+
+    return parse_columns(text, [*known, *(word.partition("=")[0] for word in labels or ())])
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:

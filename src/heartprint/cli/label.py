@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,6 +24,10 @@ def label(
     columns: Annotated[
         str | None, typer.Option(help="Columns of other names: patient=id,time=date,code=name,value=result.")
     ] = None,
+    dates: Annotated[
+        Literal["day-first", "month-first"] | None,
+        typer.Option(help="What comes first in times such as 12/31/2019.", show_default=False),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Replace a label of that name.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -35,20 +39,14 @@ def label(
     """
     from typing import cast
 
-    from heartprint.cohorts.labelling import COLUMNS, PRESETS, Side, label_cohort
-    from heartprint.foundation.errors import HeartprintError, unknown_name
+    from heartprint.cohorts.events import COLUMNS, PRESETS
+    from heartprint.cohorts.labelling import Side, label_cohort
+    from heartprint.cohorts.readers.column_names import parse_columns
+    from heartprint.foundation.errors import unknown_name
 
     if preset not in PRESETS:
         raise unknown_name("preset", preset, list(PRESETS))
-    named = dict(PRESETS[preset])
-    for pair in columns.split(",") if columns else ():
-        what, given, column = pair.partition("=")
-        if what.strip() not in COLUMNS or not given or not column.strip():
-            raise HeartprintError(
-                "bad-options",
-                f"--columns takes {', '.join(f'{w}=NAME' for w in COLUMNS)}, separated by commas, not '{pair}'.",
-            )
-        named[what.strip()] = column.strip()
+    named = PRESETS[preset] | parse_columns(columns, COLUMNS)
     counts = label_cohort(
         cohort,
         events,
@@ -57,6 +55,7 @@ def label(
         within=within,
         side=cast(Side, side),
         columns=named,
+        dates=dates,
         replace=replace,
     )
     if json:
@@ -67,7 +66,8 @@ def label(
     print(f"{'events':<22}{counts.events:>12,}")
     print(f"{'  without a number':<22}{counts.events_without_value:>12,}")
     print(f"{'  not possible':<22}{counts.events_out_of_range:>12,}")
-    print(f"{'  without a time':<22}{counts.events_without_time:>12,}")
+    such = f"   for example '{counts.unreadable_time}'" if counts.unreadable_time else ""
+    print(f"{'  without a time':<22}{counts.events_without_time:>12,}{such}")
     print(f"{'  of other people':<22}{counts.events_of_others:>12,}")
     print(f"{'ECGs':<22}{counts.ecgs:>12,}")
     rows = (
@@ -79,4 +79,6 @@ def label(
     )
     for what, n, why in rows:
         print(f"{what:<22}{n:>12,}   {why}")
+    for note in counts.notes:
+        print(note)
     print(f"{cohort}: label '{name}' added")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 
 from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
+from heartprint.cohorts.events import ANY_VALUE, COLUMNS, Events, plain_ids, read_events
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -23,22 +23,7 @@ from heartprint.foundation.files import atomic_path, claimed, sha256_file, write
 Side = Literal["before", "after", "either"]
 Status = Literal["linked", "ambiguous", "out_of_window", "no_event", "no_date"]
 
-COLUMNS = {"patient": "subject_id", "time": "time", "code": "code", "value": "numeric_value"}
-"""What is needed of an event, and the column of it in MEDS (Medical Event Data Standard)."""
-
-PRESETS: dict[str, dict[str, str]] = {
-    "meds": COLUMNS,
-    "mimic-iv-echo": {
-        "patient": "subject_id",
-        "time": "measurement_datetime",
-        "code": "measurement",
-        "value": "result",
-    },
-}
-"""Column maps by name."""
-
 _UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_ANY = (-math.inf, math.inf)
 _POSSIBLE = {"lvef": fields.LVEF_RANGE, "af": (0.0, 1.0)}
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 
@@ -57,9 +42,11 @@ class Linkage:
         events: Events of the code, of anybody.
         events_without_value: Those of them without a number.
         events_out_of_range: Those of them whose number cannot be that label: an LVEF of 0.55 or 999, an AF of 2.
-        events_without_time: Those of them without a time.
+        events_without_time: Those of them without a time, or with one that cannot be read.
         events_of_others: Usable events of people who are not in the cohort.
         median_gap_days: Median distance of the linked events from their ECGs.
+        unreadable_time: An example of a time that cannot be read, if there is one.
+        notes: Sentences about how the file was read.
     """
 
     ecgs: int
@@ -74,31 +61,12 @@ class Linkage:
     events_without_time: int
     events_of_others: int
     median_gap_days: float | None
+    unreadable_time: str | None = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Events:
-    """Measurements of one kind.
-
-    Attributes:
-        table: ``patient_id`` (text), ``time`` (date and time), ``value`` (number); none of them missing.
-        whole_days: Whether times are dates: windows then count days.
-        n: Events of the code, usable or not.
-        without_value: Those without a number.
-        out_of_range: Those whose number cannot be right.
-        without_time: Those without a time.
-    """
-
-    table: pl.DataFrame
-    whole_days: bool
-    n: int
-    without_value: int
-    out_of_range: int
-    without_time: int
+        return asdict(self) | {"notes": list(self.notes)}
 
 
 def parse_window(text: str) -> dt.timedelta:
@@ -114,142 +82,6 @@ def parse_window(text: str) -> dt.timedelta:
     if seconds > 200 * 366 * 86400:
         raise HeartprintError("bad-window", f"{text} is longer than anybody lives. Give a shorter window.")
     return dt.timedelta(seconds=seconds)
-
-
-def read_events(
-    path: str | Path,
-    codes: Sequence[str],
-    columns: Mapping[str, str] = COLUMNS,
-    possible: tuple[float, float] = _ANY,
-) -> Events:
-    """Read the measurements of one kind.
-
-    Args:
-        path: Parquet or CSV (also ``.csv.gz``) file, or a folder of parquet files (the shards of a MEDS dataset).
-        codes: Which events count; none = all of them, for a file that holds nothing else.
-        columns: Column for each of ``patient``, ``time``, ``code`` and ``value``.
-        possible: Lowest and highest value that can be right; others are counted and left out.
-
-    Raises:
-        HeartprintError: ``events-missing``, ``bad-table`` or ``unknown-code``; ``bad-label`` if hardly any value can be
-            right.
-    """
-    source, every = _scan(Path(path))
-    wanted = {what: columns.get(what, COLUMNS[what]) for what in COLUMNS}
-    if not codes:
-        del wanted["code"]
-    lacking = [name for name in wanted.values() if name not in every]
-    if lacking:
-        raise HeartprintError(
-            "bad-table",
-            f"{path} has no column '{lacking[0]}'; it has {', '.join(every[:20])}. Say which is which, e.g. "
-            "--columns patient=subject_id,time=date,code=name,value=result.",
-        )
-    try:
-        if codes:
-            code = pl.col(wanted["code"]).cast(pl.String).str.strip_chars()
-            chosen = source.filter(code.is_in(list(codes)))
-        else:
-            chosen = source
-        table = chosen.select(
-            pl.col(wanted["patient"]).cast(pl.String).str.strip_chars().alias("patient_id"),
-            pl.col(wanted["time"]).alias("time"),
-            pl.col(wanted["value"]).alias("value"),
-        ).collect()
-        if codes and table.is_empty():
-            known = source.group_by(code.alias("c")).len().sort("len", descending=True).head(2000).collect()
-            raise unknown_name("code", codes[0], [str(c) for c in known["c"].drop_nulls().to_list()])
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(Path(path), error) from error
-    table, whole_days = _timed(table)
-    table = table.with_columns(_number(table).alias("value"))
-    without_value = table["value"].null_count()
-    right = pl.col("value").is_between(*possible)
-    out_of_range = table.filter(~right).height
-    if out_of_range > (table.height - without_value) / 2:
-        example = table.filter(~right)["value"][0]
-        raise HeartprintError(
-            "bad-label",
-            f"{out_of_range:,} of {table.height - without_value:,} values in {path} are not between {possible[0]:g} "
-            f"and {possible[1]:g}, such as {example:g}. Choose other --code, or bring them to that unit first.",
-        )
-    table = table.with_columns(pl.when(right).then(pl.col("value")).alias("value"))
-    without_time = table.filter(pl.col("value").is_not_null())["time"].null_count()
-    usable = table.drop_nulls()
-    return Events(usable, whole_days, table.height, without_value, out_of_range, without_time)
-
-
-def _scan(path: Path) -> tuple[pl.LazyFrame, list[str]]:
-    if not path.exists():
-        raise HeartprintError("events-missing", f"There is no file {path}. Give a CSV or parquet file of measurements.")
-    try:
-        if path.is_dir():
-            if not any(path.rglob("*.parquet")):
-                raise HeartprintError(
-                    "events-missing", f"{path} has no parquet file. Give the folder of a MEDS dataset."
-                )
-            # Beside the events a MEDS dataset has tables about them.
-            data = path / "data" if (path / "data").is_dir() else path
-            frame = pl.scan_parquet(data / "**" / "*.parquet", missing_columns="insert", extra_columns="ignore")
-        elif path.suffix == ".parquet":
-            frame = pl.scan_parquet(path)
-        else:
-            # As text: what is a number and what a time is decided column by column, and one odd cell ends nothing.
-            frame = pl.scan_csv(path, infer_schema=False)
-        return frame, frame.collect_schema().names()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> HeartprintError:
-    return HeartprintError(
-        "bad-table",
-        f"{path} cannot be read as a table ({type(error).__name__}: {str(error).splitlines()[0][:200]}). "
-        "Give a CSV file with a header in UTF-8, or parquet.",
-    )
-
-
-def _timed(table: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
-    """Times by the clock of the place, in microseconds; whether they are dates only."""
-    column = table["time"]
-    if column.dtype == pl.String:
-        text = (
-            column.str.strip_chars()
-            .str.replace("T", " ", literal=True)
-            .str.replace(r"(\.\d+)?\s*(Z|UTC|[+-]\d\d:?\d\d)?$", "")
-        )
-        days = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d", strict=False)
-        exact = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M:%S", strict=False)
-        minutes = text.str.strptime(pl.Datetime("us"), "%Y-%m-%d %H:%M", strict=False)
-        whole = days.count() > 0 == exact.count() + minutes.count()
-        found = exact.zip_with(exact.is_not_null(), minutes).zip_with(exact.is_not_null() | minutes.is_not_null(), days)
-        return table.with_columns(found.alias("time")), whole
-    if column.dtype == pl.Date:
-        return table.with_columns(column.cast(pl.Datetime("us")).alias("time")), True
-    if isinstance(column.dtype, pl.Datetime):
-        plain = column.dt.replace_time_zone(None) if column.dtype.time_zone else column
-        return table.with_columns(plain.cast(pl.Datetime("us")).alias("time")), False
-    raise HeartprintError(
-        "bad-table", f"The column of times holds {column.dtype}. Give dates, or dates and times (2019-03-31 14:05:00)."
-    )
-
-
-def _number(table: pl.DataFrame) -> pl.Series:
-    """Values as numbers; what is none is missing. ``55-60`` is the middle of a range, as reports give an LVEF."""
-    column = table["value"]
-    if column.dtype == pl.String:
-        text = column.str.strip_chars().str.strip_suffix("%").str.strip_chars()
-        single = text.cast(pl.Float64, strict=False)
-        ends = text.str.extract_groups(r"^(\d+(?:\.\d+)?)\s*(?:-|to|–)\s*(\d+(?:\.\d+)?)$")
-        low = ends.struct.field("1").cast(pl.Float64, strict=False)
-        high = ends.struct.field("2").cast(pl.Float64, strict=False)
-        column = single.zip_with(single.is_not_null(), (low + high) / 2)
-    elif column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        column = column.cast(pl.Float64)
-    else:
-        raise HeartprintError("bad-table", f"The column of values holds {column.dtype}. Give numbers.")
-    finite = column.is_finite().fill_null(False)
-    return pl.Series("value", [None] * len(column), dtype=pl.Float64).zip_with(~finite, column)
 
 
 def _all_midnight(times: pl.Series) -> bool:
@@ -277,7 +109,9 @@ def link(
         raise unknown_name("side", str(side), list(get_args(Side)))
     whole_days = events.whole_days or _all_midnight(events.table["time"]) or _all_midnight(records["recorded_at"])
     moment = pl.col("recorded_at").cast(pl.Datetime("us"))
-    ecgs = records.select("patient_id", (moment.dt.truncate("1d") if whole_days else moment).alias("at"))
+    ecgs = records.select(
+        plain_ids(records["patient_id"]), (moment.dt.truncate("1d") if whole_days else moment).alias("at")
+    )
     ecgs = ecgs.with_row_index("row")
     table = events.table.with_columns(pl.col("time").dt.truncate("1d")) if whole_days else events.table
     of_patients = table.join(ecgs.select("patient_id").unique(), on="patient_id", how="semi")
@@ -342,6 +176,8 @@ def link(
         events_without_time=events.without_time,
         events_of_others=events.table.height - of_patients.height,
         median_gap_days=None if gap is None else float(gap),  # type: ignore[arg-type]
+        unreadable_time=events.unreadable_time,
+        notes=events.notes,
         **{name: int(counts.get(name, 0)) for name in get_args(Status)},
     )
 
@@ -355,6 +191,7 @@ def label_cohort(
     within: str,
     side: Side = "either",
     columns: Mapping[str, str] = COLUMNS,
+    dates: fields.Dates | None = None,
     replace: bool = False,
 ) -> Linkage:
     """Add a label to a cohort: the value of the nearest measurement.
@@ -367,6 +204,7 @@ def label_cohort(
         within: Largest distance between ECG and measurement, see `parse_window`.
         side: See `link`.
         columns: See `read_events`.
+        dates: See `read_events`.
         replace: Whether a label of that name may be replaced.
 
     Returns:
@@ -382,7 +220,7 @@ def label_cohort(
     work = target.with_name(f".{target.name}.label")
     # Two labels at once would each be written without the other.
     with claimed(work):
-        counts = _label(target, Path(events_file), name, codes, within, side, columns, replace=replace)
+        counts = _label(target, Path(events_file), name, codes, within, side, columns, dates, replace=replace)
     shutil.rmtree(work, ignore_errors=True)
     return counts
 
@@ -395,6 +233,7 @@ def _label(
     within: str,
     side: Side,
     columns: Mapping[str, str],
+    dates: fields.Dates | None,
     *,
     replace: bool,
 ) -> Linkage:
@@ -414,18 +253,24 @@ def _label(
         raise HeartprintError(
             "label-exists", f"{cohort.info.name} has a label '{name}' already. Take another name, or say --replace."
         )
-    window, events = parse_window(within), read_events(events_file, codes, columns, _POSSIBLE.get(name, _ANY))
+    window, possible = parse_window(within), _POSSIBLE.get(name, ANY_VALUE)
+    events = read_events(events_file, codes, columns, possible, dates)
     table, counts = link(cohort.records, events, within=window, side=side)
     if counts.linked == 0:
+        unread = ""
+        if events.without_time:
+            such = f", for example '{events.unreadable_time}'" if events.unreadable_time else ""
+            unread = f" {events.without_time:,} measurements are without a readable time{such}."
         raise HeartprintError(
             "nothing-linked",
             f"Of {counts.events:,} measurements none is near an ECG of {cohort.info.name}: {counts.no_event:,} ECGs of "
             f"patients without any, {counts.out_of_window:,} with one outside the window, {counts.ambiguous:,} "
-            f"ambiguous, {counts.no_date:,} without a date. Check that both use the same patient ids and dates.",
+            f"ambiguous, {counts.no_date:,} without a date.{unread} Check that both use the same patient ids and "
+            "dates.",
         )
     value = table["value"].cast(pl.Float32).alias(column)
     records = cohort.records.with_columns(value)
-    note = {
+    note: dict[str, Any] = {
         "file": events_file.name,
         "sha256": sha256_file(events_file) if events_file.is_file() else None,
         "codes": list(codes),
@@ -433,6 +278,8 @@ def _label(
         "side": side,
         "counts": counts.to_json(),
     }
+    if dates is not None:
+        note["dates"] = dates
     told = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
     told["settings"].setdefault("labels", {})[name] = note
     # The note first: one about a label that is not there yet does less harm than a label of unknown origin.

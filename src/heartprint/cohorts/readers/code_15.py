@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.tracings import MV_PER_UNIT, UNIT_NOTE, Tracings
 from heartprint.foundation.errors import HeartprintError
@@ -47,7 +48,8 @@ class Code15:
         Raises:
             HeartprintError: ``source-missing``, ``bad-table`` or ``bad-unit``.
         """
-        exams = fields.read_frame(src / TABLE, _NEEDED)
+        told: list[str] = []
+        exams = read_frame(src / TABLE, _NEEDED, notes=told)
         parts = {
             name: Tracings(src / name, self.mv_per_unit) for name in sorted(set(exams["trace_file"])) if _is_plain(name)
         }
@@ -66,6 +68,7 @@ class Code15:
             )
 
         notes = (
+            *told,
             "CODE-15% has no dates: gaps between the ECGs of a patient are unknown.",
             UNIT_NOTE.format(self.mv_per_unit),
         )

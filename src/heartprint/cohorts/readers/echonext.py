@@ -18,6 +18,7 @@ import polars as pl
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.foundation.errors import HeartprintError
 
@@ -51,8 +52,12 @@ class EchoNext:
         Raises:
             HeartprintError: ``source-missing`` or ``bad-table``.
         """
-        table = fields.read_frame(
-            src / TABLE, ["ecg_key", "patient_key", "split"], ["sex", "age_at_ecg", "lvef_value", "location_setting"]
+        told: list[str] = []
+        table = read_frame(
+            src / TABLE,
+            ["ecg_key", "patient_key", "split"],
+            ["sex", "age_at_ecg", "lvef_value", "location_setting"],
+            told,
         )
         # The n-th row of a split is the n-th ECG of its file.
         table = table.with_columns(pl.int_range(pl.len()).over("split").alias("place"))
@@ -76,6 +81,7 @@ class EchoNext:
             )
 
         notes = (
+            *told,
             "EchoNext's leads are standardised: their heights cannot be compared, and their order cannot be checked.",
             "EchoNext gives only the year of an ECG: gaps between the ECGs of a patient are unknown.",
         )

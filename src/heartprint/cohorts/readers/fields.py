@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import overload
-
-import polars as pl
+from collections.abc import Mapping
+from typing import Literal
 
 from heartprint.foundation.errors import HeartprintError
 
@@ -20,123 +15,14 @@ _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
 LVEF_RANGE = (5.0, 95.0)
 """Per cent that a left ventricle can eject."""
-_MOST_NAMES, _LONGEST_NAME = 20, 40  # of columns, in a message
-_LINES_AT_ONCE = 20_000
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
-
-
-class Lines(Sequence[dict[str, str]]):
-    """Rows of a table of text, kept by column: a million of them take little more room than their letters.
-
-    Args:
-        frame: Columns of text without nulls.
-    """
-
-    def __init__(self, frame: pl.DataFrame) -> None:
-        self._frame = frame
-
-    def __len__(self) -> int:
-        return self._frame.height
-
-    @overload
-    def __getitem__(self, index: int) -> dict[str, str]: ...
-    @overload
-    def __getitem__(self, index: slice) -> Lines: ...
-    def __getitem__(self, index: int | slice) -> dict[str, str] | Lines:
-        return Lines(self._frame[index]) if isinstance(index, slice) else self._frame.row(index, named=True)
-
-    def __iter__(self) -> Iterator[dict[str, str]]:
-        return self._frame.iter_rows(named=True)
-
-    def cells(self, column: str) -> Iterator[str]:
-        """One column, from the first row on."""
-        return iter(self._frame[column])
-
-
-def read_csv(path: Path) -> tuple[list[str], Lines]:
-    """Read a comma-separated table as text.
-
-    Returns:
-        Column names and rows; cells are stripped, absent cells are empty. Blank lines are skipped.
-
-    Raises:
-        HeartprintError: ``file-missing`` or ``bad-table``.
-    """
-    parts = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.reader(handle, strict=True)
-            columns = [c.strip() for c in next(reader, [])]
-            twice = sorted({c for c in columns if columns.count(c) > 1})
-            if twice:
-                raise HeartprintError(
-                    "bad-table", f"{path} has the column '{twice[0]}' twice. Rename or remove one of them."
-                )
-            lines = enumerate((line for line in reader if line), start=1)
-            while part := list(itertools.islice(lines, _LINES_AT_ONCE)):
-                parts.append(_by_column(path, columns, part))
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise HeartprintError("file-missing", f"There is no table {path}. Check the path.") from error
-    except UnicodeDecodeError as error:
-        raise HeartprintError("bad-table", f"{path} is not UTF-8 text. Save it as a CSV file in UTF-8.") from error
-    except csv.Error as error:
-        raise HeartprintError("bad-table", f"{path} is not a CSV table ({error}). Save it as CSV again.") from error
-    return columns, Lines(pl.concat(parts or [_by_column(path, columns, [])]))
-
-
-def _by_column(path: Path, columns: Sequence[str], lines: Sequence[tuple[int, list[str]]]) -> pl.DataFrame:
-    for number, line in lines:
-        if len(line) > len(columns):
-            raise HeartprintError(
-                "bad-table",
-                f"Row {number} of {path} has {len(line)} cells, its header {len(columns)}. "
-                "Put cells that hold a comma in quotes.",
-            )
-    return pl.DataFrame(
-        {c: [line[i].strip() if i < len(line) else "" for _, line in lines] for i, c in enumerate(columns)},
-        schema=dict.fromkeys(columns, pl.String),
-    )
-
-
-def read_frame(path: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> pl.DataFrame:
-    """Read some columns of a large comma-separated table (plain or gzipped) as text.
-
-    Returns:
-        The columns that are there; cells are stripped, missing cells are empty.
-
-    Raises:
-        HeartprintError: ``source-missing`` or ``bad-table``.
-    """
-    if not path.is_file():
-        raise HeartprintError(
-            "source-missing", f"{path.parent} holds no {path.name}. Give the folder that holds this table."
-        )
-    try:
-        there = pl.read_csv(path, infer_schema=False, n_rows=0).columns
-        need_columns(path, there, needed)
-        wanted = [c for c in (*needed, *optional) if c in there]
-        frame = pl.read_csv(path, infer_schema=False, columns=wanted)
-    except pl.exceptions.NoDataError as error:
-        raise HeartprintError("bad-table", f"{path} is empty. Fetch it again.") from error
-    except pl.exceptions.PolarsError as error:
-        reason = str(error).partition("\n")[0][:200]
-        raise HeartprintError("bad-table", f"{path} is not a CSV table ({reason}). Fetch it again.") from error
-    return frame.select(pl.col(wanted).fill_null("").str.strip_chars())
-
-
-def need_columns(path: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
-    """Raise ``bad-table`` if a needed column is absent, naming those that are there."""
-    absent = [c for c in needed if c not in columns]
-    if not absent:
-        return
-    known = [f"{c[:_LONGEST_NAME]}..." if len(c) > _LONGEST_NAME else c for c in columns[:_MOST_NAMES]]
-    more = f" and {len(columns) - _MOST_NAMES:,} more" if len(columns) > _MOST_NAMES else ""
-    hint = " Separate the columns by commas." if len(columns) == 1 and re.search("[;\t]", columns[0]) else ""
-    raise HeartprintError(
-        "bad-table",
-        f"{path} lacks the column{'s' if len(absent) > 1 else ''} {', '.join(absent)}; "
-        f"it has {', '.join(known) or 'none'}{more}.{hint or ' Add or rename it.'}",
-    )
+Dates = Literal["day-first", "month-first"]
+"""What comes first in a date such as 03/02/2019."""
+_PARTED = re.compile(
+    r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})"
+    r"(?:[ T,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[aApP])\.?[mM]\.?)?"
+    r"(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?)?"
+)
 
 
 def is_nothing(cell: str) -> bool:
@@ -171,8 +57,13 @@ def number(cell: str, column: str, code: str) -> float | None:
     return value
 
 
-def moment(cell: str, column: str) -> dt.datetime | None:
-    """A date or date and time in ISO form, or None. A time zone is dropped: clocks are local.
+def moment(cell: str, column: str, dates: Dates | None = None) -> dt.datetime | None:
+    """A date or date and time, or None. A time zone is dropped: clocks are local.
+
+    Args:
+        cell: ISO form, ``31.12.2019`` (always day first), or ``12/31/2019`` where ``dates`` says what comes first.
+        column: Its column, for messages.
+        dates: What comes first in a date such as 03/02/2019; without it such a date is not read.
 
     Raises:
         HeartprintError: ``bad-date``.
@@ -180,14 +71,34 @@ def moment(cell: str, column: str) -> dt.datetime | None:
     if is_nothing(cell):
         return None
     try:
-        value = dt.datetime.fromisoformat(cell)
-    except ValueError as error:
+        return dt.datetime.fromisoformat(cell).replace(tzinfo=None)
+    except ValueError:
+        found = _PARTED.fullmatch(cell)
+    value = None if found is None else _parted(found, "day-first" if found["sign"] == "." else dates)
+    if value is None:
+        order = " If its day or its month stands first, say so: --dates day-first or --dates month-first."
         raise HeartprintError(
             "bad-date",
-            f"'{cell}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
-            "Correct it or leave it empty.",
-        ) from error
-    return value.replace(tzinfo=None)
+            f"'{cell[:40]}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
+            f"Correct it or leave it empty.{order if found is not None and found['sign'] != '.' else ''}",
+        )
+    return value
+
+
+def _parted(found: re.Match[str], dates: str | None) -> dt.datetime | None:
+    """A date of three numbers, perhaps with a time."""
+    if dates is None:
+        return None
+    first, second, hour = int(found["first"]), int(found["second"]), int(found["hour"] or 0)
+    day, month = (first, second) if dates == "day-first" else (second, first)
+    if found["half"]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + 12 * (found["half"].lower() == "p")
+    try:
+        return dt.datetime(int(found["year"]), month, day, hour, int(found["minute"] or 0), int(found["s"] or 0))
+    except ValueError:
+        return None
 
 
 def age_in_years(cell: str) -> float | None:

@@ -8,8 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.dialect import read_lines
 from heartprint.cohorts.readers.formats import Given, detect, read_recording
 from heartprint.cohorts.readers.formats.npy import check_unit
+from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -48,10 +50,11 @@ class Files:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
         given = Given(self.sampling_rate, self.unit, dict(self.columns))
+        notes: tuple[str, ...] = ()
         if src.is_dir():
             root, names = src, _below(src)
         elif src.is_file():
-            root, names = src.parent, [src.name] if detect(src, given) else _listed(src)
+            root, (names, notes) = src.parent, ([src.name], ()) if detect(src, given) else _listed(src)
         else:
             names = []
         if not names:
@@ -63,7 +66,7 @@ class Files:
                 patient_id="",
                 path=names[i],
                 details=Details,
-                recording=partial(_recording, root / names[i], given),
+                recording=partial(_recording, root, names[i], given),
             )
 
         settings = {
@@ -72,7 +75,7 @@ class Files:
             "unit": self.unit,
             "columns": dict(self.columns),
         }
-        return Source("hospital files", LazyRows(len(names), row), (), settings)
+        return Source("hospital files", LazyRows(len(names), row), (), settings, notes)
 
 
 def _below(folder: Path) -> list[str]:
@@ -87,23 +90,23 @@ def _below(folder: Path) -> list[str]:
     ]
 
 
-def _listed(path: Path) -> list[str]:
+def _listed(path: Path) -> tuple[list[str], tuple[str, ...]]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (UnicodeDecodeError, OSError) as error:
+        return read_lines(path)
+    except (HeartprintError, UnicodeDecodeError, OSError) as error:
+        reason = f" ({error.message})" if isinstance(error, HeartprintError) else ""
         raise HeartprintError(
             "bad-table",
-            f"{path.name} is neither an ECG file of a known format nor a list of paths in UTF-8. Give one of them.",
+            f"{path.name} is neither an ECG file of a known format nor a list of paths{reason}. Give one of them.",
         ) from error
-    return [line.strip() for line in lines if line.strip()]
 
 
-def _recording(path: Path, given: Given) -> Recording:
-    recording = read_recording(path, given)
+def _recording(folder: Path, name: str, given: Given) -> Recording:
+    recording = read_recording(locate(folder, name), given)
     if not recording.patient_id:
         raise HeartprintError(
             "missing-patient-id",
-            f"{path.name} does not say whose ECG it is. List the files with their patient_id in a table and use "
+            f"{file_name(name)} does not say whose ECG it is. List the files with their patient_id in a table and use "
             "'heartprint ingest table'.",
         )
     return recording

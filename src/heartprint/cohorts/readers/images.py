@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.formats import dicom
+from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import ImageRecording, LazyRows, Row, Source
 from heartprint.cohorts.readers.table import read_listed
 from heartprint.foundation.errors import HeartprintError
@@ -31,12 +32,16 @@ class Images:
         longest_side: Px to which the longer side is shrunk, by averaging over areas; smaller images stay as they are.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
+        names: See `Table`.
+        dates: See `Table`.
     """
 
     labels: Sequence[str] = ()
     longest_side: int = LONGEST_SIDE
     female: Sequence[str] = ()
     male: Sequence[str] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
+    dates: fields.Dates | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
@@ -50,12 +55,14 @@ class Images:
                 f"Images are kept with {SMALLEST_SIDE} to {LARGEST_SIDE} px along the longer side, not "
                 f"{self.longest_side}. Change --longest-side.",
             )
-        listed = read_listed(src, self.labels, self.female, self.male, KNOWN_COLUMNS)
+        listed = read_listed(
+            src, self.labels, self.female, self.male, KNOWN_COLUMNS, names=self.names, dates=self.dates
+        )
 
         def row(i: int) -> Row:
             cells, details = listed.row(i)
             page = fields.identifier(cells.get("page", ""))
-            own_name = Path(cells["path"]).stem + (f"_{page}" if page else "")
+            own_name = Path(file_name(cells["path"])).stem + (f"_{page}" if page else "")
             return Row(
                 ecg_id=fields.identifier(cells.get("ecg_id", "")) or (own_name if cells["path"] else ""),
                 patient_id=fields.identifier(cells["patient_id"]),
@@ -65,7 +72,7 @@ class Images:
             )
 
         rows = LazyRows(listed.n, row)
-        settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side}
+        settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side, **listed.settings}
         return Source(f"images {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,), "image")
 
     def _recording(self, folder: Path, path: str, page: str) -> ImageRecording:
@@ -75,7 +82,7 @@ class Images:
         if number is not None and number != int(number):
             raise HeartprintError("no-such-page", f"There is no page '{page}'. Correct the column 'page'.")
         picture = read_picture(
-            folder / path, page=None if number is None else int(number), longest_side=self.longest_side
+            locate(folder, path), page=None if number is None else int(number), longest_side=self.longest_side
         )
         return ImageRecording(
             picture.pixels, picture.original, picture.facts.get("PatientID", ""), dicom.details_of(picture.facts)

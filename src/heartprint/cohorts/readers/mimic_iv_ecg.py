@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.wfdb_file import read_wfdb
 
@@ -74,11 +75,12 @@ class MimicIvEcg:
         Raises:
             HeartprintError: ``source-missing`` or ``bad-table``.
         """
-        records = fields.read_frame(src / RECORDS, ["subject_id", "study_id", "ecg_time", "path"])
+        notes: list[str] = []
+        records = read_frame(src / RECORDS, ["subject_id", "study_id", "ecg_time", "path"], notes=notes)
         labels = ["af"]
-        notes = ["MIMIC-IV shifts dates per patient: only gaps within a patient mean anything."]
+        notes += ["MIMIC-IV shifts dates per patient: only gaps within a patient mean anything."]
         if (src / MEASUREMENTS).is_file():
-            measured = fields.read_frame(src / MEASUREMENTS, ["study_id", "report_0"], [*_REPORTS[1:], "cart_id"])
+            measured = read_frame(src / MEASUREMENTS, ["study_id", "report_0"], [*_REPORTS[1:], "cart_id"], notes)
             reports = [c for c in _REPORTS if c in measured.columns]
             joined = pl.concat_str(reports, separator="\n").str.strip_chars().alias("report")
             cart = pl.col("cart_id") if "cart_id" in measured.columns else pl.lit("").alias("cart_id")
@@ -89,8 +91,8 @@ class MimicIvEcg:
             notes.append(f"There was no {MEASUREMENTS}: AF is missing.")
         patients = next((src / name for name in PATIENTS if (src / name).is_file()), None)
         if patients is not None:
-            known = fields.read_frame(
-                patients, ["subject_id", "gender", "anchor_age", "anchor_year"], ["anchor_year_group"]
+            known = read_frame(
+                patients, ["subject_id", "gender", "anchor_age", "anchor_year"], ["anchor_year_group"], notes
             )
             known = known.unique("subject_id", keep="first")
             records = records.join(known, on="subject_id", how="left", maintain_order="left")

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.column_names import need_columns
+from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.wfdb_file import read_wfdb
 from heartprint.foundation.errors import HeartprintError
@@ -55,11 +57,12 @@ class PtbXl:
             raise HeartprintError(
                 "source-missing", f"{src} holds no {TABLE}. Give the folder of PTB-XL that holds this table."
             )
-        columns, lines = fields.read_csv(table)
+        read = read_csv(table, _NEEDED)
+        lines = read.lines
         file_column = _FILE_COLUMN[self.rate]
-        fields.need_columns(table, columns, [*_NEEDED, file_column])
+        need_columns(table, read.columns, [*_NEEDED, file_column])
         over_89 = sum(map(_is_over_89, lines.cells("age")))
-        notes = []
+        notes = list(read.notes)
         if over_89:
             notes.append(
                 f"PTB-XL gives the age {OVER_89:g} to {over_89} ECGs of people over 89; "

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.tracings import MV_PER_UNIT, UNIT_NOTE, Tracings
 from heartprint.foundation.errors import HeartprintError
@@ -45,7 +46,8 @@ class SamiTrop:
             HeartprintError: ``source-missing``, ``bad-table``, ``bad-unit``; ``header-mismatch`` if table and file
                 differ in length.
         """
-        exams = fields.read_frame(src / TABLE, ["exam_id", "age", "is_male"], ["death"])
+        told: list[str] = []
+        exams = read_frame(src / TABLE, ["exam_id", "age", "is_male"], ["death"], told)
         tracings = Tracings(src / FILE, self.mv_per_unit)
         if not tracings.path.is_file():
             raise HeartprintError("source-missing", f"{src} holds no {FILE}. Fetch and unzip it.")
@@ -68,6 +70,7 @@ class SamiTrop:
             )
 
         notes = (
+            *told,
             "SaMi-Trop gives neither dates nor patient ids: each ECG counts as a patient of its own.",
             UNIT_NOTE.format(self.mv_per_unit),
         )

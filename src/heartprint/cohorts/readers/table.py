@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from heartprint.cohorts.leads import LEADS_12
-from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers import fields, label_columns
+from heartprint.cohorts.readers.column_names import LIKELY, likely, need_columns, option
+from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.cohorts.readers.formats import Given, read_recording
 from heartprint.cohorts.readers.formats.npy import UNITS
+from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -27,7 +30,7 @@ _SUFFIXES = (".npy", ".hea", ".dat", ".mat", ".xml", ".dcm", ".scp", ".edf", ".c
 
 @dataclass(frozen=True)
 class Table:
-    """Reader of a CSV table.
+    """Reader of a table of text; see `read_csv` for its encodings and separators.
 
     Columns: ``path`` (a file of any of `FORMATS`, relative to the table) and ``patient_id`` are needed; ``ecg_id``
     (else the file's stem), ``date`` (ISO), ``age``, ``sex`` (female, male, f, m), ``site``, ``device``,
@@ -35,17 +38,21 @@ class Table:
     file if that says it. An ``.npy`` file holds ``(8 or 12, n)`` or ``(n, 8 or 12)`` numbers, leads in the order
     I, II, V1-V6 or I, II, III, aVR, aVL, aVF, V1-V6.
 
-    Labels: each other column whose cells are all numbers, true/false or empty; or, if ``labels`` names some, just
-    these, and then a row with anything else in them is refused. An empty cell is a missing label. Names are
-    stored in lower case, without a leading ``label_``, other characters than letters and digits as ``_``.
+    Labels: each other column whose cells are all numbers, yes or no (see `label_columns`) or empty; or, if ``labels``
+    names some, just these, and then a row with anything else in them is refused. An empty cell is a missing label, and
+    so is -1 beside 0 and 1. Names are stored in lower case, without a leading ``label_``, other characters than letters
+    and digits as ``_``.
 
     Args:
-        labels: Columns that are labels.
+        labels: Columns that are labels. ``af=VHF|VHFL`` of a column of words: these are 1, all others 0;
+            ``af=VHF:SR|ST``: these are 1 and those 0, all others missing.
         sampling_rate: Hz of ``.npy`` and CSV files where the table has no such cell.
         unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files where the table has no such cell.
         columns: Lead name to column name in CSV files of samples.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
+        names: One of `KNOWN_COLUMNS`, or a label, to the column that the table has for it.
+        dates: ``day-first`` or ``month-first`` for dates such as 12/31/2019; ISO dates and 31.12.2019 need none.
     """
 
     labels: Sequence[str] = ()
@@ -54,6 +61,8 @@ class Table:
     female: Sequence[str] = ()
     male: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    dates: fields.Dates | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
@@ -67,7 +76,7 @@ class Table:
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        listed = read_listed(src, self.labels, self.female, self.male)
+        listed = read_listed(src, self.labels, self.female, self.male, names=self.names, dates=self.dates)
 
         def row(i: int) -> Row:
             cells, details = listed.row(i)
@@ -85,6 +94,7 @@ class Table:
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
+            **listed.settings,
         }
         rows = LazyRows(listed.n, row)
         return Source(f"table {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,))
@@ -99,24 +109,26 @@ class Table:
             fields.text(cells.get("unit", "")) or self.unit,
             dict(self.columns),
         )
-        return read_recording(folder / path, given)
+        return read_recording(locate(folder, path), given)
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A CSV table with one row per ECG.
+    """A table with one row per ECG.
 
     Attributes:
         n: Number of rows.
         row: Gives of a row, by its number, the cells of the known columns and a way to the details.
         labels: Label name to column.
-        notes: Sentences about columns that were left out.
+        notes: Sentences about what was taken and what was left out.
+        settings: How the table was read.
     """
 
     n: int
     row: Callable[[int], tuple[dict[str, str], Callable[[], Details]]]
     labels: dict[str, str]
     notes: tuple[str, ...]
+    settings: Mapping[str, Any]
 
 
 def read_listed(
@@ -125,82 +137,93 @@ def read_listed(
     female: Sequence[str],
     male: Sequence[str],
     known_columns: Sequence[str] = KNOWN_COLUMNS,
+    *,
+    names: Mapping[str, str],
+    dates: fields.Dates | None,
 ) -> Listed:
-    """Read a CSV table with one row per ECG; see `Table`.
+    """Read a table with one row per ECG; see `Table`.
 
     Args:
         src: The table.
-        labels: Columns that are labels; if there are none, each unknown column of numbers.
+        labels: See `Table`.
         female: Further codes for female.
         male: Further codes for male.
         known_columns: Columns with a meaning of their own.
+        names: See `Table`.
+        dates: See `Table`.
 
     Raises:
-        HeartprintError: ``file-missing``, ``bad-table``, ``unknown-label-column`` or ``reserved-label``.
+        HeartprintError: ``file-missing``, ``bad-table``, ``bad-label``, ``unknown-label-column`` or
+            ``reserved-label``.
     """
-    columns, lines = fields.read_csv(src)
-    named = {c: _ALIASES.get(c.lower(), c.lower()) for c in columns}
-    known = {name: c for c, name in named.items() if name in known_columns}
-    fields.need_columns(src, [named[c] if named[c] in known else c for c in columns], ["path", "patient_id"])
-    found, ignored = _label_columns(src, labels, [c for c in columns if named[c] not in known], lines)
+    telling = frozenset[str]().union(known_columns, _ALIASES, *LIKELY.values(), (c.lower() for c in names.values()))
+    read = read_csv(src, sorted(telling))
+    known = _known(src, read.columns, known_columns, names)
+    taken = frozenset(known.values())
+    others = [c for c in read.columns if c not in taken]
+    found, notes = label_columns.choose(src, labels, others, read.lines, names, set(known_columns) - set(known))
     sexes = _SEXES | {c.lower(): "female" for c in female} | {c.lower(): "male" for c in male}
 
     def row(i: int) -> tuple[dict[str, str], Callable[[], Details]]:
-        line = lines[i]
+        line = read.lines[i]
         cells = {name: line[column] for name, column in known.items()}
-        return cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes)
+        values = {name: label.plain(line[label.column]) for name, label in found.items()}
+        return cells, partial(_details, cells, values, sexes, dates)
 
-    notes = tuple(
-        f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
-        for c, cell in ignored.items()
-    )
-    return Listed(len(lines), row, found, notes)
+    settings: dict[str, Any] = {}
+    if names:
+        settings["names"] = dict(names)
+    if dates is not None:
+        settings["dates"] = dates
+    if words := {name: label.words for name, label in found.items() if label.words}:
+        settings["label_words"] = words
+    labels_of = {name: label.column for name, label in found.items()}
+    return Listed(len(read.lines), row, labels_of, (*read.notes, *notes), settings)
 
 
-def _label_columns(
-    src: Path, wanted: Sequence[str], others: Sequence[str], lines: fields.Lines
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Label name to column, and left-out column to its first cell that is no number."""
-    for name in wanted:
-        if name not in others:
-            raise unknown_name("label column", name, others)
-    labels: dict[str, str] = {}
-    ignored: dict[str, str] = {}
-    for column in wanted or others:
-        if not wanted:
-            odd = next((cell for cell in lines.cells(column) if not _is_number(cell)), None)
-            if odd is not None:
-                ignored[column] = odd[:40]
-                continue
-        name = re.sub(r"[^0-9a-z]+", "_", column.lower().removeprefix("label_")).strip("_")
-        if not name or name in labels:
+def _known(src: Path, columns: Sequence[str], known_columns: Sequence[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Columns with a meaning of their own: what they mean to what they are called."""
+    there, known = frozenset(columns), {}
+    for name, column in names.items():
+        if column not in there:
+            raise unknown_name("column", column, columns)
+        if name in known_columns:
+            known[name] = column
+    taken = frozenset(names.values())
+    for column in columns:
+        name = _ALIASES.get(column.lower(), column.lower())
+        if column in taken or name not in known_columns or name in names:
+            continue
+        if name in known:
             raise HeartprintError(
-                "bad-table", f"The columns of {src} give the label name '{name}' twice or empty. Rename '{column}'."
+                "bad-table",
+                f"{src} has both '{known[name]}' and '{column}' for the {name}. Remove one of them, or say which it "
+                f"is: {option({name: column})}.",
             )
-        if name in TASKS and TASKS[name].column != f"label_{name}":
-            raise HeartprintError(
-                "reserved-label",
-                f"The column '{column}' has the name of a built-in task that is answered from "
-                f"'{TASKS[name].column.removeprefix('label_')}'. Rename it, or give that column instead.",
-            )
-        labels[name] = column
-    return labels, ignored
+        known[name] = column
+    needed = ("path", "patient_id")
+    if any(name not in known for name in needed):
+        free = [c for c in columns if c not in known.values()]
+        maybe = likely(free, needed) | likely(free, set(known_columns) - set(known) - set(needed), exact=True)
+        ask = {name: maybe.get(name, "NAME") for name in needed if name not in known}
+        ask |= {name: maybe[name] for name in known_columns if name in maybe and name not in ask}
+        need_columns(
+            src,
+            [*known, *free],
+            needed,
+            f" Rename its columns, or say which they are: {option(ask)}." if free else " Add or rename it.",
+        )
+    return known
 
 
 def _stem(path: str) -> str:
-    name = Path(path).name
+    name = file_name(path)
     return Path(name).stem if Path(name).suffix.lower() in _SUFFIXES else name
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        fields.number(cell, "", "bad-label")
-    except HeartprintError:
-        return False
-    return True
-
-
-def _details(cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str]) -> Details:
+def _details(
+    cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str], dates: fields.Dates | None
+) -> Details:
     sex = fields.text(cells.get("sex", ""))
     if sex is not None and sex.lower() not in sexes:
         raise HeartprintError(
@@ -209,7 +232,7 @@ def _details(cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping
             "means with --female or --male.",
         )
     return Details(
-        recorded_at=fields.moment(cells.get("date", ""), "date"),
+        recorded_at=fields.moment(cells.get("date", ""), "date", dates),
         age=fields.age_in_years(cells.get("age", "")),
         sex=None if sex is None else sexes[sex.lower()],
         site=fields.identifier(cells.get("site", "")) or None,

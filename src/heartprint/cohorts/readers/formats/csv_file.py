@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
+import re
 from array import array
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +14,7 @@ import numpy as np
 
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.dialect import MOST_COLUMNS, chunks_of, encoding_of, separated
 from heartprint.cohorts.readers.formats.common import Given, read_bytes
 from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit
 from heartprint.cohorts.readers.source import Recording
@@ -20,22 +23,23 @@ from heartprint.foundation.errors import HeartprintError
 
 # Python reads about a million cells a second.
 _MOST_ROWS = 100_000
-_DELIMITERS = ",;\t"
+_HEAD = 2**20  # characters that the separator is told by
 
 
 def looks_like(head: bytes, columns: Mapping[str, str]) -> bool:
     """Whether a file begins with a line of column names, among them those of the eight leads that are needed."""
-    if b"\0" in head:
+    try:
+        text = codecs.getincrementaldecoder(encoding_of(iter([head]), "", whole=False))(errors="replace").decode(head)
+        return set(LEADS_8) <= set(_columns(_header(text, "", whole=False)[1], columns))
+    except HeartprintError:
         return False
-    line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
-    return set(LEADS_8) <= set(_columns(_cells(line), columns))
 
 
 def read(path: Path, given: Given) -> Recording:
     """Read a CSV file of samples.
 
     The first line names the columns; a lead's column is found by the lead's name in any case or by ``given.columns``.
-    Cells are separated by comma, semicolon or tab; an empty cell, NA or NaN is a missing sample.
+    Encoding and separator are told as those of tables are; an empty cell, NA or NaN is a missing sample.
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``missing-sampling-rate``, ``unknown-unit``,
@@ -43,20 +47,18 @@ def read(path: Path, given: Given) -> Recording:
     """
     sampling_rate = given.need_sampling_rate(path)
     check_unit(given.unit)
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise HeartprintError("bad-array", f"{path.name} is not UTF-8 text. Save it as CSV in UTF-8.") from error
-    first, _, rest = text.partition("\n")
-    header = _cells(first)
+    data = read_bytes(path)
+    text = data.decode(encoding_of(chunks_of(data), path.name, "bad-array"), errors="replace")
+    delimiter, header, before = _header(text, path.name, whole=True)
     places = _columns(header, given.columns)
     if not places:
         raise HeartprintError("bad-array", f"{path.name} names no lead in its first line. Add the leads' names.")
-    delimiter = _delimiter(first)
+    text = _with_points(text, delimiter, path.name)
     values = array("d")
     try:
-        for i, cells in enumerate(csv.reader(io.StringIO(rest, newline=""), delimiter=delimiter, strict=True), start=2):
-            if not cells:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        for i, cells in enumerate(reader, start=1):
+            if i <= before or not cells:
                 continue
             if len(cells) != len(header):
                 raise HeartprintError(
@@ -76,12 +78,34 @@ def read(path: Path, given: Given) -> Recording:
     return Recording(signal.reshape(-1, len(places)).T * factor, tuple(places), sampling_rate, standardised)
 
 
-def _delimiter(line: str) -> str:
-    return max(_DELIMITERS, key=line.count)
+def _header(text: str, name: str, *, whole: bool) -> tuple[str, list[str], int]:
+    """The separator, the columns' names, and the number of rows up to and with them."""
+    leads = [lead.lower() for lead in LEADS_12]
+    delimiter, header, before = separated(
+        text[:_HEAD], name, leads, whole=whole and len(text) <= _HEAD, code="bad-array"
+    )
+    if len(header) > MOST_COLUMNS:
+        raise HeartprintError(
+            "bad-array", f"{name} has {len(header):,} columns; up to {MOST_COLUMNS:,} are read. Export the leads alone."
+        )
+    return delimiter, header, before
 
 
-def _cells(line: str) -> list[str]:
-    return [cell.strip().strip('"') for cell in line.strip().split(_delimiter(line))]
+def _with_points(text: str, delimiter: str, name: str) -> str:
+    """The samples with decimal points, where commas do not separate them."""
+    if delimiter == "," or "," not in text:
+        return text
+    if re.search(rf"(?:^|[{delimiter}\n])[+-]?\d+\.\d+(?=[{delimiter}\r\n]|$)", text):
+        raise HeartprintError(
+            "bad-array", f"{name} has points and commas in its numbers. Save it with one decimal sign."
+        )
+    if not re.search(r"(?<![\d,])0,\d|\d,(?:\d{1,2}|\d{4,})(?![\d,])", text):
+        raise HeartprintError(
+            "bad-array",
+            f"The commas in the numbers of {name} may be decimal signs or stand between thousands. Save it with "
+            "decimal points and nothing between thousands.",
+        )
+    return text.replace(",", ".")
 
 
 def _columns(header: list[str], given: Mapping[str, str]) -> dict[str, int]:
