@@ -569,3 +569,155 @@ def test_mutants(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(FORMATS))
 def test_many_mutants(name: str, tmp_path: Path) -> None:
     fuzz(name, tmp_path, 20_000)
+
+
+def text_of(path: Path) -> str:
+    return path.read_bytes().decode("latin-1")
+
+
+def test_of_several_recordings_the_one_with_most_leads_is_taken_and_the_rest_is_said(tmp_path: Path) -> None:
+    """MUSE: a strip of one lead first, then the recording, then another; aECG and DICOM: two recordings."""
+    write_muse(tmp_path / "a.xml", LEADS, RATE)
+    text = text_of(tmp_path / "a.xml")
+    rhythm = next(w for w in re.findall(r"<Waveform>.*?</Waveform>", text, re.S) if ">Rhythm<" in w)
+    strip = re.sub(r"(<LeadData>.*?</LeadData>).*(</Waveform>)", r"\1\2", rhythm, flags=re.S)
+    (tmp_path / "a.xml").write_bytes((text.replace(rhythm, strip + rhythm + rhythm)).encode("latin-1"))
+    found = read_recording(tmp_path / "a.xml")
+    assert found.signal.shape == (8, LEADS.shape[1])
+    assert [c.code for c in found.cautions] == ["further-rhythms"] and "another recording" in found.cautions[0].message
+    write_hl7(tmp_path / "b.xml", LEADS, RATE)
+    text = text_of(tmp_path / "b.xml")
+    series = re.search(r"<component>\s*<series>.*?</series>\s*</component>", text, re.S)
+    assert series is not None
+    (tmp_path / "b.xml").write_bytes((text.replace(series[0], series[0] * 3)).encode("latin-1"))
+    assert ["2 other recordings" in c.message for c in read_recording(tmp_path / "b.xml").cautions] == [True]
+
+
+def test_dicom_groups_of_one_recording_are_joined(tmp_path: Path) -> None:
+    """Three groups of four leads, as some carts write them; two rhythms of all leads are not."""
+    import copy
+
+    import pydicom
+
+    stored = write_dicom(tmp_path / "a.dcm", LEADS, RATE)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    *beats, rhythm = dataset.WaveformSequence
+    samples = np.frombuffer(rhythm.WaveformData, "<i2").reshape(-1, 12)
+    parts = []
+    for first in (0, 4, 8):
+        part = copy.deepcopy(rhythm)
+        part.NumberOfWaveformChannels = 4
+        part.ChannelDefinitionSequence = rhythm.ChannelDefinitionSequence[first : first + 4]
+        part.WaveformData = np.ascontiguousarray(samples[:, first : first + 4]).tobytes()
+        parts.append(part)
+    dataset.WaveformSequence = [*beats, *parts]
+    dataset.save_as(tmp_path / "b.dcm")
+    found = read_recording(tmp_path / "b.dcm")
+    equal(found, stored)
+    assert found.signal.shape[0] == 12 and not found.cautions
+    dataset.WaveformSequence = [*beats, rhythm, copy.deepcopy(rhythm)]
+    dataset.save_as(tmp_path / "c.dcm")
+    found = read_recording(tmp_path / "c.dcm")
+    equal(found, stored)
+    assert [c.code for c in found.cautions] == ["further-rhythms"]
+
+
+def test_dicom_padding_stands_at_the_ends_alone(tmp_path: Path) -> None:
+    """A padding value of 0 does not make the zeros of an ECG missing."""
+    import pydicom
+
+    stored = write_dicom(tmp_path / "a.dcm", LEADS, RATE)
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    rhythm = dataset.WaveformSequence[-1]
+    samples = np.frombuffer(rhythm.WaveformData, "<i2").reshape(-1, 12).copy()
+    samples[:100] = samples[-40:] = 0
+    samples[500, 3] = 0
+    rhythm.WaveformData = samples.tobytes()
+    rhythm.add_new(0x5400100A, "OW", b"\0\0")
+    dataset.save_as(tmp_path / "b.dcm")
+    found = read_recording(tmp_path / "b.dcm")
+    missing = np.isnan(found.signal)
+    assert missing[:, :100].all() and missing[:, -40:].all() and not missing[:, 100:-40].any()
+    assert np.allclose(found.signal[:, 600:700], stored[:, 600:700])
+
+
+def test_dicom_without_preamble_or_meta_information(tmp_path: Path) -> None:
+    import pydicom
+
+    stored = write_dicom(tmp_path / "a.dcm", LEADS, RATE)
+    (tmp_path / "b.dcm").write_bytes((tmp_path / "a.dcm").read_bytes()[132:])
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    del dataset.file_meta
+    dataset.preamble = None
+    dataset.save_as(tmp_path / "c.dcm", implicit_vr=True, little_endian=True, enforce_file_format=False)
+    for name in ("b.dcm", "c.dcm"):
+        equal(read_recording(tmp_path / name), stored)
+
+
+def test_sierra_1_03_names_its_resolution_otherwise(tmp_path: Path) -> None:
+    """``signalresolution`` below ``signalcharacteristics``, as the machines write it; nothing at the waveforms."""
+    stored = write_philips(tmp_path / "a.xml", LEADS, RATE, encoding="utf-8")
+    text = text_of(tmp_path / "a.xml")
+    found = re.search(r' resolution="([^"]+)"', text)
+    assert found is not None
+    text = text.replace(found[0], "").replace("1.04</documentversion>", "1.03</documentversion>")
+    text = text.replace(
+        "</signalcharacteristics>", f"<signalresolution>{found[1]}</signalresolution></signalcharacteristics>"
+    )
+    (tmp_path / "b.xml").write_bytes((text).encode("latin-1"))
+    equal(read_recording(tmp_path / "b.xml"), stored)
+
+
+def test_an_id_is_found_where_vendors_put_it(tmp_path: Path) -> None:
+    write_hl7(tmp_path / "a.xml", LEADS, RATE)
+    text = text_of(tmp_path / "a.xml")
+    text = re.sub(r"(<trialSubject[^>]*>\s*)<id [^>]*/>", r"\1", text)
+    text = re.sub(r"(<subjectDemographicPerson[^>]*>)", r"\1<PatientID>BS1</PatientID>", text)
+    (tmp_path / "a.xml").write_bytes((text).encode("latin-1"))
+    assert read_recording(tmp_path / "a.xml").patient_id == "BS1"
+
+
+def test_wfdb_with_skew_is_not_called_damaged(tmp_path: Path) -> None:
+    """Against wfdb, which shifts the lead; the checksum is of what is stored."""
+    import wfdb
+
+    write_record(tmp_path, "a", LEADS, RATE)
+    lines = (tmp_path / "a.hea").read_text().splitlines()
+    lines[7] = lines[7].replace(" 16 ", " 16:3 ", 1)
+    (tmp_path / "a.hea").write_text("\n".join(lines) + "\n")
+    found = read_recording(tmp_path / "a.hea")
+    theirs = wfdb.rdrecord(str(tmp_path / "a")).p_signal.T
+    np.testing.assert_allclose(found.signal, theirs, atol=1e-9)
+    lines[7] = lines[7].replace(lines[7].split()[6], "12345")
+    (tmp_path / "a.hea").write_text("\n".join(lines) + "\n")
+    assert code_of(tmp_path / "a.hea") == "header-mismatch"
+
+
+def test_wfdb_in_capitals_and_with_the_line_ends_of_windows(tmp_path: Path) -> None:
+    write_record(tmp_path, "a", LEADS, RATE)
+    header = (tmp_path / "a.hea").read_text().replace("\n", "\r\n")
+    (tmp_path / "A.HEA").write_bytes(header.encode())
+    (tmp_path / "a.dat").rename(tmp_path / "A.DAT")
+    (tmp_path / "a.hea").unlink()
+    for path in ("A.HEA", "A.hea", "A"):
+        found = read_recording(tmp_path / path)
+        assert np.allclose(found.signal, LEADS, atol=6e-4)
+
+
+@pytest.mark.parametrize("spelling", ["Lead {}", "{} (mV)", "ECG {}", "{}_mV", "lead_{}"])
+def test_csv_columns_are_found_however_they_are_spelled(spelling: str, tmp_path: Path) -> None:
+    names = tuple(spelling.format(lead) for lead in LEADS_12)
+    stored = write_samples_csv(tmp_path / "a.csv", LEADS, names)
+    unit = "mV" if "mV" in spelling else "uV"
+    found = read_recording(tmp_path / "a.csv", Given(RATE, unit))
+    assert found.lead_names == LEADS_12
+    np.testing.assert_allclose(found.signal, stored * (1000 if unit == "mV" else 1), atol=1e-6)
+    if unit == "mV":
+        assert code_of(tmp_path / "a.csv", Given(RATE, "uV")) == "bad-unit"
+
+
+def test_a_lead_that_is_there_twice_is_refused_in_csv(tmp_path: Path) -> None:
+    write_samples_csv(tmp_path / "a.csv", np.concatenate([LEADS, -LEADS[6:7]]), (*LEADS_12, "Lead V1"))
+    assert code_of(tmp_path / "a.csv", Given(RATE, "uV")) == "duplicate-lead"
+    found = read_recording(tmp_path / "a.csv", Given(RATE, "uV", {"V1": "V1"}))
+    np.testing.assert_allclose(found.signal[6], LEADS[6], atol=6e-4)

@@ -116,8 +116,9 @@ def examine(
     if absent:
         raise HeartprintError(
             "missing-lead",
-            f"{_leads(absent)} not in the recording. {'All twelve' if standardised else 'I, II and V1-V6'} are "
-            "needed; export the recording with all its leads.",
+            f"{_leads(absent)} not in the recording, which has {_listed(lead_names)}. "
+            f"{'All twelve' if standardised else 'I, II and V1-V6'} are needed; export the recording with all its "
+            "leads, or, in a CSV file of samples, name their columns (--column I=ch1).",
         )
     names = [name for name in LEADS_12 if name in rows]
     leads = np.asarray(signal, dtype=np.float64)[[rows[name] for name in names]]
@@ -172,6 +173,11 @@ def _locate(signal: npt.NDArray[Any], lead_names: Sequence[str]) -> dict[str, in
             )
         rows[name] = row
     return rows
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [f"'{name[:20]}'" for name in names[:20]]
+    return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if shown else "none"
 
 
 def _leads(names: Sequence[str]) -> str:

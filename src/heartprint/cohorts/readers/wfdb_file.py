@@ -70,7 +70,7 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
         HeartprintError: ``file-missing``, ``file-truncated``, ``header-mismatch``, ``bad-header`` or ``bad-unit``.
     """
     stem = path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
-    file = stem.with_name(stem.name + ".hea")
+    file = on_disk(stem.with_name(stem.name + ".hea"))
     text = header_text(file)
     many = _SEGMENTS.search(text)
     if many is not None and int(many[1]) > _MOST_SEGMENTS:
@@ -87,7 +87,21 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
         raise HeartprintError(
             "bad-header", f"The header {file.name} is not of the form that this set is published in. Fetch it again."
         )
-    return _read_common(stem.parent, header) if header is not None else _read_other(stem)
+    if header is not None:
+        return _read_common(stem.parent, header)
+    if file.suffix != ".hea":
+        raise HeartprintError(
+            "unsupported-format", f"{file.name} is read only if its extension is in small letters. Rename it to .hea."
+        )
+    return _read_other(stem)
+
+
+def on_disk(path: Path) -> Path:
+    """The file, or the one whose name differs only in capitals: discs from Windows come with ``.HEA`` and ``.DAT``."""
+    if path.exists() or not path.parent.is_dir():
+        return path
+    alike = [p for p in path.parent.iterdir() if p.name.lower() == path.name.lower()]
+    return alike[0] if len(alike) == 1 else path
 
 
 def header_text(file: Path) -> str:
@@ -146,7 +160,7 @@ def _parse(name: str, text: str) -> _Header | None:
 def _read_common(folder: Path, header: _Header) -> Recording:
     k, n = len(header.names), header.n_samples
     check_length(header.file, n)
-    file = folder / header.file
+    file = on_disk(folder / header.file)
     _check_size(file, header.skip + 2 * k * n)
     # Lead after lead: all that follows goes along the leads.
     digital = np.ascontiguousarray(np.fromfile(file, dtype="<i2", offset=header.skip, count=k * n).reshape(n, k).T)
@@ -193,7 +207,9 @@ def _read_other(stem: Path) -> Recording:
             f"The samples of {stem.name} do not fit its header ({error}). Fetch the recording again.",
         ) from error
     if not segments and all(c is not None for c in record.checksum or [None]):
-        _check_sums(stem.name, record.d_signal.T, tuple(int(c) for c in record.checksum))
+        # The checksums are those of what is stored; a lead with skew has been shifted by now.
+        stored = wfdb.rdrecord(str(stem), physical=False, ignore_skew=True) if any(header.skew or ()) else record
+        _check_sums(stem.name, stored.d_signal.T, tuple(int(c) for c in record.checksum))
     names = tuple(str(n) for n in record.sig_name)
     return Recording(_to_mv(signal, tuple(record.units)), names, float(record.fs))
 

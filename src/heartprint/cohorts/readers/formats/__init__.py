@@ -9,7 +9,7 @@ from pathlib import Path
 from heartprint.cohorts.readers.formats import csv_file, dicom, edf, hl7, muse, npy, philips, scp
 from heartprint.cohorts.readers.formats.common import Given
 from heartprint.cohorts.readers.source import Recording
-from heartprint.cohorts.readers.wfdb_file import looks_like_header, read_wfdb
+from heartprint.cohorts.readers.wfdb_file import looks_like_header, on_disk, read_wfdb
 from heartprint.foundation.errors import HeartprintError
 
 __all__ = ["FORMATS", "Format", "Given", "detect", "read_recording"]
@@ -79,7 +79,7 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
     """
     given = given or Given()
     suffix = path.suffix.lower()
-    header = path.with_suffix(".hea") if suffix in _OF_WFDB else path.with_name(path.name + ".hea")
+    header = on_disk(path.with_suffix(".hea") if suffix in _OF_WFDB else path.with_name(path.name + ".hea"))
     if not path.is_file() and not header.is_file():
         raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the path.")
     if header.is_file():

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 
 MAX_BYTES = 32 * 2**20
 """Largest file that is opened; a resting ECG has a hundredth of it."""
@@ -251,6 +251,24 @@ def birth_of(text: str | None) -> dt.datetime | None:
         return compact_moment(text)
     month = int(rough[2] or 0)
     return dt.datetime(int(rough[1]), month, 15) if 1 <= month <= 12 else dt.datetime(int(rough[1]), 7, 1)
+
+
+ENOUGH_LEADS = 8
+"""Leads from which on a part of a file is a recording of its own, and not a rhythm strip."""
+
+
+def further_rhythms(n: int, name: str) -> tuple[Caution, ...]:
+    """What to say where a file holds more recordings than the one that is taken."""
+    if n <= 0:
+        return ()
+    more = "another recording, which was" if n == 1 else f"{n} other recordings, which were"
+    return (
+        Caution(
+            "further-rhythms",
+            f"{name} holds {more} not taken. To use {'it' if n == 1 else 'them'}, export each "
+            "recording as a file of its own.",
+        ),
+    )
 
 
 # XML

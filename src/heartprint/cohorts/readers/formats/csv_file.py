@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from heartprint.cohorts.lead_names import lead_name, require_once
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.dialect import MOST_COLUMNS, chunks_of, encoding_of, separated
@@ -30,9 +31,13 @@ def looks_like(head: bytes, columns: Mapping[str, str]) -> bool:
     """Whether a file begins with a line of column names, among them those of the eight leads that are needed."""
     try:
         text = codecs.getincrementaldecoder(encoding_of(iter([head]), "", whole=False))(errors="replace").decode(head)
-        return set(LEADS_8) <= set(_columns(_header(text, "", whole=False)[1], columns))
+        header = _header(text, "", whole=False)[1]
     except HeartprintError:
         return False
+    try:
+        return set(LEADS_8) <= set(_columns(header, columns))
+    except HeartprintError:  # a lead that is there twice: said when it is read
+        return True
 
 
 def read(path: Path, given: Given) -> Recording:
@@ -52,7 +57,12 @@ def read(path: Path, given: Given) -> Recording:
     delimiter, header, before = _header(text, path.name, whole=True)
     places = _columns(header, given.columns)
     if not places:
-        raise HeartprintError("bad-array", f"{path.name} names no lead in its first line. Add the leads' names.")
+        shown = ", ".join(f"'{column[:20]}'" for column in header[:12])
+        raise HeartprintError(
+            "bad-array",
+            f"{path.name} names no lead in its first line ({shown}). Name the columns of the leads (--column I=ch1).",
+        )
+    unit = _unit_of(header, places, given, path.name)
     text = _with_points(text, delimiter, path.name)
     values = array("d")
     try:
@@ -72,9 +82,9 @@ def read(path: Path, given: Given) -> Recording:
                 )
     except csv.Error as error:
         raise HeartprintError("bad-array", f"{path.name} is not a CSV table ({error}). Save it again.") from error
-    standardised = given.unit == STANDARDISED
+    standardised = unit == STANDARDISED
     signal = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
-    factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]
+    factor = 1.0 if standardised else MV_PER_UNIT[unit.lower()]
     return Recording(signal.reshape(-1, len(places)).T * factor, tuple(places), sampling_rate, standardised)
 
 
@@ -109,10 +119,44 @@ def _with_points(text: str, delimiter: str, name: str) -> str:
 
 
 def _columns(header: list[str], given: Mapping[str, str]) -> dict[str, int]:
-    """Lead name to place in a row."""
-    known = {column.lower(): i for i, column in enumerate(header)}
-    wanted = {lead: given.get(lead, lead).lower() for lead in LEADS_12}
-    return {lead: known[column] for lead, column in wanted.items() if column in known}
+    """Lead name to place in a row; the user's word goes before the name that a column has.
+
+    Raises:
+        HeartprintError: ``duplicate-lead``.
+    """
+    places: dict[str, int] = {}
+    for lead, column in given.items():
+        at = [i for i, name in enumerate(header) if name.lower() == column.lower()]
+        if len(at) > 1:
+            raise HeartprintError("duplicate-lead", f"The column '{column}' is there twice. Rename one of them.")
+        if at:
+            places[lead] = at[0]
+    others = [(i, name) for i, name in enumerate(header) if i not in places.values()]
+    named = [(i, name, known) for i, name in others if (known := lead_name(name)) and not known.negated]
+    require_once([name for _, name, known in named if known.lead not in places], "The file")
+    places |= {known.lead: i for i, _, known in named if known.lead not in places}
+    return {lead: places[lead] for lead in LEADS_12 if lead in places}
+
+
+def _unit_of(header: list[str], places: Mapping[str, int], given: Given, name: str) -> str:
+    """The unit that the columns' names say, else the one given.
+
+    Raises:
+        HeartprintError: ``bad-unit`` if they disagree.
+    """
+    said = {known.unit for i in places.values() if (known := lead_name(header[i])) and known.unit}
+    if not said:
+        return given.unit
+    if len(said) > 1:
+        raise HeartprintError("bad-unit", f"The columns of {name} are in {' and '.join(sorted(said))}. Use one unit.")
+    (unit,) = said
+    # mV is what is taken where nobody says anything.
+    if given.unit.lower() not in (unit, "mv"):
+        raise HeartprintError(
+            "bad-unit",
+            f"The columns of {name} say {unit}, but the unit was given as {given.unit}. Correct one of them.",
+        )
+    return unit
 
 
 def _value(cell: str, name: str, line: int) -> float:

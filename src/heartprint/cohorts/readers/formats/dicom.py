@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers.formats.common import (
+    ENOUGH_LEADS,
     LEAD_NUMBERS,
     UNKNOWN_WORDS,
     Given,
@@ -22,6 +23,7 @@ from heartprint.cohorts.readers.formats.common import (
     bad_header,
     birth_of,
     compact_moment,
+    further_rhythms,
     mv_per,
     read_bytes,
     sex_of,
@@ -29,6 +31,7 @@ from heartprint.cohorts.readers.formats.common import (
 )
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.picture_decoder import begins_like_dicom
 
 # Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
 _TRANSFER_SYNTAXES = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
@@ -41,12 +44,14 @@ _NAMED = re.compile(
 )
 _AGE = re.compile(r"(\d{1,3})\s*([YMWD]?)", re.IGNORECASE)
 _AGE_UNITS = {"": "years", "Y": "years", "M": "months", "W": "weeks", "D": "days"}
-_NEEDED = 8
+_IMPLICIT = "1.2.840.10008.1.2"
+_LONGEST_BEAT_S = 3.0
+"""What is shorter is a median beat."""
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file begins as a DICOM file does: 128 bytes of anything, then DICM."""
-    return head[128:132] == b"DICM"
+    """Whether a file begins as a DICOM file does, with or without its preamble."""
+    return begins_like_dicom(head)
 
 
 def read(path: Path, given: Given) -> Recording:
@@ -82,18 +87,17 @@ def read(path: Path, given: Given) -> Recording:
 
 def _read(path: Path, data: bytes) -> Recording:
     import pydicom
-    from pydicom.filereader import read_file_meta_info
 
     name = path.name
-    meta = read_file_meta_info(path)
-    syntax = str(meta.get("TransferSyntaxUID", ""))
+    dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
+    # Without meta information it is the default of the standard (PS3.5, 10.1).
+    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or _IMPLICIT)
     if syntax not in _TRANSFER_SYNTAXES:
         raise HeartprintError(
             "unsupported-format", f"{name} has the compressed transfer syntax {syntax}. Export it uncompressed."
         )
-    dataset = pydicom.dcmread(BytesIO(data))
     every = list(dataset.get("WaveformSequence", None) or [])
-    groups = [g for g in every if len(_lead_names(g)) >= _NEEDED]
+    groups = [g for g in _joined(every) if len(_leads_of(g)) >= ENOUGH_LEADS]
     if not groups:
         some = [len(_lead_names(g)) for g in every]
         raise HeartprintError(
@@ -101,15 +105,18 @@ def _read(path: Path, data: bytes) -> Recording:
             f"{name} holds no waveform. If it holds a picture or a PDF, use 'heartprint ingest images'; else export it "
             "with its waveforms."
             if not any(some)
-            else f"No group of waveforms in {name} holds {_NEEDED} of the twelve leads (they hold "
+            else f"No group of waveforms in {name} holds {ENOUGH_LEADS} of the twelve leads (they hold "
             f"{', '.join(map(str, some[:12]))}). Export all leads in one group.",
         )
-    group = max(groups, key=lambda g: int(g.NumberOfWaveformSamples) / float(g.SamplingFrequency))
-    signal, names = _signal(group, _TRANSFER_SYNTAXES[syntax], name)
+    # The rhythm, not the median beat.
+    group = max(groups, key=lambda g: (round(_seconds(g[0])), len(_leads_of(g)), _seconds(g[0])))
+    parts = [_signal(part, _TRANSFER_SYNTAXES[syntax], name) for part in group]
+    others = sum(_seconds(g[0]) > _LONGEST_BEAT_S for g in groups) - 1
     return Recording(
-        signal,
-        names,
-        float(group.SamplingFrequency),
+        np.concatenate([signal for signal, _ in parts]),
+        tuple(lead for _, names in parts for lead in names),
+        float(group[0].SamplingFrequency),
+        cautions=further_rhythms(others, name),
         patient_id=_text(dataset, "PatientID"),
         details=details_of(dataset),
     )
@@ -129,6 +136,33 @@ def details_of(dataset: Any) -> Details:
         site=_text(dataset, "InstitutionName") or None,
         device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
     )
+
+
+def _joined(groups: list[Any]) -> list[list[Any]]:
+    """Groups of channels that are one recording: of one rate, length and start, each with leads of its own."""
+    together: list[list[Any]] = []
+    for group in groups:
+        names = set(_lead_names(group).values())
+        same = next(
+            (t for t in together if names and _timing(t[0]) == _timing(group) and not names & _leads_of(t)), None
+        )
+        if same is None:
+            together.append([group])
+        else:
+            same.append(group)
+    return together
+
+
+def _timing(group: Any) -> tuple[float, int, str]:
+    return float(group.SamplingFrequency), int(group.NumberOfWaveformSamples), _text(group, "MultiplexGroupTimeOffset")
+
+
+def _seconds(group: Any) -> float:
+    return int(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
+
+
+def _leads_of(groups: list[Any]) -> set[str]:
+    return {lead for group in groups for lead in _lead_names(group).values()}
 
 
 def _lead_names(group: Any) -> dict[int, str]:
@@ -168,7 +202,12 @@ def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64],
     padding = group.get("WaveformPaddingValue", None)
     if padding is not None:
         value = np.frombuffer(padding, dtype)[0] if isinstance(padding, bytes) else padding
-        signal[digital == value] = np.nan
+        # Padding fills up what was not recorded (PS3.3, C.10.9.1.5): in all channels, before the start or after the
+        # end. In between the same number is a voltage, often that of 0 mV.
+        padded = (digital == value).all(axis=0)
+        recorded = np.flatnonzero(~padded)
+        first, last = (recorded[0], recorded[-1]) if len(recorded) else (n, n)
+        signal[:, :first] = signal[:, last + 1 :] = np.nan
     return signal, tuple(names.values())
 
 

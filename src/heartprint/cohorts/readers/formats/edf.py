@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.lead_names import lead_name
 from heartprint.cohorts.readers.formats.common import (
     Given,
     age_at,
@@ -43,7 +43,6 @@ _FIELDS = {
     "reserved": 32,
 }
 _PER_SIGNAL = sum(_FIELDS.values())
-_LEAD = re.compile(r"(?:(?:ECG|EKG|Lead|Ableitung)[ _-]*)?(III|II|I|aVR|aVL|aVF|V[1-6])", re.IGNORECASE)
 
 # EDF+: code, sex, date of birth, name. A text in another form, as plain EDF has it, may be a name and is not taken.
 _PATIENT = re.compile(r"(\S+) ([MFX]) (\d\d-[A-Za-z]{3}-\d{4}|X)(?: .*)?", re.ASCII)
@@ -57,7 +56,7 @@ def looks_like(head: bytes) -> bool:
 def read(path: Path, given: Given) -> Recording:
     """Read an EDF or EDF+ file.
 
-    Signals whose label is not one of the twelve leads ('V1', 'ECG V1', 'Lead V1') are left out.
+    Signals whose label is not one of the twelve leads ('V1', 'ECG V1', 'Lead V1'; see `lead_name`) are left out.
 
     Returns:
         Its leads in mV; in EDF+ also patient code, sex, age and equipment, where they are given.
@@ -89,10 +88,10 @@ def read(path: Path, given: Given) -> Recording:
     ends = np.cumsum(widths)
     names, leads, rates = [], [], set()
     for header, width, end in zip(signals, widths, ends, strict=True):
-        found = _LEAD.fullmatch(header["label"])
-        if not found:
+        known = lead_name(header["label"])
+        if known is None or known.negated:
             continue
-        names.append(next(lead for lead in LEADS_12 if lead.lower() == found[1].lower()))
+        names.append(known.lead)
         check_length(name, n_records * width)
         rates.add(width / seconds)
         leads.append(_physical(records[:, end - width : end].reshape(-1), header, name))

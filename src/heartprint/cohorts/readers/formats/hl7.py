@@ -11,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.readers.formats.common import (
+    ENOUGH_LEADS,
     Given,
     age_at,
     age_of,
     bad_header,
     birth_of,
     compact_moment,
+    further_rhythms,
     mv_per,
     number,
     numbers,
@@ -57,11 +59,12 @@ def read(path: Path, given: Given) -> Recording:
     """
     name, root = path.name, read_xml(path)
     chosen: tuple[Element, Element] | None = None
-    best = (0, 0)
+    best, others = (0, 0), -1
     for series in root.findall("component/series"):
         for sequences in series.findall("component/sequenceSet"):
             leads = [s for s in sequences.findall("component/sequence") if _code(s).startswith(_LEAD)]
             size = (len(leads), max((len(s.findtext("value/digits") or "") for s in leads), default=0))
+            others += size[0] >= ENOUGH_LEADS
             if size > best:
                 chosen, best = (series, sequences), size
     if chosen is None:
@@ -91,7 +94,8 @@ def read(path: Path, given: Given) -> Recording:
         stacked(leads_mv, name),
         tuple(names),
         _sampling_rate(time, name),
-        patient_id=_identity(identity),
+        patient_id=_identity(identity) or text_at(person, "PatientID"),
+        cautions=further_rhythms(others, name),
         details=Details(
             recorded_at=recorded_at,
             age=_age(root, person, recorded_at),

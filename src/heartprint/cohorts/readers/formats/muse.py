@@ -9,12 +9,15 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.lead_names import lead_name
 from heartprint.cohorts.readers.formats.common import (
+    ENOUGH_LEADS,
     UNKNOWN_WORDS,
     Given,
     age_at,
     age_of,
     from_base64,
+    further_rhythms,
     moment_of,
     mv_per,
     number,
@@ -51,11 +54,14 @@ def read(path: Path, given: Given) -> Recording:
             ``unreadable-file``, ``header-mismatch``, ``bad-age``, ``bad-date``, ``unknown-sex``.
     """
     name, root = path.name, read_xml(path)
-    wave = next((w for w in root.findall("Waveform") if text_at(w, "WaveformType").lower() == "rhythm"), None)
-    if wave is None:
+    waves = [w for w in root.findall("Waveform") if text_at(w, "WaveformType").lower() == "rhythm"]
+    if not waves:
         raise HeartprintError(
             "no-waveform", f"{name} holds no waveform of the type Rhythm. Export it from MUSE with its waveforms."
         )
+    # A rhythm strip of one lead may stand before the recording.
+    wave = max(waves, key=lambda w: (len(_leads(w)), max(map(_length, w.findall("LeadData")), default=0)))
+    others = sum(len(_leads(w)) >= ENOUGH_LEADS for w in waves) - 1
     exponent = number(text_at(wave, "SampleExponent") or "0", name, "exponent of the sampling rate")
     if abs(exponent) > 6:
         raise HeartprintError(
@@ -77,7 +83,18 @@ def read(path: Path, given: Given) -> Recording:
             site=text_at(test, "SiteName") or text_at(test, "Site") or None,
             device=text_at(test, "AcquisitionDevice") or None,
         ),
+        cautions=further_rhythms(others, name),
     )
+
+
+def _leads(wave: Element) -> set[str]:
+    """Which of the twelve leads a waveform holds."""
+    named = (lead_name(text_at(lead, "LeadID")) for lead in wave.findall("LeadData"))
+    return {known.lead for known in named if known is not None and not known.negated}
+
+
+def _length(lead: Element) -> int:
+    return len(lead.findtext("WaveFormData") or "")
 
 
 def _lead(lead: Element, name: str) -> npt.NDArray[np.float64]:

@@ -71,9 +71,13 @@ def read(path: Path, given: Given) -> Recording:
         raise bad_header(name, "has no waveforms")
     signal = root.find("dataacquisition/signalcharacteristics")
     rate = positive(waves.get("samplespersecond") or text_at(signal, "samplingrate"), name, "sampling rate")
-    uv = positive(waves.get("resolution") or text_at(signal, "resolution"), name, "resolution in uV")
+    uv = positive(
+        waves.get("resolution") or text_at(signal, "resolution") or text_at(signal, "signalresolution"),
+        name,
+        "resolution in uV",
+    )
     offset = number(waves.get("signaloffset") or text_at(signal, "signaloffset") or "0", name, "signal offset")
-    bits = waves.get("bitspersample") or text_at(signal, "bitspersample") or "16"
+    bits = waves.get("bitspersample") or waves.get("nbitspersample") or text_at(signal, "bitspersample") or "16"
     if number(bits, name, "bits per sample") != 16:
         raise bad_header(name, f"gives {bits[:10]} bits per sample, not 16")
     seconds = positive(waves.get("durationperchannel"), name, "duration in ms") / 1000
