@@ -19,12 +19,11 @@ import polars as pl
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.words import codes_of_column
 from heartprint.foundation.errors import HeartprintError
 
 TABLE = "echonext_metadata_100k.csv"
 SAMPLING_RATE = 250.0
-
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class EchoNext:
             src: The folder that holds ``echonext_metadata_100k.csv`` and ``EchoNext_<split>_waveforms.npy``.
 
         Raises:
-            HeartprintError: ``source-missing`` or ``bad-table``.
+            HeartprintError: ``source-missing``, ``bad-table`` or ``unknown-sex``.
         """
         table = fields.read_frame(
             src / TABLE, ["ecg_key", "patient_key", "split"], ["sex", "age_at_ecg", "lvef_value", "location_setting"]
@@ -62,7 +61,8 @@ class EchoNext:
         for split, n in counts.items():
             name = f"EchoNext_{split}_waveforms.npy"
             files[split] = _Waveforms(here.get(name.lower(), src / name), n)
-        sexes = _SEXES | {c.lower(): "female" for c in self.female} | {c.lower(): "male" for c in self.male}
+        told = table["sex"] if "sex" in table.columns else ()
+        sexes = codes_of_column(told, f"column 'sex' of {TABLE}", self.female, self.male)
 
         def row(i: int) -> Row:
             line = table.row(i, named=True)
@@ -73,6 +73,7 @@ class EchoNext:
                 path=file.path.name,
                 details=partial(_details, line, sexes),
                 recording=partial(file.recording, line["place"]),
+                patient_column="patient_key",
             )
 
         notes = (
@@ -129,10 +130,13 @@ class _Waveforms:
 
 
 def _details(line: Mapping[str, str], sexes: Mapping[str, str]) -> Details:
-    lvef = fields.lvef(line.get("lvef_value", ""), "lvef_value")
+    said = fields.Reading()
+    lvef = said(fields.lvef, line.get("lvef_value", ""), "lvef_value")
     return Details(
-        age=fields.age_in_years(line.get("age_at_ecg", "")),
-        sex=fields.sex(line.get("sex", ""), sexes),
+        age=said(fields.age_in_years, line.get("age_at_ecg", "")),
+        sex=said.sex(line.get("sex", ""), sexes),
         site=fields.text(line.get("location_setting", "")),
         labels={} if lvef is None else {"lvef": lvef},
+        cautions=said.cautions,
+        facts=said.facts,
     )

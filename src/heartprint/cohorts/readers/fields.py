@@ -7,22 +7,58 @@ import datetime as dt
 import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 import polars as pl
 
-from heartprint.foundation.errors import HeartprintError
+from heartprint.cohorts.readers import dates
+from heartprint.cohorts.readers.words import SEXES, UNKNOWN_SEXES
+from heartprint.foundation.errors import Caution, HeartprintError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
 LVEF_RANGE = (5.0, 95.0)
 """Per cent that a left ventricle can eject."""
 _MOST_NAMES, _LONGEST_NAME = 20, 40  # of columns, in a message
 _LINES_AT_ONCE = 20_000
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
+
+
+class Reading:
+    """Reads what is said about one ECG: a field that cannot be understood is missing, and a caution tells its value.
+
+    Nothing that is said about an ECG is worth the ECG itself.
+    """
+
+    def __init__(self) -> None:
+        self._cautions: list[Caution] = []
+        self.facts: dict[str, Any] = {}
+        """What the archive as a whole is judged by; see `heartprint.cohorts.readers.people`."""
+
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """One for each field that was not understood."""
+        return tuple(self._cautions)
+
+    def __call__(self, read: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T | None:
+        """What a function reads, or None if it raises `HeartprintError`."""
+        try:
+            return read(*args, **options)
+        except HeartprintError as error:
+            self._cautions.append(Caution(error.code, f"{error.message} Until then it counts as missing."))
+            return None
+
+    def sex(self, cell: str | None, codes: Mapping[str, str] = SEXES) -> str | None:
+        """As `sex`; the word is kept, for the archive may show that nobody understands its words."""
+        word = " ".join((cell or "").lower().split())
+        if word and (word in codes or word not in UNKNOWN_SEXES):
+            self.facts["sex"] = word[:40]
+        return self(sex, word, codes)
 
 
 class Lines(Sequence[dict[str, str]]):
@@ -171,23 +207,18 @@ def number(cell: str, column: str, code: str) -> float | None:
     return value
 
 
-def moment(cell: str, column: str) -> dt.datetime | None:
-    """A date or date and time in ISO form, or None. A time zone is dropped: clocks are local.
+def moment(cell: str, column: str, order: dates.Order | None = None) -> dt.datetime | None:
+    """A date or date and time in any form of `dates.moment`, or None. A time zone is dropped: clocks are local.
+
+    Args:
+        cell: The text.
+        column: Its column, for a message.
+        order: What comes first in ``03/02/2019``.
 
     Raises:
         HeartprintError: ``bad-date``.
     """
-    if is_nothing(cell):
-        return None
-    try:
-        value = dt.datetime.fromisoformat(cell)
-    except ValueError as error:
-        raise HeartprintError(
-            "bad-date",
-            f"'{cell}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
-            "Correct it or leave it empty.",
-        ) from error
-    return value.replace(tzinfo=None)
+    return None if is_nothing(cell) else dates.moment(cell, f"column '{column}'", order)
 
 
 def age_in_years(cell: str) -> float | None:
@@ -202,8 +233,8 @@ def age_in_years(cell: str) -> float | None:
     return value
 
 
-def sex(cell: str, codes: Mapping[str, str] = _SEXES) -> str | None:
-    """``female``, ``male`` or None.
+def sex(cell: str, codes: Mapping[str, str] = SEXES) -> str | None:
+    """``female``, ``male`` or None: empty, or a word for unknown or another sex.
 
     Args:
         cell: A word or code, in any case.
@@ -212,14 +243,12 @@ def sex(cell: str, codes: Mapping[str, str] = _SEXES) -> str | None:
     Raises:
         HeartprintError: ``unknown-sex``.
     """
-    if is_nothing(cell):
+    word = " ".join(cell.lower().split())
+    if word in codes:
+        return codes[word]
+    if is_nothing(word) or word in UNKNOWN_SEXES:
         return None
-    if cell.lower() not in codes:
-        raise HeartprintError(
-            "unknown-sex",
-            f"The sex code '{cell[:40]}' is unknown; known are {', '.join(codes)}. Correct it or empty it.",
-        )
-    return codes[cell.lower()]
+    raise HeartprintError("unknown-sex", f"The sex '{cell[:40]}' is not understood. Correct it or leave it empty.")
 
 
 def lvef(cell: str, column: str) -> float | None:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.dates import Order, check_order
 from heartprint.cohorts.readers.formats import Given, detect, read_recording
 from heartprint.cohorts.readers.formats.npy import check_unit
-from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.source import Details, LazyRows, Row, Source
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
 _SAMPLES = (".dat", ".mat")
@@ -27,11 +28,13 @@ class Files:
         sampling_rate: Hz of ``.npy`` and CSV files.
         unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files.
         columns: Lead name to column name in CSV files.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03-02-2019 in MUSE files.
     """
 
     sampling_rate: float | None = None
     unit: str = "mV"
     columns: Mapping[str, str] = field(default_factory=dict)
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """List the files.
@@ -41,13 +44,14 @@ class Files:
                 relative to that file.
 
         Raises:
-            HeartprintError: ``source-missing``, ``bad-table``, ``unknown-unit`` or ``unknown-lead``.
+            HeartprintError: ``source-missing``, ``bad-table``, ``unknown-unit``, ``unknown-lead`` or ``bad-options``.
         """
         check_unit(self.unit)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        given = Given(self.sampling_rate, self.unit, dict(self.columns))
+        check_order(self.dates)
+        given = Given(self.sampling_rate, self.unit, dict(self.columns), dates=self.dates)
         if src.is_dir():
             root, names = src, _below(src)
         elif src.is_file():
@@ -63,7 +67,8 @@ class Files:
                 patient_id="",
                 path=names[i],
                 details=Details,
-                recording=partial(_recording, root / names[i], given),
+                recording=partial(read_recording, root / names[i], given),
+                patient_column="",
             )
 
         settings = {
@@ -71,6 +76,7 @@ class Files:
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
+            "dates": self.dates,
         }
         return Source("hospital files", LazyRows(len(names), row), (), settings)
 
@@ -96,14 +102,3 @@ def _listed(path: Path) -> list[str]:
             f"{path.name} is neither an ECG file of a known format nor a list of paths in UTF-8. Give one of them.",
         ) from error
     return [line.strip() for line in lines if line.strip()]
-
-
-def _recording(path: Path, given: Given) -> Recording:
-    recording = read_recording(path, given)
-    if not recording.patient_id:
-        raise HeartprintError(
-            "missing-patient-id",
-            f"{path.name} does not say whose ECG it is. List the files with their patient_id in a table and use "
-            "'heartprint ingest table'.",
-        )
-    return recording

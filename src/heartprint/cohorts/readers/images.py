@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.formats import dicom
 from heartprint.cohorts.readers.source import ImageRecording, LazyRows, Row, Source
 from heartprint.cohorts.readers.table import read_listed
@@ -31,12 +32,14 @@ class Images:
         longest_side: Px to which the longer side is shrunk, by averaging over areas; smaller images stay as they are.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03/02/2019; found out if None.
     """
 
     labels: Sequence[str] = ()
     longest_side: int = LONGEST_SIDE
     female: Sequence[str] = ()
     male: Sequence[str] = ()
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
@@ -50,7 +53,7 @@ class Images:
                 f"Images are kept with {SMALLEST_SIDE} to {LARGEST_SIDE} px along the longer side, not "
                 f"{self.longest_side}. Change --longest-side.",
             )
-        listed = read_listed(src, self.labels, self.female, self.male, KNOWN_COLUMNS)
+        listed = read_listed(src, self.labels, self.female, self.male, KNOWN_COLUMNS, order=self.dates)
 
         def row(i: int) -> Row:
             cells, details = listed.row(i)
@@ -66,6 +69,7 @@ class Images:
 
         rows = LazyRows(listed.n, row)
         settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side}
+        settings["dates"] = self.dates
         return Source(f"images {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,), "image")
 
     def _recording(self, folder: Path, path: str, page: str) -> ImageRecording:

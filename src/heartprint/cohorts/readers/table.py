@@ -10,9 +10,11 @@ from pathlib import Path
 
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.dates import Order, check_order, order_of_column
 from heartprint.cohorts.readers.formats import Given, read_recording
 from heartprint.cohorts.readers.formats.npy import UNITS
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.words import codes_of_column
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -20,7 +22,6 @@ KNOWN_COLUMNS = ("path", "ecg_id", "patient_id", "date", "age", "sex", "site", "
 """Columns with a meaning of their own; names are matched in any case. ``recorded_at`` is ``date`` as well."""
 
 _ALIASES = {"recorded_at": "date"}
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What an ECG's id does without; the suffix of a WFDB record named without one belongs to its name.
 _SUFFIXES = (".npy", ".hea", ".dat", ".mat", ".xml", ".dcm", ".scp", ".edf", ".csv")
 
@@ -30,13 +31,13 @@ class Table:
     """Reader of a CSV table.
 
     Columns: ``path`` (a file of any of `FORMATS`, relative to the table) and ``patient_id`` are needed; ``ecg_id``
-    (else the file's stem), ``date`` (ISO), ``age``, ``sex`` (female, male, f, m), ``site``, ``device``,
+    (else the file's stem), ``date`` (see `dates.moment`), ``age``, ``sex`` (see `words.SEXES`), ``site``, ``device``,
     ``sampling_rate`` and ``unit`` (both for ``.npy`` and CSV) may be there. What a row leaves empty is taken from the
     file if that says it. An ``.npy`` file holds ``(8 or 12, n)`` or ``(n, 8 or 12)`` numbers, leads in the order
     I, II, V1-V6 or I, II, III, aVR, aVL, aVF, V1-V6.
 
     Labels: each other column whose cells are all numbers, true/false or empty; or, if ``labels`` names some, just
-    these, and then a row with anything else in them is refused. An empty cell is a missing label. Names are
+    these. An empty cell is a missing label, and so is, with a caution, one that cannot be understood. Names are
     stored in lower case, without a leading ``label_``, other characters than letters and digits as ``_``.
 
     Args:
@@ -46,6 +47,7 @@ class Table:
         columns: Lead name to column name in CSV files of samples.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03/02/2019; found out if None.
     """
 
     labels: Sequence[str] = ()
@@ -54,20 +56,20 @@ class Table:
     female: Sequence[str] = ()
     male: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
 
         Raises:
-            HeartprintError: ``file-missing``, ``bad-table``, ``unknown-unit``, ``unknown-label-column`` or
-                ``reserved-label``.
+            HeartprintError: ``unknown-unit``, ``unknown-lead``, or what `read_listed` raises.
         """
         if self.unit not in UNITS:
             raise unknown_name("unit", self.unit, UNITS)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        listed = read_listed(src, self.labels, self.female, self.male)
+        listed = read_listed(src, self.labels, self.female, self.male, order=self.dates)
 
         def row(i: int) -> Row:
             cells, details = listed.row(i)
@@ -85,6 +87,7 @@ class Table:
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
+            "dates": self.dates,
         }
         rows = LazyRows(listed.n, row)
         return Source(f"table {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,))
@@ -98,6 +101,7 @@ class Table:
             self.sampling_rate if rate is None else rate,
             fields.text(cells.get("unit", "")) or self.unit,
             dict(self.columns),
+            dates=self.dates,
         )
         return read_recording(folder / path, given)
 
@@ -125,6 +129,8 @@ def read_listed(
     female: Sequence[str],
     male: Sequence[str],
     known_columns: Sequence[str] = KNOWN_COLUMNS,
+    *,
+    order: Order | None = None,
 ) -> Listed:
     """Read a CSV table with one row per ECG; see `Table`.
 
@@ -134,26 +140,35 @@ def read_listed(
         female: Further codes for female.
         male: Further codes for male.
         known_columns: Columns with a meaning of their own.
+        order: What comes first in a date such as 03/02/2019; found out if None.
 
     Raises:
-        HeartprintError: ``file-missing``, ``bad-table``, ``unknown-label-column`` or ``reserved-label``.
+        HeartprintError: ``file-missing``, ``bad-table``, ``unknown-label-column``, ``reserved-label``;
+            ``unknown-sex`` or ``ambiguous-dates`` if the whole column is not understood; ``bad-options``.
     """
+    check_order(order)
     columns, lines = fields.read_csv(src)
     named = {c: _ALIASES.get(c.lower(), c.lower()) for c in columns}
     known = {name: c for c, name in named.items() if name in known_columns}
     fields.need_columns(src, [named[c] if named[c] in known else c for c in columns], ["path", "patient_id"])
     found, ignored = _label_columns(src, labels, [c for c in columns if named[c] not in known], lines)
-    sexes = _SEXES | {c.lower(): "female" for c in female} | {c.lower(): "male" for c in male}
+    where = f"the column '{{}}' of {src.name}"
+    told = lines.cells(known["sex"]) if "sex" in known else ()
+    sexes = codes_of_column(told, where.format(known.get("sex")), female, male)
+    when = lines.cells(known["date"]) if "date" in known else ()
+    used = order_of_column(when, where.format(known.get("date")), order)
 
     def row(i: int) -> tuple[dict[str, str], Callable[[], Details]]:
         line = lines[i]
         cells = {name: line[column] for name, column in known.items()}
-        return cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes)
+        return cells, partial(_details, cells, {name: line[column] for name, column in found.items()}, sexes, used)
 
     notes = tuple(
         f"Column '{c}' was left out: '{cell}' is not a number. Name it with --label to use it all the same."
         for c, cell in ignored.items()
     )
+    if used != order:
+        notes += (f"The dates were read {used}: some of them cannot be read otherwise.",)
     return Listed(len(lines), row, found, notes)
 
 
@@ -200,21 +215,19 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _details(cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str]) -> Details:
-    sex = fields.text(cells.get("sex", ""))
-    if sex is not None and sex.lower() not in sexes:
-        raise HeartprintError(
-            "unknown-sex",
-            f"The sex code '{sex}' is unknown; known are {', '.join(sexes)}. Correct it, empty it, or say what it "
-            "means with --female or --male.",
-        )
+def _details(
+    cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str], order: Order | None
+) -> Details:
+    said = fields.Reading()
     return Details(
-        recorded_at=fields.moment(cells.get("date", ""), "date"),
-        age=fields.age_in_years(cells.get("age", "")),
-        sex=None if sex is None else sexes[sex.lower()],
+        recorded_at=said(fields.moment, cells.get("date", ""), "date", order),
+        age=said(fields.age_in_years, cells.get("age", "")),
+        sex=said.sex(cells.get("sex", ""), sexes),
         site=fields.identifier(cells.get("site", "")) or None,
         device=fields.text(cells.get("device", "")),
-        labels={name: value for name, cell in labels.items() if (value := _label(name, cell)) is not None},
+        labels={name: value for name, cell in labels.items() if (value := said(_label, name, cell)) is not None},
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 
