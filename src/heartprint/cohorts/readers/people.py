@@ -90,11 +90,8 @@ def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rul
         return apart(ecg_id)
     if placeholder:
         raise _no_one(placeholder)
-    where = (
-        f"Fill the column '{column}'"
-        if column
-        else "List it with its patient_id in a table ('heartprint ingest table')"
-    )
+    fill = "List it with its patient_id in a table ('heartprint ingest table')"
+    where = f"Fill the column '{column}'" if column else fill
     raise HeartprintError(
         "missing-patient-id",
         f"ECG '{ecg_id}' does not say whose it is; without a patient_id patients cannot be kept apart. {where}, or "
