@@ -84,8 +84,9 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
             raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
         details = row.details()
         recording = _recording(row)
-        patient_id = patient_of(row.ecg_id, row.patient_id, recording.patient_id, row.patient_column, rules)
+        patient_id, of_patient = patient_of(row.ecg_id, row.patient_id, recording.patient_id, row.patient_column, rules)
         details = settled(details.or_else(recording.details), shifted_dates=rules.shifted_dates)
+        of_patient += details.cautions
         known = {
             "patient_id": patient_id,
             "recorded_at": details.recorded_at,
@@ -100,7 +101,7 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
             own: dict[str, Any] = {"original": recording.original}
             values = known | own
             stored_hash = _hash(pixels)
-            return Outcome(row.ecg_id, row.path, pixels, values, None, stored_hash, details.cautions, details.facts)
+            return Outcome(row.ecg_id, row.path, pixels, values, None, stored_hash, of_patient, details.facts)
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -117,7 +118,7 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
         "n_clipped": examined.n_clipped,
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
-    cautions = (*details.cautions, *recording.cautions, *examined.cautions)
+    cautions = (*of_patient, *recording.cautions, *examined.cautions)
     return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, details.facts)
 
 

@@ -60,7 +60,7 @@ class Rules:
 # One ECG
 
 
-def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rules) -> str:
+def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rules) -> tuple[str, tuple[Caution, ...]]:
     """Whose ECG it is: what the table says, or else the file, if that names anyone.
 
     Args:
@@ -69,6 +69,9 @@ def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rul
         in_file: The file's.
         column: The table's column, for messages.
         rules: What becomes of ECGs that are no one's.
+
+    Returns:
+        The patient's id, and what to know of it.
 
     Raises:
         HeartprintError: ``rounded-patient-id``, ``placeholder-patient-id`` or ``missing-patient-id``.
@@ -84,10 +87,10 @@ def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rul
                 "different patients may share it. Format the column as text in the spreadsheet and export it again.",
             )
         if said == ecg_id or not is_placeholder(said):
-            return said
+            return said, ()
         placeholder = placeholder or said
     if rules.unknown_patients == "separate":
-        return apart(ecg_id)
+        return apart(ecg_id), (_set_apart(placeholder),)
     if placeholder:
         raise _no_one(placeholder)
     fill = "List it with its patient_id in a table ('heartprint ingest table')"
@@ -102,6 +105,12 @@ def patient_of(ecg_id: str, in_table: str, in_file: str, column: str, rules: Rul
 def apart(ecg_id: str) -> str:
     """The id of the patient of an ECG of which nobody knows whose it is."""
     return f"unknown:{ecg_id}"
+
+
+def _set_apart(placeholder: str) -> Caution:
+    what = f"The patient id '{placeholder[:40]}' stands for no one" if placeholder else "There is no patient id"
+    code = "placeholder-patient-id" if placeholder else "missing-patient-id"
+    return Caution(code, f"{what}: the ECG counts as one of a patient of its own, whoever else's it may be.")
 
 
 def _no_one(patient_id: str) -> HeartprintError:
@@ -201,8 +210,10 @@ class Corrections:
         if patient_id in self.refused:
             raise self.refused[patient_id]
         changed, said = dict(values), Reading()
+        cautions = []
         if patient_id in self.separate:
             changed["patient_id"] = apart(ecg_id)
+            cautions.append(_set_apart(patient_id))
         when = values["recorded_at"]
         if when in self.dummies:
             said(
@@ -213,7 +224,7 @@ class Corrections:
             changed["recorded_at"] = None
             if "age_from_birth" in facts:
                 changed["age"] = None
-        return changed, list(said.cautions)
+        return changed, [*cautions, *said.cautions]
 
 
 @dataclass(slots=True)
@@ -295,8 +306,8 @@ class People:
         return [
             Caution(
                 "ambiguous-dates",
-                f"Not one of {self._dates.n:,} dates, such as '{examples['either']}', tells whether the day or the "
-                "month comes first; they were read month-first, as the format has it. If the archive writes the day "
+                f"No date tells whether the day or the month comes first: {self._dates.n:,} such as "
+                f"'{examples['either']}' were read month-first, as the format has it. If the archive writes the day "
                 "first, ingest it again with --dates day-first.",
             )
         ]
