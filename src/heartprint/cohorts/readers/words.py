@@ -48,7 +48,7 @@ def codes_of_column(
     """What the words of a column of sexes mean, given all of them.
 
     A letter that means different sexes in different languages is taken only where the others decide: ``h`` and ``v``
-    are male beside ``f`` where there is no ``m``.
+    are male beside ``f`` where there is no ``m``; where they stand beside ``m``, that is not understood either.
 
     Args:
         cells: The column.
@@ -66,6 +66,9 @@ def codes_of_column(
     codes = dict(SEXES)
     if "f" in seen and "m" not in seen and not all(letter in seen for letter in _MALE_WITHOUT_M):
         codes |= dict.fromkeys(_MALE_WITHOUT_M, "male")
+    if "m" in seen and sum(seen[letter] for letter in _MALE_WITHOUT_M) > UNKNOWN_SHARE * sum(seen.values()):
+        # Varones and mujeres, perhaps: whoever explains one of the letters has to explain the other.
+        del codes["m"]
     codes |= {word.lower(): "female" for word in female} | {word.lower(): "male" for word in male}
     told = {word: n for word, n in seen.items() if word not in UNKNOWN_SEXES or word in codes}
     strange = {word: n for word, n in told.items() if word not in codes}
@@ -92,7 +95,7 @@ def check_sexes(strange: Mapping[str, int], n_told: int, where: str) -> None:
     raise HeartprintError(
         "unknown-sex",
         f"{n:,} of {n_told:,} sexes in {where} are words that are not understood: {shown}{more}. Say what they mean "
-        "with --female WORD and --male WORD in 'heartprint ingest table', or empty them.",
+        "with --female WORD and --male WORD of 'heartprint ingest table', or empty them.",
     )
 
 
