@@ -88,7 +88,7 @@ def nearest_pairs(first: Floats, second: Floats, *, same: bool, at_most: int, le
     """
     if min(len(first), len(second)) < 1 + same:
         return np.empty((0, 2), dtype=np.int64)
-    if len(first) * len(second) <= _FEW_PAIRS:
+    if len(first) * len(second) <= _FEW_PAIRS * (1 + same):
         every = [(i, j) for i in range(len(first)) for j in range(i + 1 if same else 0, len(second))]
         return np.array(every, dtype=np.int64).reshape(-1, 2)
     # Each description counts once: that of an ECG with many copies would else be what all have in common.
