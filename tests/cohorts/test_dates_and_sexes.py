@@ -59,9 +59,12 @@ def test_any_other_text_is_told(text: str) -> None:
         assert error.code == "bad-date"
 
 
-def test_a_spreadsheets_number_is_named_and_not_taken() -> None:
-    with pytest.raises(HeartprintError, match="2020-01-01"):
-        dates.moment("43831", "column 'date'")
+@pytest.mark.parametrize(
+    ("text", "said"), [("43831", "2020-01-01"), ("43831.5", "2020-01-01"), ("31.12.19", "two digits")]
+)
+def test_what_is_not_taken_is_named(text: str, said: str) -> None:
+    with pytest.raises(HeartprintError, match=said):
+        dates.moment(text, "column 'date'", "day-first")
 
 
 @FEW
@@ -233,6 +236,17 @@ def test_no_age_comes_from_a_birth_date_that_is_none(form: str, born: dt.date, t
     assert [c.code for c in details.cautions] == ["bad-age" if born.year == 1890 else "dummy-date"]
 
 
+def test_a_dicom_date_that_is_kept_in_one_place_only(tmp_path: Path) -> None:
+    from heartprint.cohorts.readers.formats.dicom import details_of
+
+    facts = {"AcquisitionDateTime": "19000101000000", "StudyDate": "20190531", "StudyTime": "140709"}
+    assert details_of(facts).recorded_at == Person().recorded_at
+    assert details_of({"AcquisitionDateTime": "19000101", "StudyDate": "2019"}).recorded_at is None
+    assert details_of({"AcquisitionDateTime": "20180102", "StudyDate": "20190531"}).recorded_at == dt.datetime(
+        2018, 1, 2
+    )
+
+
 # Sexes
 
 
@@ -268,6 +282,11 @@ def test_columns_that_must_be_explained(cells: str) -> None:
     with pytest.raises(HeartprintError) as caught:
         codes_of_column(cells.split(), "column 'sex'")
     assert caught.value.code == "unknown-sex" and "--female WORD" in caught.value.message
+
+
+def test_empty_cells_do_not_hide_what_must_be_explained() -> None:
+    with pytest.raises(HeartprintError, match="'m'"):
+        codes_of_column(["h", "m"] * 5 + [""] * 200, "x", male=["h"])
 
 
 def test_explaining_one_of_two_letters_is_not_enough() -> None:

@@ -36,6 +36,7 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])\s?(\d{1,2})\2\s?(\d{4})" + _TIME, re.
 _NAMED = re.compile(r"(\d{1,2})([-/. ]?)([A-Za-z]{3})[a-z]*\.?[-/., ]*(\d{4})" + _TIME, re.ASCII)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _SERIAL = re.compile(r"[1-9]\d{4}(?:[.,]\d+)?", re.ASCII)
+_SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{1,2}(?!\d)", re.ASCII)
 _DAY_ZERO = dt.datetime(1899, 12, 30)
 
 
@@ -93,6 +94,8 @@ def _guess(text: str) -> str:
     if _SERIAL.fullmatch(text):
         day = _DAY_ZERO + dt.timedelta(days=float(text.replace(",", ".")))
         return f"looks like a spreadsheet's number for {day:%Y-%m-%d}; format its column as a date"
+    if _SHORT.match(text):
+        return "may have a year of two digits, and nobody knows which of its numbers that is; write it with four"
     return "is not a date like 2019-05-31 or 2019-05-31 14:07:00"
 
 

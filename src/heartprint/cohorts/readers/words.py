@@ -66,7 +66,8 @@ def codes_of_column(
     codes = dict(SEXES)
     if "f" in seen and "m" not in seen and not all(letter in seen for letter in _MALE_WITHOUT_M):
         codes |= dict.fromkeys(_MALE_WITHOUT_M, "male")
-    if "m" in seen and sum(seen[letter] for letter in _MALE_WITHOUT_M) > UNKNOWN_SHARE * sum(seen.values()):
+    n_told = sum(n for word, n in seen.items() if word not in UNKNOWN_SEXES)
+    if "m" in seen and sum(seen[letter] for letter in _MALE_WITHOUT_M) > UNKNOWN_SHARE * n_told:
         # Varones and mujeres, perhaps: whoever explains one of the letters has to explain the other.
         del codes["m"]
     codes |= {word.lower(): "female" for word in female} | {word.lower(): "male" for word in male}

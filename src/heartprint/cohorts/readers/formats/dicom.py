@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.dates import is_dummy
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     LEAD_NUMBERS,
@@ -185,14 +186,18 @@ def _text(item: Any, keyword: str) -> str:
 
 
 def _recorded_at(dataset: Any) -> dt.datetime | None:
-    together = _text(dataset, "AcquisitionDateTime")
-    if together:
-        return compact_moment(together)
+    texts = [_text(dataset, "AcquisitionDateTime")]
     for kind in ("Acquisition", "Content", "Study"):
         date = _text(dataset, f"{kind}Date").replace(".", "")
-        if date:
-            return compact_moment(date + _text(dataset, f"{kind}Time").replace(":", ""))
-    return None
+        texts.append(date + _text(dataset, f"{kind}Time").replace(":", "") if date else "")
+    first: dt.datetime | None = None
+    for text in filter(None, texts):
+        when = compact_moment(text)
+        if when is None or not is_dummy(when):
+            return first if when is None and first else when
+        # De-identified in one place, and perhaps not in another.
+        first = first or when
+    return first
 
 
 def _age(dataset: Any) -> float | None:
