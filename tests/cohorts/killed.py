@@ -56,6 +56,7 @@ MOMENTS: dict[str, Callable[[int], None]] = {
     "before the note": lambda n: inside(ingestion._Journal, "_note", n),
     "half a note": lambda n: inside(ingestion._Journal, "_note", n, half_a_line),
     "while taking up": lambda n: inside(ingestion._Journal, "_take_again", n),
+    "while writing again": lambda n: inside(ingestion._Journal, "_write_again", n),
     "before the tables": lambda n: inside(CohortWriter, "finish", n),
     "before cohort.json": lambda n: inside(sys.modules["heartprint.cohorts.writer"], "write_json", n),
     "before it is in place": lambda n: inside(ingestion, "put_in_place", n),

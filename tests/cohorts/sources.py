@@ -117,7 +117,7 @@ def ptb_xl(folder: Path) -> Example:
     for i, (patient, age, sex, codes) in enumerate(
         [
             ("17.0", "300.0", "1", "{'AFIB': 0.0}"),
-            ("17.0", "61.0", "1", "{'SR': 0.0}"),
+            ("17.0", "300.0", "1", "{'SR': 0.0}"),
             ("18.0", "61.0", "0", "{'SR': 0.0}"),
             ("18.0", "61.0", "0", "{'SR': 0.0}"),
         ],
@@ -145,7 +145,7 @@ def ptb_xl(folder: Path) -> Example:
         folder,
         (
             Known("1", "17", leads[0], 100, 90, "female", date[0], "CS-12", {"af": 1}),
-            Known("2", "17", leads[1], 100, 61, "female", date[1], "CS-12", {"af": 0}),
+            Known("2", "17", leads[1], 100, 90, "female", date[1], "CS-12", {"af": 0}),
             Known("4", "18", leads[2], 100, 61, "male", date[2], "CS-12", {"af": 0}),
         ),
         {"3": "file-missing"},
@@ -217,7 +217,7 @@ def files(folder: Path) -> Example:
         # The suffix says nothing: the content decides.
         path = folder / f"ward {i % 2}" / f"{name}.ecg"
         path.parent.mkdir(exist_ok=True)
-        person = Person(f"p{i // 2}", "FM"[i % 2], recorded_at=dt.datetime(2019, 5, 29 + i % 2, 14, 7, 9))
+        person = Person(f"p{i // 2}", "FM"[i // 2 % 2], recorded_at=dt.datetime(2019, 5, 29 + i % 2, 14, 7, 9))
         stored = write(path, twelve(rate=500, seed=i), 500, person)
         sex = {"F": "female", "M": "male"}[person.sex]
         where = path.relative_to(folder).as_posix()
@@ -374,7 +374,7 @@ def ptb(folder: Path) -> Example:
     comments = [
         ("patient001", "s0010_re", leads[0], "81", "female", "01/10/1990", "Myocardial infarction"),
         ("patient001", "s0014lre", leads[1], "81", "female", "17/10/1990", "Myocardial infarction"),
-        ("patient002", "s0015lre", leads[1], "58", "male", "29/02/1991", "Healthy control"),
+        ("patient002", "s0015lre", leads[1], "58", "male", "28/02/1991", "Healthy control"),
         ("patient002", "s0016lre", leads[2], "n/a", "male", "n/a", "n/a"),
     ]
     names = [name.lower() for name in LEADS_12] + ["vx", "vy", "vz"]
@@ -391,6 +391,7 @@ def ptb(folder: Path) -> Example:
         lines += [f"# age: {age}", f"# sex: {sex}", f"# ECG date: {date}", "# Diagnose:"]
         lines += [f"# Reason for admission: {reason}", "# Acute infarction (localization): infero-latera"]
         (folder / patient / f"{name}.hea").write_text("\n".join(lines) + "\n")
+    (folder / "patient002" / "s0015lre.dat").unlink()
     dates = [dt.datetime(1990, 10, 1), dt.datetime(1990, 10, 17)]
     return Example(
         Ptb(),
@@ -400,7 +401,7 @@ def ptb(folder: Path) -> Example:
             Known("s0014lre", "patient001", leads[1], 1000, 81, "female", dates[1], labels={"infarction": 1}),
             Known("s0016lre", "patient002", leads[2], 1000, None, "male", labels={"infarction": None}),
         ),
-        {"s0015lre": "bad-date"},
+        {"s0015lre": "file-missing"},
     )
 
 

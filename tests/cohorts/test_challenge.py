@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from heartprint.cohorts.cohort import REFUSED_FILE
+from heartprint.cohorts.cohort import CAUTIONS_FILE
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import Challenge, ingest
 
@@ -30,13 +30,14 @@ def test_header_comments(tmp_path: Path) -> None:
         write_challenge_record(tmp_path / "src", name, twelve(), 100, lines)
     cohort = ingest(Challenge(), tmp_path / "src", tmp_path / "out")
     r = cohort.records
-    assert r["ecg_id"].to_list() == ["1", "E1", "E2", "E3", "E4", "E5"]
-    assert r["label_af"].to_list() == [None, 1, 0, None, 1, None]
-    assert r["age"].to_list() == [None, 65, None, None, 40, None]
-    assert r["sex"].to_list() == [None, "male", "female", None, "female", None]
-    assert r["site"].to_list() == [None] + ["Georgia"] * 5
-    refused = pl.read_parquet(cohort.path / REFUSED_FILE)
-    assert refused["code"].to_list() == ["bad-age", "unknown-sex", "bad-label"]
+    assert r["ecg_id"].to_list() == ["1", "E1", "E2", "E3", "E4", "E5", "E6", "E7", "E8"]
+    assert r["label_af"].to_list() == [None, 1, 0, None, 1, None, None, None, None]
+    assert r["age"].to_list() == [None, 65, None, None, 40, None, None, None, None]
+    assert r["sex"].to_list() == [None, "male", "female", None, "female", None, None, None, None]
+    assert r["site"].to_list() == [None] + ["Georgia"] * 8
+    cautions = pl.read_parquet(cohort.path / CAUTIONS_FILE)
+    assert cautions["ecg_id"].to_list() == ["E6", "E7", "E8"]
+    assert cautions["code"].to_list() == ["bad-age", "unknown-sex", "bad-label"]
     assert any("patient" in note for note in cohort.info.settings["notes"])
 
 

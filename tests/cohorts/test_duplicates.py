@@ -130,3 +130,40 @@ def test_the_command_counts_what_would_leak(archive: Cohort, copies: Cohort, tmp
     assert (found["pairs"], found["of_different_patient_ids"]) == (70, 70)
     alone = runner.invoke(app, [str(archive.path), "--jobs", "1"])
     assert "No duplicates in" in alone.stdout
+
+
+def one_ecg(archive: Cohort, folder: Path, rows: list[int], change: str = "none") -> Cohort:
+    with write_cohort(folder, source="test") as writer:
+        for i, row in enumerate(rows):
+            leads, rate = CHANGES[change](archive.signal(row).astype(np.float64))
+            add(writer, leads, rate, f"{change} {i}", float(archive.records["uv_per_bit"][row]))
+    return Cohort.open(folder)
+
+
+@pytest.mark.parametrize("change", ["none", "another rate", "all"])
+@pytest.mark.parametrize("n", [1, 2, 6, 40, 240])
+def test_one_ecg_is_found_in_archives_of_any_size(change: str, n: int, archive: Cohort, tmp_path: Path) -> None:
+    """Few ECGs have nothing in common but that they are copies: it must not be taken away before they are compared."""
+    few = archive.take(np.arange(n))
+    copy = one_ecg(archive, tmp_path / "copy", [0], change)
+    kind = "exact" if change == "none" else "near"
+    for first, second in ((few, copy), (copy, few)):
+        table = find_duplicates(first, second, n_jobs=1)
+        assert table["kind"].to_list() == [kind]
+        assert {table["ecg_id"][0], table["other_ecg_id"][0]} == {few.ecg_ids[0], copy.ecg_ids[0]}
+
+
+@pytest.mark.parametrize("n", [2, 3, 12, 60])
+def test_copies_alone_do_not_hide_each_other(n: int, archive: Cohort, tmp_path: Path) -> None:
+    table = find_duplicates(one_ecg(archive, tmp_path / "c", [5] * n), n_jobs=1)
+    assert set(table["kind"]) == {"exact"}
+    assert len(set(table["ecg_id"]) | set(table["other_ecg_id"])) == n
+    pairs = table.select("ecg_id", "other_ecg_id").rows()
+    assert len({frozenset(pair) for pair in pairs}) == len(pairs)
+    assert table["coherence"].min() == pytest.approx(1.0)
+
+
+def test_many_copies_of_one_are_not_what_an_archive_has_in_common(archive: Cohort, tmp_path: Path) -> None:
+    mostly = one_ecg(archive, tmp_path / "many", [5] * 100 + list(range(10, 40)))
+    table = find_duplicates(mostly, one_ecg(archive, tmp_path / "one", [5], "all"), n_jobs=1)
+    assert len(table) == 100 and set(table["kind"]) == {"near"}

@@ -98,7 +98,7 @@ def test_the_real_files_go_in(shared_data: Path, tmp_path: Path) -> None:
     # HL7 and SCP-ECG hold the same recording.
     assert cohort.records["waveform_hash"].n_unique() <= 4
     np.testing.assert_allclose(cohort.signal(1), cohort.signal(3), atol=0.0011)
-    rows = "".join(f"{folder / name},p\n" for name in cohort.ecg_ids)
+    rows = "".join(f"{folder / name},p{i}\n" for i, name in enumerate(cohort.ecg_ids))
     (tmp_path / "t.csv").write_text("path,patient_id\n" + rows)
     table = ingest("table", tmp_path / "t.csv", tmp_path / "table")
     assert table.records["waveform_hash"].to_list() == cohort.records["waveform_hash"].to_list()

@@ -92,9 +92,6 @@ def test_variants_of_philips(tmp_path: Path) -> None:
             ('samplespersecond="500"', 'samplespersecond="fast"', "bad-header"),
             ('durationperchannel="10500"', 'durationperchannel="60000"', "file-truncated"),
             ('durationperchannel="10500"', 'durationperchannel="1e300"', "file-too-large"),
-            ("<sex>Female", "<sex>Cat", "unknown-sex"),
-            ("1955-06-30", "30.06.1955", "bad-date"),
-            ("1955-06-30", "1755-06-30", "bad-age"),
             ("</restingecgdata>", "", "bad-xml"),
         ]
     ):
@@ -280,8 +277,6 @@ def test_units_and_choices_of_hl7(tmp_path: Path) -> None:
             (r'value="0.002" unit="s"', 'value="0" unit="s"', "bad-header"),
             (r'value="0.002" unit="s"', 'value="0.002" unit="a"', "bad-header"),
             (r"MDC_ECG_LEAD", "MDC_PRESS", "no-waveform"),
-            (r'code="F"', 'code="W"', "unknown-sex"),
-            (r'value="19550630"', 'value="19551330"', "bad-date"),
         ]
     ):
         changed, n = re.subn(pattern, new, text, count=0 if "LEAD" in pattern else 1)

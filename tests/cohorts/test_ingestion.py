@@ -16,7 +16,6 @@ import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.checks import Limits
 from heartprint.cohorts.cohort import REFUSED_FILE, WAVEFORMS_FILE
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import Code15, PtbXl, Table, ingest, ingestion
@@ -29,10 +28,14 @@ from .killed import MOMENTS
 from .sources import EXAMPLES, write_csv, write_tracings
 
 ROOT = Path(__file__).parents[2]
+TWO_PEOPLE = 20
 
 
 def make_source(folder: Path, n: int) -> Path:
-    """PTB-XL's form: n rows, of which some have no file, too few samples, or a number that was there before."""
+    """PTB-XL's form: n rows, of which some have no file, too few samples, or a number that was there before.
+
+    Those of one patient are of a woman and a man, which shows only when all have been read.
+    """
     names = tuple(name.upper() for name in LEADS_12)
     rows: list[dict[str, object]] = []
     for i in range(n):
@@ -42,11 +45,12 @@ def make_source(folder: Path, n: int) -> Path:
         rows.append(
             {
                 "ecg_id": i - 3 if kind == "twice" else i,
-                "patient_id": i // 3,
-                "age": 20 + i % 60,
-                "sex": i % 2,
+                "patient_id": 10 + i // 3,
+                # Three ECGs within as many years are of one person.
+                "age": 20 + i // 3 % 60,
+                "sex": (i if i // 3 == TWO_PEOPLE else i // 3) % 2,
                 "scp_codes": "{'AFIB': 0.0}" if i % 5 == 0 else "{'SR': 0.0}",
-                "recording_date": f"19{80 + i % 20}-01-02 03:04:{i % 60:02d}" if i % 4 else "",
+                "recording_date": f"19{80 + i // 3 % 20}-0{1 + i % 3}-02 03:04:{i % 60:02d}" if i % 4 else "",
                 "device": "CS-12",
                 "filename_lr": f"records100/{i:05d}_lr",
             }
@@ -82,8 +86,13 @@ def run(source: Path, out: Path, moment: str, count: int, workers: int = 1) -> i
 def test_what_is_refused_does_not_depend_on_the_parts(whole: Path) -> None:
     refused = pl.read_parquet(whole / REFUSED_FILE)
     rest = {7: "file-missing", 11: "too-short", 13: "duplicate-ecg-id"}
-    assert refused["code"].to_list() == [rest[i % 17] for i in range(100) if i % 17 in rest]
-    assert len(Cohort.open(whole)) == 100 - len(refused)
+    of_two = {i: "conflicting-patient" for i in range(100) if i // 3 == TWO_PEOPLE}
+    expected = [rest.get(i % 17) or of_two.get(i) for i in range(100)]
+    assert refused["code"].to_list() == [code for code in expected if code] and "conflicting-patient" in expected
+    cohort = Cohort.open(whole)
+    assert len(cohort) == 100 - len(refused)
+    # Nothing of those who were taken back is left in the folder.
+    assert (whole / WAVEFORMS_FILE).stat().st_size == 2 * 8 * 1000 * len(cohort)
 
 
 @pytest.mark.parametrize(("workers", "part"), [(1, 1), (1, 1000), (2, 9), (3, 4)])
@@ -208,9 +217,9 @@ def broken_off(source: Path, out: Path, monkeypatch: pytest.MonkeyPatch, rows: i
 def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     read, seen = ingestion._outcome, []
 
-    def counted(row, limits):
+    def counted(row, *how):
         seen.append(row.path)
-        return read(row, limits)
+        return read(row, *how)
 
     monkeypatch.setattr(ingestion, "_outcome", counted)
     monkeypatch.setattr(ingestion, "PART", 8)
@@ -294,10 +303,10 @@ def test_a_killed_worker_costs_nothing_that_is_done(
     monkeypatch.setattr(ingestion, "_AHEAD", 1)
     parent, calls = os.getpid(), []
 
-    def deadly(rows, limits):
+    def deadly(rows, *how):
         if os.getpid() != parent and rows[0].ecg_id == "48":
             os.kill(os.getpid(), signal.SIGKILL)
-        return [ingestion._outcome(row, limits) for row in rows]
+        return [ingestion._outcome(row, *how) for row in rows]
 
     with monkeypatch.context() as patch:
         patch.setattr(ingestion, "read_part", deadly)
@@ -349,11 +358,11 @@ def test_a_part_that_comes_between_two_attempts_loses_nothing(tmp_path: Path, mo
     write_csv(src / "exams.csv", rows)
     real, seen = ingestion.read_part, []
 
-    def stops(part: Sequence[Row], limits: Limits) -> list[ingestion.Outcome]:
+    def stops(part: Sequence[Row], *how: object) -> list[ingestion.Outcome]:
         seen.append(part)
         if len(seen) > 2:
             raise KeyboardInterrupt
-        return real(part, limits)
+        return real(part, *how)
 
     monkeypatch.setattr(ingestion, "read_part", stops)
     with pytest.raises(KeyboardInterrupt):

@@ -122,6 +122,23 @@ def test_few_pictures_say_little_about_what_they_share(n: int, sheets: list[Page
     assert table.select("ecg_id", "other_ecg_id").rows() == [("0", "copy")]
 
 
+def test_many_copies_of_one_picture_do_not_hide_each_other(sheets: list[Page], tmp_path: Path) -> None:
+    pages = [(str(i), page) for i, page in enumerate(sheets[:40])]
+    pages += [(f"copy {quality}", jpeg(sheets[3], quality)) for quality in range(30, 90, 5)]
+    table = find_duplicates(write(tmp_path / "c", pages), n_jobs=1)
+    found = set(table["ecg_id"]) | set(table["other_ecg_id"])
+    assert found == {"3", *(name for name, _ in pages if name.startswith("copy"))}
+
+
+@pytest.mark.parametrize("n", [1, 2, 12])
+def test_one_picture_is_found_in_any_number(n: int, sheets: list[Page], tmp_path: Path) -> None:
+    few = write(tmp_path / "few", [(str(i), sheets[i]) for i in range(n)])
+    one = write(tmp_path / "one", [("one", sheets[0])])
+    for first, second in ((few, one), (one, few)):
+        table = find_duplicates(first, second, n_jobs=1)
+        assert table["kind"].to_list() == ["exact"] and table["correlation"][0] == 1.0
+
+
 def test_blank_pages_are_no_accident_waiting(tmp_path: Path) -> None:
     white = np.full((50, 60), 255, np.uint8)
     table = find_duplicates(write(tmp_path / "c", [(str(i), white) for i in range(12)]), n_jobs=1)

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.cohort import RECORDS_FILE, REFUSED_FILE, WAVEFORMS_FILE
+from heartprint.cohorts.cohort import CAUTIONS_FILE, RECORDS_FILE, REFUSED_FILE, WAVEFORMS_FILE
 from heartprint.cohorts.leads import LEADS_12, twelve_leads
 from heartprint.cohorts.readers import PtbXl, ingest
 from heartprint.cohorts.readers.wfdb_file import read_wfdb
@@ -154,12 +154,17 @@ def test_bad_records_are_refused_and_the_rest_goes_in(tmp_path: Path) -> None:
     replace(26, gap)
 
     cohort = ingest(PtbXl(), src, tmp_path / "out")
-    assert cohort.ecg_ids.tolist() == ["1", "26"]
-    assert cohort.records["n_missing"].to_list() == [0, 480]
-    assert np.isnan(cohort.signal(1)[:, 400:450]).all()
+    assert cohort.ecg_ids.tolist() == ["1", "16", "17", "18", "19", "20", "26"]
+    assert cohort.records["n_missing"].to_list() == [0, 0, 0, 0, 0, 0, 480]
+    assert np.isnan(cohort.signal(6)[:, 400:450]).all()
+    cautions = pl.read_parquet(cohort.path / CAUTIONS_FILE)
+    odd = {"16": "unknown-sex", "18": "bad-age", "19": "bad-date", "20": "bad-label"}
+    assert dict(zip(cautions["ecg_id"], cautions["code"], strict=True)) == odd
+    for i, column in enumerate(("sex", "sex", "age", "recorded_at", "label_af"), start=1):
+        assert cohort.records[column][i] is None, column
     table = pl.read_parquet(cohort.path / REFUSED_FILE)
     assert table.filter(pl.col("code") == "duplicate-ecg-id")["ecg_id"].to_list() == ["1"]
-    assert table.height == cohort.info.n_refused == 24
+    assert table.height == cohort.info.n_refused == 19
     codes = refused(cohort)
     codes.pop("1")
     assert codes == {
@@ -176,11 +181,6 @@ def test_bad_records_are_refused_and_the_rest_goes_in(tmp_path: Path) -> None:
         "12": "too-short",
         "13": "too-many-missing",
         "15": "missing-patient-id",
-        "16": "unknown-sex",
-        "17": "unknown-sex",
-        "18": "bad-age",
-        "19": "bad-date",
-        "20": "bad-label",
         "21": "bad-header",
         "22": "file-missing",
         "23": "bad-header",
@@ -324,6 +324,8 @@ def real(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 
 def test_all_real_ecgs_go_in(real: Cohort) -> None:
     assert (len(real), real.n_patients, real.info.n_refused) == (1423, 1325, 0)
+    of_people = {"bad-age", "bad-date", "dummy-date", "unknown-sex", "crowded-patient-id", "placeholder-patient-id"}
+    assert of_people.isdisjoint(pl.read_parquet(real.path / CAUTIONS_FILE)["code"])
     assert np.nansum(real.labels("af")) == 74
     assert np.nansum(real.labels("female")) == 752
     assert real.records["n_clipped"].sum() == real.records["n_missing"].sum() == 0

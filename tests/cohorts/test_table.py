@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.cohort import REFUSED_FILE
+from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_FILE
 from heartprint.cohorts.readers import READERS, Table, delimited, ingest
 from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.foundation.errors import HeartprintError
@@ -26,6 +26,11 @@ def refused(cohort: Cohort) -> dict[str, str]:
     rows = pl.read_parquet(cohort.path / REFUSED_FILE)
     assert all(m.endswith(".") for m in rows["message"])
     return dict(zip(rows["ecg_id"].to_list(), rows["code"].to_list(), strict=True))
+
+
+def cautions(cohort: Cohort) -> dict[str, str]:
+    table = pl.read_parquet(cohort.path / CAUTIONS_FILE)
+    return dict(zip(table["ecg_id"], table["code"], strict=True))
 
 
 def error_of(*args, **options) -> HeartprintError:
@@ -63,8 +68,8 @@ def test_details_and_labels(tmp_path: Path) -> None:
         tmp_path,
         "\ufeffPath,ECG_ID,Patient_ID,Date,Age,Sex,Site,Device,AF,label_LVEF,Killip class,remark\n"
         "x.npy,1,7.0,2019-05-31,54.5,Female,north,  MAC   55,1,35,2,\n"
-        "x.npy,2,7,2019-05-31T14:07:00+02:00,,m,,,0,,,ok\n"
-        "x.npy,3,8,,NA,,,,,55.5,nan,\n"
+        "x.npy,2,7,2019-05-31T14:07:00+02:00,,F,,,0,,,ok\n"
+        "x.npy,3,8,,NA,m,,,,55.5,nan,\n"
         "\n"
         "x.npy,4,9\n",
     )
@@ -73,7 +78,7 @@ def test_details_and_labels(tmp_path: Path) -> None:
     assert r["patient_id"].to_list() == ["7", "7", "8", "9"]
     assert r["recorded_at"].to_list() == [dt.datetime(2019, 5, 31), dt.datetime(2019, 5, 31, 14, 7), None, None]
     assert r["age"].to_list() == [54.5, None, None, None]
-    assert r["sex"].to_list() == ["female", "male", None, None]
+    assert r["sex"].to_list() == ["female", "female", "male", None]
     assert r["site"].to_list() == ["north", None, None, None]
     assert r["device"].to_list() == ["MAC 55", None, None, None]
     assert r["label_af"].to_list() == [1, 0, None, None]
@@ -85,7 +90,7 @@ def test_details_and_labels(tmp_path: Path) -> None:
     assert cohort.info.source == "table ecgs.csv"
 
 
-def test_named_labels_refuse_what_is_no_number(tmp_path: Path) -> None:
+def test_named_labels_count_as_missing_where_they_are_no_number(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", twelve())
     src = table(
         tmp_path, "path,ecg_id,patient_id,ami,height\nx.npy,1,p,true,180\nx.npy,2,p,probably,170\nx.npy,3,p,,1\n"
@@ -94,8 +99,8 @@ def test_named_labels_refuse_what_is_no_number(tmp_path: Path) -> None:
     assert "label_ami" not in plain.records.columns
     assert "label_height" in plain.records.columns
     named = ingest(Table(sampling_rate=100, labels=("ami",)), src, tmp_path / "named")
-    assert refused(named) == {"2": "bad-label"}
-    assert named.records["label_ami"].to_list() == [1, None]
+    assert (refused(named), cautions(named)) == ({}, {"2": "bad-label"})
+    assert named.records["label_ami"].to_list() == [1, None, None]
     assert "label_height" not in named.records.columns
     error = error_of(Table(labels=("amy",)), src, tmp_path / "out")
     assert error.code == "unknown-label-column"
@@ -136,21 +141,27 @@ def test_bad_rows_are_refused_and_the_rest_goes_in(tmp_path: Path) -> None:
         "empty": ("empty.npy,p,,,,,,,", "file-truncated"),
         "text": ("text.npy,p,,,,,,,", "bad-array"),
         "no_patient": ("good.npy,,,,,,,,", "missing-patient-id"),
-        "sex": ("good.npy,p,1,,,,,,", "unknown-sex"),
-        "age": ("good.npy,p,,300,,,,,", "bad-age"),
-        "old": ("good.npy,p,,old,,,,,", "bad-age"),
-        "date": ("good.npy,p,,,05/31/2019,,,,", "bad-date"),
         "unit": ("good.npy,p,,,,furlong,,,", "unknown-unit"),
         "rate": ("good.npy,p,,,,,fast,,", "bad-sampling-rate"),
         "slow": ("good.npy,p,,,,,1,,", "bad-sampling-rate"),
+    }
+    odd = {
+        "sex": ("good.npy,p,1,,,,,,", "unknown-sex"),
+        "age": ("good.npy,p,,300,,,,,", "bad-age"),
+        "minus": ("good.npy,p,,-1,,,,,", "bad-age"),
+        "old": ("good.npy,p,,old,,,,,", "bad-age"),
+        "date": ("good.npy,p,,,31.02.2019,,,,", "bad-date"),
+        "serial": ("good.npy,p,,,43831,,,,", "bad-date"),
         "af": ("good.npy,p,,,,,,2,", "bad-label"),
         "fraction": ("good.npy,p,,,,,,,0.35", "bad-label"),
     }
-    lines = [f"{name},{cells}" for name, (cells, _) in rows.items()]
+    lines = [f"{name},{cells}" for name, (cells, _) in (rows | odd).items()]
     src = table(tmp_path, "ecg_id,path,patient_id,sex,age,date,unit,sampling_rate,af,lvef\n" + "\n".join(lines))
     cohort = ingest(Table(sampling_rate=100), src, tmp_path / "out")
     assert refused(cohort) == {name: code for name, (_, code) in rows.items() if code}
-    assert cohort.ecg_ids.tolist() == ["good", "uv_said"]
+    assert cautions(cohort) == {name: code for name, (_, code) in odd.items()}
+    assert cohort.ecg_ids.tolist() == ["good", "uv_said", *odd]
+    assert all(cohort.records[c].null_count() == len(cohort) for c in ("sex", "age", "recorded_at", "label_af"))
 
 
 def test_sampling_rate_is_never_guessed(tmp_path: Path) -> None:
@@ -165,9 +176,12 @@ def test_sampling_rate_is_never_guessed(tmp_path: Path) -> None:
 
 def test_sex_codes_are_never_guessed(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", twelve())
-    src = table(tmp_path, "path,ecg_id,patient_id,sex\nx.npy,a,p,1\nx.npy,b,p,0\nx.npy,c,p,W\n")
-    cohort = ingest(Table(sampling_rate=100, female=("1", "w"), male=("0",)), src, tmp_path / "out")
+    src = table(tmp_path, "path,ecg_id,patient_id,sex\nx.npy,a,p,1\nx.npy,b,q,0\nx.npy,c,r,W\n")
+    cohort = ingest(Table(sampling_rate=100, female=("1",), male=("0",)), src, tmp_path / "out")
     assert cohort.records["sex"].to_list() == ["female", "male", "female"]
+    error = error_of(Table(sampling_rate=100), src, tmp_path / "guessed")
+    assert error.code == "unknown-sex"
+    assert all(word in error.message for word in ("'0'", "'1'", "2 of 3", "--female"))
 
 
 def test_standardised_leads(tmp_path: Path) -> None:

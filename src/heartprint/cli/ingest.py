@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -38,11 +38,16 @@ _Label = Annotated[
 _Columns = Annotated[
     str | None, typer.Option(help="Columns of other names: path=Datei,patient_id=PatID.", show_default=False)
 ]
-_Female = Annotated[list[str] | None, typer.Option(help="A further code for female, e.g. 1; repeat.")]
-_Male = Annotated[list[str] | None, typer.Option(help="A further code for male, e.g. 0; repeat.")]
+_Female = Annotated[list[str] | None, typer.Option(help="A further word for female, e.g. 1; repeat.")]
+_Male = Annotated[list[str] | None, typer.Option(help="A further word for male, e.g. 0; repeat.")]
+
+_UnknownPatients = Annotated[
+    Literal["refuse", "separate"],
+    typer.Option(help="What to do with ECGs without a patient id, or with one that stands for no one, like 000000."),
+]
 _Dates = Annotated[
     Literal["day-first", "month-first"] | None,
-    typer.Option(help="What comes first in dates such as 12/31/2019.", show_default=False),
+    typer.Option(help="What comes first in dates such as 03-02-2019, where the archive does not show it."),
 ]
 
 _Workers = Annotated[
@@ -82,6 +87,7 @@ def code_15(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams_part*.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -92,7 +98,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("echonext")
@@ -104,6 +110,7 @@ def echonext(
     out: _Out,
     female: _Female = None,
     male: _Male = None,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -114,7 +121,8 @@ def echonext(
     """
     from heartprint.cohorts.readers import EchoNext
 
-    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler, json)
+    reader = EchoNext(female=tuple(female or ()), male=tuple(male or ()))
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("files")
@@ -127,6 +135,8 @@ def files(
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     column: _Column = None,
+    dates: _Dates = None,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -134,13 +144,14 @@ def files(
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
     Patient, date, age, sex and machine come from the file. A file that does not name its patient is refused; list
-    such files in a table and use 'heartprint ingest table'.
+    such files in a table and use 'heartprint ingest table', or let each be a patient of its own.
 
     Example: heartprint ingest files archive/2019 cohorts/archive-2019
     """
     from heartprint.cohorts.readers import Files
 
-    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler, json)
+    reader = Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("images")
@@ -155,6 +166,7 @@ def images(
     female: _Female = None,
     male: _Male = None,
     dates: _Dates = None,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -178,7 +190,7 @@ def images(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("ludb")
@@ -205,6 +217,7 @@ def mimic_iv_ecg(
         typer.Argument(help="Folder with record_list.csv, machine_measurements.csv and files.", show_default=False),
     ],
     out: _Out,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -215,7 +228,7 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler, json)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("ptb")
@@ -240,6 +253,7 @@ def ptb_xl(
     src: Annotated[Path, typer.Argument(help="PTB-XL's folder, with ptbxl_database.csv.", show_default=False)],
     out: _Out,
     rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -250,7 +264,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, unknown_patients)
 
 
 @app.command("sami-trop")
@@ -283,14 +297,15 @@ def table(
     male: _Male = None,
     column: _Column = None,
     dates: _Dates = None,
+    unknown_patients: _UnknownPatients = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
 ) -> None:
     """Ingest own data listed in a table of text, as a spreadsheet exports it.
 
-    Columns: path (relative to the table) and patient_id; if there are any: ecg_id, date, age, sex (female, male, f,
-    m), site, device, sampling_rate, unit. Further columns of numbers or of yes and no are labels; an empty cell is a
+    Columns: path (relative to the table) and patient_id; if there are any: ecg_id, date, age, sex (in ten languages),
+    site, device, sampling_rate, unit. Further columns of numbers or of yes and no are labels; an empty cell is a
     missing label.
     A file may be WFDB, .npy, CSV, or in any hospital format of 'heartprint ingest files'; what a cell leaves empty is
     taken from the file. An .npy file holds 8 leads (I, II, V1-V6) or 12 (I, II, III, aVR, aVL, aVF, V1-V6).
@@ -310,7 +325,7 @@ def table(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
 
 
 def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
@@ -333,11 +348,20 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None, json: bool) -> None:
+def _ingest(
+    reader: Reader,
+    src: Path,
+    out: Path,
+    workers: int | None,
+    scheduler: str | None,
+    json: bool,
+    unknown_patients: Literal["refuse", "separate"] = "refuse",
+) -> None:
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
-    summary = summarise(ingest(reader, src, out, workers=workers, scheduler=scheduler))
+    options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "unknown_patients": unknown_patients}
+    summary = summarise(ingest(reader, src, out, **options))
     if json:
         from json import dumps
 

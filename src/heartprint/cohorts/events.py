@@ -12,6 +12,7 @@ import polars as pl
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.column_names import likely, listed, option
+from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.delimited import decimal_points, scan
 from heartprint.cohorts.readers.dialect import Dialect, sniff
 from heartprint.cohorts.readers.label_columns import NO, YES
@@ -65,7 +66,7 @@ def read_events(
     codes: Sequence[str],
     columns: Mapping[str, str] = COLUMNS,
     possible: tuple[float, float] = ANY_VALUE,
-    dates: fields.Dates | None = None,
+    dates: Order | None = None,
 ) -> Events:
     """Read the measurements of one kind.
 
@@ -183,7 +184,7 @@ def plain_ids(ids: pl.Series) -> pl.Series:
     return text.replace("", None).alias("patient_id")
 
 
-def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[pl.DataFrame, bool, str | None]:
+def _timed(table: pl.DataFrame, name: str, dates: Order | None) -> tuple[pl.DataFrame, bool, str | None]:
     """Times by the clock of the place, in microseconds; whether they are dates only; a time that cannot be read."""
     column = table["time"]
     if column.dtype == pl.String:
@@ -215,11 +216,11 @@ def _timed(table: pl.DataFrame, name: str, dates: fields.Dates | None) -> tuple[
     )
 
 
-def _check_order(read: Mapping[str, dt.datetime | None], column: str, dates: fields.Dates | None) -> None:
+def _check_order(read: Mapping[str, dt.datetime | None], column: str, dates: Order | None) -> None:
     """Raise ``bad-date`` if times are in the other order than was said: some of them then have a 13th month."""
     if dates is None:
         return
-    other: fields.Dates = "month-first" if dates == "day-first" else "day-first"
+    other: Order = "month-first" if dates == "day-first" else "day-first"
     against = sorted(cell for cell, at in read.items() if at is None and _moment(cell, column, other) is not None)
     if len(against) > len(read) / 100:
         raise HeartprintError(
@@ -229,7 +230,7 @@ def _check_order(read: Mapping[str, dt.datetime | None], column: str, dates: fie
         )
 
 
-def _moment(cell: str, column: str, dates: fields.Dates | None) -> dt.datetime | None:
+def _moment(cell: str, column: str, dates: Order | None) -> dt.datetime | None:
     try:
         return fields.moment(cell, column, dates)
     except HeartprintError:

@@ -16,6 +16,7 @@ import polars as pl
 from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
 from heartprint.cohorts.events import ANY_VALUE, COLUMNS, Events, plain_ids, read_events
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.files import atomic_path, claimed, sha256_file, write_json
@@ -191,7 +192,7 @@ def label_cohort(
     within: str,
     side: Side = "either",
     columns: Mapping[str, str] = COLUMNS,
-    dates: fields.Dates | None = None,
+    dates: Order | None = None,
     replace: bool = False,
 ) -> Linkage:
     """Add a label to a cohort: the value of the nearest measurement.
@@ -233,7 +234,7 @@ def _label(
     within: str,
     side: Side,
     columns: Mapping[str, str],
-    dates: fields.Dates | None,
+    dates: Order | None,
     *,
     replace: bool,
 ) -> Linkage:

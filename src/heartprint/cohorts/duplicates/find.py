@@ -10,6 +10,7 @@ import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates import pictures, waveforms
+from heartprint.cohorts.duplicates.search import same_content
 from heartprint.foundation.errors import HeartprintError
 
 ID_COLUMNS: dict[str, pl.DataType] = {
@@ -34,9 +35,10 @@ def find_duplicates(
 ) -> pl.DataFrame:
     """Find ECGs that are copies of each other, within a cohort or across two.
 
-    A copy of a waveform may be re-sampled, shifted by up to a second, filtered (0.5-40 Hz and the like) and scaled;
-    one of an image re-saved, resized or dimmed, but not cropped, turned or photographed again. Of an ECG with more
-    than four copies the four nearest are named; the others are found from those.
+    The very same samples or pixels are found by their hash, whatever else there is. Another copy of a waveform may be
+    re-sampled, shifted by up to a second, filtered (0.5-40 Hz and the like) and scaled; one of an image re-saved,
+    resized or dimmed, but not cropped, turned or photographed again. Of an ECG with more than four copies in a large
+    archive the four nearest are named; the others are found from those.
 
     Args:
         cohort: ECGs, or images of ECGs.
@@ -64,7 +66,11 @@ def find_duplicates(
             "needs-waveforms",
             f"'{images.info.name}' holds images and the other cohort waveforms. Copies are sought among one kind.",
         )
-    found = find(cohort, other, least if min_likeness is None else min_likeness, n_jobs, progress=progress)
+    exact = same_content(cohort, other)
+    near = find(cohort, other, least if min_likeness is None else min_likeness, n_jobs, progress=progress)
+    likeness = (1.0, 0.0)[: len(columns)]
+    known = set(exact)
+    found = [(*pair, "exact", *likeness) for pair in exact] + [row for row in near if row[:2] not in known]
     rows = [
         (*(c.records[name][row] for c, row in ((cohort, a), (theirs, b)) for name in ("ecg_id", "patient_id")), *rest)
         for a, b, *rest in found

@@ -32,6 +32,7 @@ _SIDE, _COARSE = 128, 48
 _ALONE = 0.95  # where there are too few pictures to know what they have in common
 _NEAREST, _COMMON = 4, 8
 _LEAST_LIKENESS = 0.4
+_COPY = 0.95  # coarsely seen, as copies are alike; two ECGs of one layout reached 0.78, re-saved copies 0.996
 _BLOCK = 512
 
 
@@ -81,7 +82,7 @@ def _candidates(first: Floats, second: Floats, *, same: bool) -> Ints:
         return np.empty((0, 2 + _COMMON), dtype=np.int64)
     everyone = first if same else np.concatenate([first, second])
     start_of_second = 0 if same else len(first)
-    wanted = min(_COMMON + 2, len(everyone) - 1)
+    wanted = min(2 * _COMMON + 2, len(everyone) - 1)
     found: dict[tuple[int, int], list[int]] = {}
     for start in range(0, len(first), _BLOCK):
         block = first[start : start + _BLOCK]
@@ -97,7 +98,8 @@ def _candidates(first: Floats, second: Floats, *, same: bool) -> Ints:
                 a, b = start + i, start_of_second + j
                 if a == b:
                     continue
-                common = [row for row in like[i].tolist() if row != b][:_COMMON]
+                # A further copy is left out, or the picture would be what it has in common with others.
+                common = [row for row in like[i].tolist() if row != b and likeness[i, row] < _COPY][:_COMMON]
                 pair = (min(a, b), max(a, b)) if same else (a, j)
                 if pair not in found and _alike(first[a], everyone[b], everyone[common]) >= _LEAST_LIKENESS:
                     found[pair] = common if len(common) == _COMMON else [-1] * _COMMON

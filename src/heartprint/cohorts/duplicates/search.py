@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.parallel import tied_workers
 from heartprint.foundation.progress import Progress
 
@@ -17,6 +18,37 @@ Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
 
 _BLOCK = 1024
+# Up to so many pairs are all compared: of few ECGs nobody knows what all have in common.
+_FEW_PAIRS = 1000
+# Copies of one ECG that each of them is paired with; the others are found from those.
+_MOST_COPIES = 4
+_CONTENT = {
+    "waveform": ("waveform_hash", "n_samples", "n_leads", "sampling_rate", "uv_per_bit", "unit"),
+    "image": ("image_hash", "height", "width"),
+}
+
+
+def same_content(cohort: Cohort, other: Cohort | None) -> list[tuple[int, int]]:
+    """Pairs of rows whose very samples or pixels are the same, each once, ascending.
+
+    Args:
+        cohort: ECGs, or images of ECGs.
+        other: Others of the same kind, or None for those of the same cohort among themselves.
+    """
+    columns = _CONTENT[cohort.kind]
+    places: dict[tuple[Any, ...], list[int]] = {}
+    for row, content in enumerate((other or cohort).records.select(columns).iter_rows()):
+        places.setdefault(content, []).append(row)
+    pairs = []
+    seen: dict[tuple[Any, ...], int] = {}
+    for row, content in enumerate(cohort.records.select(columns).iter_rows()):
+        copies = places.get(content, [])
+        first = 0
+        if other is None:
+            # Its own place among the copies: it is paired with those that follow.
+            first = seen[content] = seen.get(content, 0) + 1
+        pairs += [(row, copy) for copy in copies[first : first + _MOST_COPIES]]
+    return pairs
 
 
 def in_parts(
@@ -44,7 +76,8 @@ def nearest_pairs(first: Floats, second: Floats, *, same: bool, at_most: int, le
     """Pairs of rows whose descriptions are alike, each once.
 
     Args:
-        first: ``(n, d)`` descriptions; what all have in common is taken away before they are compared.
+        first: ``(n, d)`` descriptions; what all have in common is taken away before they are compared. Of few all
+            pairs are given: what two have in common is no more than that they are copies.
         second: ``(m, d)`` those of the others.
         same: Whether both are the same, of which none is paired with itself.
         at_most: Others that a row is paired with: the nearest.
@@ -55,7 +88,12 @@ def nearest_pairs(first: Floats, second: Floats, *, same: bool, at_most: int, le
     """
     if min(len(first), len(second)) < 1 + same:
         return np.empty((0, 2), dtype=np.int64)
-    centre = second.mean(axis=0)
+    if len(first) * len(second) <= _FEW_PAIRS * (1 + same):
+        every = [(i, j) for i in range(len(first)) for j in range(i + 1 if same else 0, len(second))]
+        return np.array(every, dtype=np.int64).reshape(-1, 2)
+    # Each description counts once: that of an ECG with many copies would else be what all have in common.
+    distinct = {row.tobytes(): row for part in ((first,) if same else (first, second)) for row in part}
+    centre = np.mean(list(distinct.values()), axis=0)
     a, b = (x - centre for x in (first, second))
     a, b = (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12) for x in (a, b))
     pairs: set[tuple[int, int]] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from heartprint.cohorts.checks import Limits
 from heartprint.cohorts.cohort import Cohort
@@ -17,6 +18,7 @@ from heartprint.cohorts.readers.images import Images
 from heartprint.cohorts.readers.ingestion import ingest_source
 from heartprint.cohorts.readers.ludb import Ludb
 from heartprint.cohorts.readers.mimic_iv_ecg import MimicIvEcg
+from heartprint.cohorts.readers.people import Rules
 from heartprint.cohorts.readers.ptb import Ptb
 from heartprint.cohorts.readers.ptb_xl import PtbXl
 from heartprint.cohorts.readers.sami_trop import SamiTrop
@@ -74,6 +76,7 @@ def ingest(
     limits: Limits | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    unknown_patients: Literal["refuse", "separate"] = "refuse",
 ) -> Cohort:
     """Turn a source into a cohort folder.
 
@@ -90,6 +93,8 @@ def ingest(
         workers: Processes; None for all cores where that is worth their start. A backend that the caller has set with
             `joblib.parallel_config` is used.
         scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
+        unknown_patients: What becomes of ECGs without a patient id, or with one that stands for no one (``unknown``,
+            ``000000``): ``refuse``, or ``separate``, each its own patient.
 
     Returns:
         The new cohort, opened.
@@ -97,7 +102,8 @@ def ingest(
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
             ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
-            one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
+            one worker or another word for unknown patients; ``unknown-sex`` or ``ambiguous-dates`` if words or dates
+            of the whole archive are not understood; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
@@ -107,8 +113,10 @@ def ingest(
         raise HeartprintError("bad-options", f"{workers} workers can read nothing. Give 1 or more.")
     # A worker of a cluster has a working folder of its own.
     src = Path(src).absolute()
+    rules = Rules(unknown_patients)
     source = reader.open(src)
     # The folder of what is done lies beside the cohort: "." must have a name.
     out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
-        return ingest_source(source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}")
+        made_by = f"{src}\0{reader!r}"
+        return ingest_source(source, out, limits or Limits(), workers, made_by=made_by, rules=rules)

@@ -80,11 +80,14 @@ def _details(header: Path) -> Details:
     said = {m[1].lower(): m[2] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
     said = {name: "" if value.lower() == _UNKNOWN else value for name, value in said.items()}
     prefix = re.match("[A-Z]*", header.stem)
+    read = fields.Reading()
     return Details(
-        age=_age(said.get("age", "")),
-        sex=fields.sex(said.get("sex", "")),
+        age=read(_age, said.get("age", "")),
+        sex=read.sex(said.get("sex", "")),
         site=_SITES.get(prefix[0] if prefix else ""),
-        labels=_labels(said.get("dx", "")),
+        labels=read(_labels, said.get("dx", "")) or {},
+        cautions=read.cautions,
+        facts=read.facts,
     )
 
 

@@ -111,9 +111,12 @@ def _recording(part: Tracings | None, exam: str) -> Recording:
 
 
 def _details(line: Mapping[str, str]) -> Details:
-    af = fields.truth(line["AF"], "AF")
+    said = fields.Reading()
+    af = said(fields.truth, line["AF"], "AF")
     return Details(
-        age=fields.age_in_years(line["age"]),
-        sex=fields.sex(line["is_male"], _SEXES),
+        age=said(fields.age_in_years, line["age"]),
+        sex=said.sex(line["is_male"], _SEXES),
         labels={} if af is None else {"af": af},
+        cautions=said.cautions,
+        facts=said.facts,
     )

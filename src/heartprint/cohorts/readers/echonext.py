@@ -20,12 +20,11 @@ from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.delimited import read_frame
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.words import codes_of_column
 from heartprint.foundation.errors import HeartprintError
 
 TABLE = "echonext_metadata_100k.csv"
 SAMPLING_RATE = 250.0
-
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class EchoNext:
             src: The folder that holds ``echonext_metadata_100k.csv`` and ``EchoNext_<split>_waveforms.npy``.
 
         Raises:
-            HeartprintError: ``source-missing`` or ``bad-table``.
+            HeartprintError: ``source-missing``, ``bad-table`` or ``unknown-sex``.
         """
         told: list[str] = []
         table = read_frame(
@@ -67,7 +66,8 @@ class EchoNext:
         for split, n in counts.items():
             name = f"EchoNext_{split}_waveforms.npy"
             files[split] = _Waveforms(here.get(name.lower(), src / name), n)
-        sexes = _SEXES | {c.lower(): "female" for c in self.female} | {c.lower(): "male" for c in self.male}
+        words = table["sex"] if "sex" in table.columns else ()
+        sexes = codes_of_column(words, f"column 'sex' of {TABLE}", self.female, self.male)
 
         def row(i: int) -> Row:
             line = table.row(i, named=True)
@@ -78,6 +78,7 @@ class EchoNext:
                 path=file.path.name,
                 details=partial(_details, line, sexes),
                 recording=partial(file.recording, line["place"]),
+                patient_column="patient_key",
             )
 
         notes = (
@@ -135,10 +136,13 @@ class _Waveforms:
 
 
 def _details(line: Mapping[str, str], sexes: Mapping[str, str]) -> Details:
-    lvef = fields.lvef(line.get("lvef_value", ""), "lvef_value")
+    said = fields.Reading()
+    lvef = said(fields.lvef, line.get("lvef_value", ""), "lvef_value")
     return Details(
-        age=fields.age_in_years(line.get("age_at_ecg", "")),
-        sex=fields.sex(line.get("sex", ""), sexes),
+        age=said(fields.age_in_years, line.get("age_at_ecg", "")),
+        sex=said.sex(line.get("sex", ""), sexes),
         site=fields.text(line.get("location_setting", "")),
         labels={} if lvef is None else {"lvef": lvef},
+        cautions=said.cautions,
+        facts=said.facts,
     )

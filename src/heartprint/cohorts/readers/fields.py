@@ -5,24 +5,53 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
-from heartprint.foundation.errors import HeartprintError
+from heartprint.cohorts.readers import dates
+from heartprint.cohorts.readers.words import SEXES, UNKNOWN_SEXES
+from heartprint.foundation.errors import Caution, HeartprintError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _NOTHING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat"})
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What a percentage of ejected blood can be; a fraction such as 0.55 lies outside.
 LVEF_RANGE = (5.0, 95.0)
 """Per cent that a left ventricle can eject."""
 _WHOLE_FLOAT = re.compile(r"\d+\.0+")
-Dates = Literal["day-first", "month-first"]
-"""What comes first in a date such as 03/02/2019."""
-_PARTED = re.compile(
-    r"(?P<first>\d{1,2})(?P<sign>[./-])(?P<second>\d{1,2})(?P=sign)(?P<year>\d{4})"
-    r"(?:[ T,]+(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<s>\d{2})(?:[.,]\d+)?)?(?:\s*(?P<half>[aApP])\.?[mM]\.?)?"
-    r"(?: ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?))?)?"
-)
+
+
+class Reading:
+    """Reads what is said about one ECG: a field that cannot be understood is missing, and a caution tells its value.
+
+    Nothing that is said about an ECG is worth the ECG itself.
+    """
+
+    def __init__(self) -> None:
+        self._cautions: list[Caution] = []
+        self.facts: dict[str, Any] = {}
+        """What the archive as a whole is judged by; see `heartprint.cohorts.readers.people`."""
+
+    @property
+    def cautions(self) -> tuple[Caution, ...]:
+        """One for each field that was not understood."""
+        return tuple(self._cautions)
+
+    def __call__(self, read: Callable[_P, _T], *args: _P.args, **options: _P.kwargs) -> _T | None:
+        """What a function reads, or None if it raises `HeartprintError`."""
+        try:
+            return read(*args, **options)
+        except HeartprintError as error:
+            self._cautions.append(Caution(error.code, f"{error.message} Until then it counts as missing."))
+            return None
+
+    def sex(self, cell: str | None, codes: Mapping[str, str] = SEXES) -> str | None:
+        """As `sex`; the word is kept, for the archive may show that nobody understands its words."""
+        word = " ".join((cell or "").lower().split())
+        if word and (word in codes or word not in UNKNOWN_SEXES):
+            self.facts["sex"] = word[:40]
+        return self(sex, word, codes)
 
 
 def is_nothing(cell: str) -> bool:
@@ -57,48 +86,18 @@ def number(cell: str, column: str, code: str) -> float | None:
     return value
 
 
-def moment(cell: str, column: str, dates: Dates | None = None) -> dt.datetime | None:
-    """A date or date and time, or None. A time zone is dropped: clocks are local.
+def moment(cell: str, column: str, order: dates.Order | None = None) -> dt.datetime | None:
+    """A date or date and time in any form of `dates.moment`, or None. A time zone is dropped: clocks are local.
 
     Args:
-        cell: ISO form, ``31.12.2019`` (always day first), or ``12/31/2019`` where ``dates`` says what comes first.
-        column: Its column, for messages.
-        dates: What comes first in a date such as 03/02/2019; without it such a date is not read.
+        cell: The text.
+        column: Its column, for a message.
+        order: What comes first in ``03/02/2019``.
 
     Raises:
         HeartprintError: ``bad-date``.
     """
-    if is_nothing(cell):
-        return None
-    try:
-        return dt.datetime.fromisoformat(cell).replace(tzinfo=None)
-    except ValueError:
-        found = _PARTED.fullmatch(cell)
-    value = None if found is None else _parted(found, "day-first" if found["sign"] == "." else dates)
-    if value is None:
-        order = " If its day or its month stands first, say so: --dates day-first or --dates month-first."
-        raise HeartprintError(
-            "bad-date",
-            f"'{cell[:40]}' in column '{column}' is not a date like 2019-05-31 or 2019-05-31 14:07:00. "
-            f"Correct it or leave it empty.{order if found is not None and found['sign'] != '.' else ''}",
-        )
-    return value
-
-
-def _parted(found: re.Match[str], dates: str | None) -> dt.datetime | None:
-    """A date of three numbers, perhaps with a time."""
-    if dates is None:
-        return None
-    first, second, hour = int(found["first"]), int(found["second"]), int(found["hour"] or 0)
-    day, month = (first, second) if dates == "day-first" else (second, first)
-    if found["half"]:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + 12 * (found["half"].lower() == "p")
-    try:
-        return dt.datetime(int(found["year"]), month, day, hour, int(found["minute"] or 0), int(found["s"] or 0))
-    except ValueError:
-        return None
+    return None if is_nothing(cell) else dates.moment(cell, f"column '{column}'", order)
 
 
 def age_in_years(cell: str) -> float | None:
@@ -113,8 +112,8 @@ def age_in_years(cell: str) -> float | None:
     return value
 
 
-def sex(cell: str, codes: Mapping[str, str] = _SEXES) -> str | None:
-    """``female``, ``male`` or None.
+def sex(cell: str, codes: Mapping[str, str] = SEXES) -> str | None:
+    """``female``, ``male`` or None: empty, or a word for unknown or another sex.
 
     Args:
         cell: A word or code, in any case.
@@ -123,14 +122,12 @@ def sex(cell: str, codes: Mapping[str, str] = _SEXES) -> str | None:
     Raises:
         HeartprintError: ``unknown-sex``.
     """
-    if is_nothing(cell):
+    word = " ".join(cell.lower().split())
+    if word in codes:
+        return codes[word]
+    if is_nothing(word) or word in UNKNOWN_SEXES:
         return None
-    if cell.lower() not in codes:
-        raise HeartprintError(
-            "unknown-sex",
-            f"The sex code '{cell[:40]}' is unknown; known are {', '.join(codes)}. Correct it or empty it.",
-        )
-    return codes[cell.lower()]
+    raise HeartprintError("unknown-sex", f"The sex '{cell[:40]}' is not understood. Correct it or leave it empty.")
 
 
 def lvef(cell: str, column: str) -> float | None:

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.dates import Order, check_order
 from heartprint.cohorts.readers.dialect import read_lines
 from heartprint.cohorts.readers.formats import Given, detect, read_recording
 from heartprint.cohorts.readers.formats.npy import check_unit
-from heartprint.cohorts.readers.paths import file_name, locate
+from heartprint.cohorts.readers.paths import locate
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -29,11 +30,13 @@ class Files:
         sampling_rate: Hz of ``.npy`` and CSV files.
         unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files.
         columns: Lead name to column name in CSV files.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03-02-2019 in MUSE files.
     """
 
     sampling_rate: float | None = None
     unit: str = "mV"
     columns: Mapping[str, str] = field(default_factory=dict)
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """List the files.
@@ -43,13 +46,14 @@ class Files:
                 relative to that file.
 
         Raises:
-            HeartprintError: ``source-missing``, ``bad-table``, ``unknown-unit`` or ``unknown-lead``.
+            HeartprintError: ``source-missing``, ``bad-table``, ``unknown-unit``, ``unknown-lead`` or ``bad-options``.
         """
         check_unit(self.unit)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        given = Given(self.sampling_rate, self.unit, dict(self.columns))
+        check_order(self.dates)
+        given = Given(self.sampling_rate, self.unit, dict(self.columns), dates=self.dates)
         notes: tuple[str, ...] = ()
         if src.is_dir():
             root, names = src, _below(src)
@@ -67,6 +71,7 @@ class Files:
                 path=names[i],
                 details=Details,
                 recording=partial(_recording, root, names[i], given),
+                patient_column="",
             )
 
         settings = {
@@ -74,6 +79,7 @@ class Files:
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
+            "dates": self.dates,
         }
         return Source("hospital files", LazyRows(len(names), row), (), settings, notes)
 
@@ -102,11 +108,4 @@ def _listed(path: Path) -> tuple[list[str], tuple[str, ...]]:
 
 
 def _recording(folder: Path, name: str, given: Given) -> Recording:
-    recording = read_recording(locate(folder, name), given)
-    if not recording.patient_id:
-        raise HeartprintError(
-            "missing-patient-id",
-            f"{file_name(name)} does not say whose ECG it is. List the files with their patient_id in a table and use "
-            "'heartprint ingest table'.",
-        )
-    return recording
+    return read_recording(locate(folder, name), given)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.formats import dicom
 from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import ImageRecording, LazyRows, Row, Source
@@ -33,7 +34,7 @@ class Images:
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
         names: See `Table`.
-        dates: See `Table`.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03/02/2019; found out if None.
     """
 
     labels: Sequence[str] = ()
@@ -41,7 +42,7 @@ class Images:
     female: Sequence[str] = ()
     male: Sequence[str] = ()
     names: Mapping[str, str] = field(default_factory=dict)
-    dates: fields.Dates | None = None
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
@@ -56,7 +57,7 @@ class Images:
                 f"{self.longest_side}. Change --longest-side.",
             )
         listed = read_listed(
-            src, self.labels, self.female, self.male, KNOWN_COLUMNS, names=self.names, dates=self.dates
+            src, self.labels, self.female, self.male, KNOWN_COLUMNS, names=self.names, order=self.dates
         )
 
         def row(i: int) -> Row:
@@ -73,6 +74,7 @@ class Images:
 
         rows = LazyRows(listed.n, row)
         settings = {"reader": "images", "labels": listed.labels, "longest_side": self.longest_side, **listed.settings}
+        settings["dates"] = self.dates
         return Source(f"images {src.name}", rows, tuple(listed.labels), settings, listed.notes, (src,), "image")
 
     def _recording(self, folder: Path, path: str, page: str) -> ImageRecording:

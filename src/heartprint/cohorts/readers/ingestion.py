@@ -11,11 +11,12 @@ import contextlib
 import dataclasses
 import datetime as dt
 import hashlib
+import itertools
 import json
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -27,6 +28,7 @@ from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
 from heartprint.cohorts.lead_names import canonical, require_once
 from heartprint.cohorts.readers.archive import Archive
+from heartprint.cohorts.readers.people import Corrections, Rules, patient_of, settled
 from heartprint.cohorts.readers.pulses import without_pulses
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
 from heartprint.cohorts.writer import CohortWriter, check_target
@@ -46,6 +48,7 @@ _WORTHWHILE_S = 4.0
 
 JOURNAL = "journal"
 COHORT = "cohort"
+CORRECTED = "corrected"
 
 
 Stored = npt.NDArray[Any]
@@ -73,24 +76,20 @@ def _hash(stored: Stored) -> str:
     return hashlib.blake2b(stored.data, digest_size=16).hexdigest()
 
 
-def read_part(rows: Sequence[Row], limits: Limits) -> list[Outcome]:
+def read_part(rows: Sequence[Row], limits: Limits, rules: Rules) -> list[Outcome]:
     """Read and check some rows; one bad row never costs another."""
-    return [_outcome(row, limits) for row in rows]
+    return [_outcome(row, limits, rules) for row in rows]
 
 
-def _outcome(row: Row, limits: Limits) -> Outcome:
+def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
     try:
         if not row.ecg_id:
             raise HeartprintError("missing-ecg-id", "The row has no ecg_id. Fill the column.")
         details = row.details()
         recording = _recording(row)
-        patient_id = row.patient_id or recording.patient_id
-        if not patient_id:
-            raise HeartprintError(
-                "missing-patient-id",
-                f"ECG '{row.ecg_id}' has no patient_id; without it patients cannot be kept apart. Fill the column.",
-            )
-        details = details.or_else(recording.details)
+        patient_id, of_patient = patient_of(row.ecg_id, row.patient_id, recording.patient_id, row.patient_column, rules)
+        details = settled(details.or_else(recording.details), shifted_dates=rules.shifted_dates)
+        of_patient += details.cautions
         known = {
             "patient_id": patient_id,
             "recorded_at": details.recorded_at,
@@ -103,9 +102,9 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         if isinstance(recording, ImageRecording):
             pixels = np.ascontiguousarray(recording.pixels, dtype=DATA_TYPES["image"])
             own: dict[str, Any] = {"original": recording.original}
-            return Outcome(
-                row.ecg_id, row.path, pixels, known | own, stored_hash=_hash(pixels), cautions=details.cautions
-            )
+            values = known | own
+            stored_hash = _hash(pixels)
+            return Outcome(row.ecg_id, row.path, pixels, values, None, stored_hash, of_patient, details.facts)
         examined = examine(
             recording.signal,
             recording.lead_names,
@@ -122,8 +121,8 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
         "n_clipped": examined.n_clipped,
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
-    cautions = (*details.cautions, *recording.cautions, *examined.cautions)
-    return Outcome(row.ecg_id, row.path, samples, known | own, stored_hash=_hash(samples), cautions=cautions)
+    cautions = (*of_patient, *recording.cautions, *examined.cautions)
+    return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, details.facts)
 
 
 def _recording(row: Row) -> Recording | ImageRecording:
@@ -161,7 +160,9 @@ def as_named(recording: Recording) -> Recording:
     return dataclasses.replace(recording, signal=signal, lead_names=canonical(recording.lead_names), cautions=cautions)
 
 
-def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str) -> Cohort:
+def ingest_source(
+    source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str, rules: Rules | None = None
+) -> Cohort:
     """Turn an opened source into a cohort folder; see `heartprint.cohorts.readers.ingest`.
 
     Args:
@@ -170,12 +171,15 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
         limits: What still passes for an ECG.
         workers: Processes, or None for as many as it is worth.
         made_by: What `source` was made by; a broken-off ingestion is gone on with only if it is the same.
+        rules: How ids and dates are judged; the defaults if None.
     """
+    rules = replace(rules or Rules(), shifted_dates=source.shifted_dates)
     check_target(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.ingest")
     checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
     settings = {**source.settings, **checked, "notes": list(source.notes)}
+    settings["unknown_patients"] = rules.unknown_patients
     key = _key(source, settings, made_by)
     with disk_full_explained(out), claimed(work), _space_given_back(work):
         (work / COHORT).mkdir(exist_ok=True)
@@ -183,23 +187,29 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
         data_file.touch()
         with data_file.open("r+b") as data, (work / JOURNAL).open("a+b") as lines:
             writer = CohortWriter(work / COHORT, data, source.kind)
-            archive = Archive()
+            archive = Archive(rules)
             journal = _Journal(lines, data, writer, source.kind, archive)
             n_done = journal.replay(data_file, key)
             with Progress(f"Reading {source.title}", len(source.rows)) as progress:
                 if n_done:
                     progress.say(f"Going on where it was broken off: {n_done:,} rows are done already.")
                     progress.advance(n_done)
-                with contextlib.closing(_parts(source.rows, n_done, limits, workers, source.kind)) as parts:
+                work_left = _parts(source.rows, n_done, limits, rules, workers, source.kind)
+                with contextlib.closing(work_left) as parts:
                     for part in parts:
                         journal.take(part)
                         progress.advance(len(part))
-        finished = _finish(writer, archive, source, settings, out)
-        if finished is None:
-            put_in_place(work / COHORT, out, work / "old")
+            try:
+                folder = _finish(work, writer, archive, journal, source, settings, out)
+                failed = None
+            except HeartprintError as error:
+                # Nothing to go on with: when the files or the options are better, all of them are to be read again.
+                failed = error
+        if failed is None:
+            put_in_place(folder, out, work / "old")
         shutil.rmtree(work, ignore_errors=True)
-    if finished is not None:
-        raise finished
+    if failed is not None:
+        raise failed
     return Cohort.open(out)
 
 
@@ -215,20 +225,39 @@ def _space_given_back(work: Path) -> Iterator[None]:
 
 
 def _finish(
-    writer: CohortWriter, archive: Archive, source: Source, settings: dict[str, Any], out: Path
-) -> HeartprintError | None:
-    try:
-        for caution in archive.judge():
+    work: Path,
+    writer: CohortWriter,
+    archive: Archive,
+    journal: _Journal,
+    source: Source,
+    settings: dict[str, Any],
+    out: Path,
+) -> Path:
+    """Judge all ECGs together and write the tables; the folder that is to be the cohort."""
+    cautions = archive.judge()
+    corrections = archive.corrections()
+    about: dict[str, Any] = {
+        "name": out.name,
+        "source": source.title,
+        "label_names": source.label_names,
+        "settings": settings,
+    }
+    if not corrections:
+        for caution in cautions:
             writer.caution(None, None, caution)
-        writer.finish(
-            name=out.name, source=source.title, simulated=False, label_names=source.label_names, settings=settings
-        )
-    except HeartprintError as error:
-        if error.code != "empty-cohort":
-            raise
-        # Nothing to go on with: when the files are better, all of them are to be read again.
-        return error
-    return None
+        writer.finish(simulated=False, **about)
+        return work / COHORT
+    # What is taken back must not stay in the folder, not even unnamed: all the rest is written anew.
+    folder = work / CORRECTED
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with (folder / DATA_FILES[source.kind]).open("wb") as data:
+        writer = CohortWriter(folder, data, source.kind)
+        journal.write_again(writer, work / COHORT / DATA_FILES[source.kind], corrections)
+    for caution in cautions:
+        writer.caution(None, None, caution)
+    writer.finish(simulated=False, **about)
+    return folder
 
 
 def _key(source: Source, settings: dict[str, Any], made_by: str) -> str:
@@ -254,7 +283,8 @@ class _Journal:
         self._data = data
         self._writer = writer
         self._archive = archive
-        self._add: Callable[..., None] = writer.add_image if kind == "image" else writer.add
+        self._kind = kind
+        self._add = _adder(writer, kind)
         self._type = np.dtype(DATA_TYPES[kind])
 
     def take(self, part: Sequence[Outcome]) -> None:
@@ -343,12 +373,48 @@ class _Journal:
                 ecg_id, path, code, message = row["refused"]
                 self._writer.refuse(ecg_id, path, HeartprintError(code, message))
                 continue
-            values = row["values"]
-            if values["recorded_at"] is not None:
-                values["recorded_at"] = dt.datetime.fromisoformat(values["recorded_at"])
+            values = _not_plain(row["values"])
             self._add(next(stored), ecg_id=row["ecg_id"], **values)
             cautions = [Caution(*caution) for caution in row["cautions"]]
             self._tell(row["ecg_id"], row["path"], values, cautions, row["facts"])
+
+    def write_again(self, writer: CohortWriter, data_file: Path, corrections: Corrections) -> None:
+        """Write all that is noted into another cohort, but for what is taken back."""
+        add = _adder(writer, self._kind)
+        self._lines.seek(0)
+        with data_file.open("rb") as written:
+            for line in itertools.islice(self._lines, 1, None):
+                entry = _checked(line)
+                part = None if entry is None else self._read_again(entry["rows"], written)
+                if entry is None or part is None:
+                    raise HeartprintError(
+                        "system-error", f"{data_file} was changed while it was written. Ingest the source again."
+                    )
+                stored = iter(part)
+                for row in entry["rows"]:
+                    if "refused" in row:
+                        ecg_id, path, code, message = row["refused"]
+                        writer.refuse(ecg_id, path, HeartprintError(code, message))
+                        continue
+                    self._write_again(writer, add, next(stored), row, corrections)
+
+    def _write_again(
+        self,
+        writer: CohortWriter,
+        add: Callable[..., None],
+        stored: Stored,
+        row: Mapping[str, Any],
+        corrections: Corrections,
+    ) -> None:
+        ecg_id, path = row["ecg_id"], row["path"] or None
+        try:
+            values, more = corrections.apply(ecg_id, _not_plain(row["values"]), row["facts"])
+        except HeartprintError as error:
+            writer.refuse(ecg_id, path, error)
+            return
+        add(stored, ecg_id=ecg_id, **values)
+        for caution in (*(Caution(*caution) for caution in row["cautions"]), *more):
+            writer.caution(ecg_id, path, caution)
 
     def _note(self, entry: dict[str, Any]) -> None:
         text = json.dumps(entry).encode()
@@ -370,12 +436,21 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "recorded_at": None if recorded_at is None else recorded_at.isoformat()}
 
 
+def _not_plain(values: dict[str, Any]) -> dict[str, Any]:
+    recorded_at = values["recorded_at"]
+    return {**values, "recorded_at": None if recorded_at is None else dt.datetime.fromisoformat(recorded_at)}
+
+
+def _adder(writer: CohortWriter, kind: Kind) -> Callable[..., None]:
+    return writer.add_image if kind == "image" else writer.add
+
+
 def _part_size(kind: Kind) -> int:
     return PART_OF_IMAGES if kind == "image" else PART
 
 
 def _parts(
-    rows: Sequence[Row], start: int, limits: Limits, workers: int | None, kind: Kind
+    rows: Sequence[Row], start: int, limits: Limits, rules: Rules, workers: int | None, kind: Kind
 ) -> Generator[list[Outcome]]:
     """Parts in the order of the source, read by as many processes as it is worth."""
     import joblib
@@ -387,13 +462,13 @@ def _parts(
     if not chosen and workers is None and starts:
         # What one part takes tells whether workers are worth their start.
         began = time.perf_counter()
-        yield read_part(rows[starts[0] : starts[0] + size], limits)
+        yield read_part(rows[starts[0] : starts[0] + size], limits, rules)
         starts = starts[1:]
         if (time.perf_counter() - began) * len(starts) < _WORTHWHILE_S:
             workers = 1
     if not chosen and workers == 1:
         for i in starts:
-            yield read_part(rows[i : i + size], limits)
+            yield read_part(rows[i : i + size], limits, rules)
         return
     with lost_worker_explained():
         n_jobs = joblib.effective_n_jobs(workers or -1)
@@ -401,4 +476,4 @@ def _parts(
         with joblib.Parallel(n_jobs=n_jobs, **own) as parallel:
             # Joblib hands out work however slowly the results are fetched: only so much at a time keeps memory flat.
             for window in (starts[i : i + ahead * n_jobs] for i in range(0, len(starts), ahead * n_jobs)):
-                yield from parallel(joblib.delayed(read_part)(rows[i : i + size], limits) for i in window)
+                yield from parallel(joblib.delayed(read_part)(rows[i : i + size], limits, rules) for i in window)

@@ -110,6 +110,7 @@ class MimicIvEcg:
                 path=line["path"],
                 details=partial(_details, line),
                 recording=partial(_recording, src / line["path"]),
+                patient_column="subject_id",
             )
 
         read = [src / RECORDS, src / MEASUREMENTS, *([patients] if patients else [])]
@@ -120,6 +121,7 @@ class MimicIvEcg:
             {"reader": "mimic-iv-ecg"},
             tuple(notes),
             tuple(table for table in read if table.is_file()),
+            shifted_dates=True,
         )
 
 
@@ -131,12 +133,13 @@ def _recording(path: Path) -> Recording:
 
 
 def _details(line: Mapping[str, str]) -> Details:
-    recorded_at = fields.moment(line["ecg_time"], "ecg_time")
+    said = fields.Reading()
+    recorded_at = said(fields.moment, line["ecg_time"], "ecg_time")
     age = None
-    anchor_age = fields.number(line.get("anchor_age", ""), "anchor_age", "bad-age")
-    anchor_year = fields.number(line.get("anchor_year", ""), "anchor_year", "bad-age")
+    anchor_age = said(fields.number, line.get("anchor_age", ""), "anchor_age", "bad-age")
+    anchor_year = said(fields.number, line.get("anchor_year", ""), "anchor_year", "bad-age")
     if recorded_at is not None and anchor_age is not None and anchor_year is not None:
-        age = fields.age_in_years(str(anchor_age + recorded_at.year - anchor_year))
+        age = said(fields.age_in_years, str(anchor_age + recorded_at.year - anchor_year))
     af = af_in_report(line.get("report", ""))
     labels = {} if af is None else {"af": af}
     group = _YEARS.fullmatch(line.get("anchor_year_group", ""))
@@ -146,9 +149,11 @@ def _details(line: Mapping[str, str]) -> Details:
     return Details(
         recorded_at=recorded_at,
         age=age,
-        sex=fields.sex(line.get("gender", ""), _SEXES),
+        sex=said.sex(line.get("gender", ""), _SEXES),
         device=fields.text(line.get("cart_id", "")),
         labels=labels,
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 

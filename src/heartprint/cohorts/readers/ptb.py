@@ -18,7 +18,7 @@ from heartprint.foundation.errors import HeartprintError
 
 _PATIENT = re.compile(r"patient\d+")
 _COMMENT = re.compile(r"#\s*(age|sex|ECG date|Reason for admission)\s*:\s*(.*?)\s*", re.IGNORECASE)
-_DATES = ("%d/%m/%Y", "%d-%b-%y", "%d-%b-%Y")
+_SHORT_YEAR = re.compile(r"(\d{1,2}-[A-Za-z]{3}-)(\d\d)")
 
 
 @dataclass(frozen=True)
@@ -62,20 +62,18 @@ def _details(header: Path) -> Details:
     lines = header_text(header).splitlines()
     said = {m[1].lower(): m[2] for line in lines if (m := _COMMENT.fullmatch(line.strip()))}
     reason = said.get("reason for admission", "")
+    read = fields.Reading()
     return Details(
-        recorded_at=_date(said.get("ecg date", "")),
-        age=fields.age_in_years(said.get("age", "")),
-        sex=fields.sex(said.get("sex", "")),
+        recorded_at=read(_date, said.get("ecg date", "")),
+        age=read(fields.age_in_years, said.get("age", "")),
+        sex=read.sex(said.get("sex", "")),
         labels={} if fields.is_nothing(reason) else {"infarction": float("myocardial infarction" in reason.lower())},
+        cautions=read.cautions,
+        facts=read.facts,
     )
 
 
 def _date(cell: str) -> dt.datetime | None:
-    if fields.is_nothing(cell):
-        return None
-    for form in _DATES:
-        try:
-            return dt.datetime.strptime(cell, form)
-        except ValueError:
-            continue
-    raise HeartprintError("bad-date", f"The ECG date '{cell[:40]}' is none like 01/10/1990. Correct or empty it.")
+    # Two digits, as in 17-Oct-90, are years of the 20th century: the database is older than the next.
+    short = _SHORT_YEAR.fullmatch(cell)
+    return fields.moment(f"{short[1]}19{short[2]}" if short else cell, "ECG date", "day-first")

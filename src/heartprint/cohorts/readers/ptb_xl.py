@@ -24,7 +24,7 @@ STORED_OVER_89 = 90.0
 
 _FILE_COLUMN = {100: "filename_lr", 500: "filename_hr"}
 _AF_CODES = frozenset({"AFIB", "AFLT"})
-_SEXES = {0.0: "male", 1.0: "female"}
+_SEXES = {"0": "male", "0.0": "male", "1": "female", "1.0": "female"}
 _NEEDED = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "recording_date")
 
 
@@ -82,7 +82,7 @@ class PtbXl:
 
         rows = LazyRows(len(lines), row)
         settings = {"reader": "ptb-xl", "rate": self.rate}
-        return Source(f"PTB-XL at {self.rate} Hz", rows, ("af",), settings, tuple(notes), (table,))
+        return Source(f"PTB-XL at {self.rate} Hz", rows, ("af",), settings, tuple(notes), (table,), shifted_dates=True)
 
 
 def _recording(src: Path, name: str) -> Recording:
@@ -99,26 +99,18 @@ def _is_over_89(cell: str) -> bool:
 
 
 def _details(line: dict[str, str]) -> Details:
-    af = _af(line["scp_codes"])
+    said = fields.Reading()
+    af = said(_af, line["scp_codes"])
     return Details(
-        recorded_at=fields.moment(line["recording_date"], "recording_date"),
-        age=STORED_OVER_89 if _is_over_89(line["age"]) else fields.age_in_years(line["age"]),
-        sex=_sex(line["sex"]),
+        recorded_at=said(fields.moment, line["recording_date"], "recording_date"),
+        age=STORED_OVER_89 if _is_over_89(line["age"]) else said(fields.age_in_years, line["age"]),
+        sex=said.sex(line["sex"], _SEXES),
         site=fields.identifier(line.get("site", "")) or None,
         device=fields.text(line.get("device", "")),
         labels={} if af is None else {"af": af},
+        cautions=said.cautions,
+        facts=said.facts,
     )
-
-
-def _sex(cell: str) -> str | None:
-    value = fields.number(cell, "sex", "unknown-sex")
-    if value is None:
-        return None
-    if value not in _SEXES:
-        raise HeartprintError(
-            "unknown-sex", f"The sex code '{cell}' is unknown; PTB-XL has 0 (male) and 1 (female). Correct or empty it."
-        )
-    return _SEXES[value]
 
 
 def _af(cell: str) -> float | None:

@@ -88,9 +88,12 @@ def _recording(tracings: Tracings, exam: str, i: int) -> Recording:
 
 
 def _details(line: Mapping[str, str]) -> Details:
-    death = fields.truth(line.get("death", ""), "death")
+    said = fields.Reading()
+    death = said(fields.truth, line.get("death", ""), "death")
     return Details(
-        age=fields.age_in_years(line["age"]),
-        sex=fields.sex(line["is_male"], _SEXES),
+        age=said(fields.age_in_years, line["age"]),
+        sex=said.sex(line["is_male"], _SEXES),
         labels={} if death is None else {"death": death},
+        cautions=said.cautions,
+        facts=said.facts,
     )

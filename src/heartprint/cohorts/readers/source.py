@@ -32,7 +32,9 @@ def check_length(name: str, n_samples: int) -> None:
 class Details:
     """What is known about one ECG beside its samples; see `CohortWriter.add`.
 
-    ``cautions`` say what a source had here that was not taken: an age that cannot be, a date that is none.
+    ``cautions`` say what a source had here that was not taken: an age that cannot be, a date that is none. ``born`` is
+    not stored: the age follows from it where none is stated, and it tells whether one id has the ECGs of two people.
+    ``facts`` are plain values that the archive as a whole is judged by.
     """
 
     recorded_at: dt.datetime | None = None
@@ -42,6 +44,8 @@ class Details:
     device: str | None = None
     labels: Mapping[str, float] = field(default_factory=dict)
     cautions: tuple[Caution, ...] = ()
+    born: dt.datetime | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def or_else(self, other: Details) -> Details:
         """These details, completed from others where they say nothing."""
@@ -53,6 +57,9 @@ class Details:
             device=other.device if self.device is None else self.device,
             labels={**other.labels, **self.labels},
             cautions=self.cautions + other.cautions,
+            # An age in the table goes before the file's birth date.
+            born=other.born if self.born is None and self.age is None else self.born,
+            facts={**other.facts, **self.facts},
         )
 
 
@@ -101,7 +108,7 @@ class Row:
     """One source record. ``details`` and ``recording`` raise `HeartprintError` where the record is not usable.
 
     Another process may read it: both must survive pickling, without what they have opened. ``patient_id`` is empty
-    where only the file can say it.
+    where only the file can say it; ``patient_column`` is where it stands.
     """
 
     ecg_id: str
@@ -109,6 +116,7 @@ class Row:
     path: str
     details: Callable[[], Details]
     recording: Callable[[], Recording | ImageRecording]
+    patient_column: str = "patient_id"
 
 
 class LazyRows(Sequence[Row]):
@@ -149,6 +157,7 @@ class Source:
         tables: Files that the rows were made from: as long as they and the fingerprint are the same, so are the rows.
         kind: What its rows give: a `Recording` each, or an `ImageRecording`.
         fingerprint: What else the rows and their order depend on.
+        shifted_dates: Whether the publisher moved the dates: any year is then possible.
     """
 
     title: str
@@ -159,6 +168,7 @@ class Source:
     tables: tuple[Path, ...] = ()
     kind: Kind = "waveform"
     fingerprint: str = ""
+    shifted_dates: bool = False
 
 
 class Reader(Protocol):

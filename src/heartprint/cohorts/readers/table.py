@@ -11,11 +11,13 @@ from typing import Any
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields, label_columns
 from heartprint.cohorts.readers.column_names import LIKELY, likely, need_columns, option
+from heartprint.cohorts.readers.dates import Order, check_order, order_of_column
 from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.cohorts.readers.formats import Given, read_recording
 from heartprint.cohorts.readers.formats.npy import UNITS
 from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.cohorts.readers.words import codes_of_column
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
@@ -23,7 +25,6 @@ KNOWN_COLUMNS = ("path", "ecg_id", "patient_id", "date", "age", "sex", "site", "
 """Columns with a meaning of their own; names are matched in any case. ``recorded_at`` is ``date`` as well."""
 
 _ALIASES = {"recorded_at": "date"}
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 # What an ECG's id does without; the suffix of a WFDB record named without one belongs to its name.
 _SUFFIXES = (".npy", ".hea", ".dat", ".mat", ".xml", ".dcm", ".scp", ".edf", ".csv")
 
@@ -33,14 +34,14 @@ class Table:
     """Reader of a table of text; see `read_csv` for its encodings and separators.
 
     Columns: ``path`` (a file of any of `FORMATS`, relative to the table) and ``patient_id`` are needed; ``ecg_id``
-    (else the file's stem), ``date`` (ISO), ``age``, ``sex`` (female, male, f, m), ``site``, ``device``,
+    (else the file's stem), ``date`` (see `dates.moment`), ``age``, ``sex`` (see `words.SEXES`), ``site``, ``device``,
     ``sampling_rate`` and ``unit`` (both for ``.npy`` and CSV) may be there. What a row leaves empty is taken from the
     file if that says it. An ``.npy`` file holds ``(8 or 12, n)`` or ``(n, 8 or 12)`` numbers, leads in the order
     I, II, V1-V6 or I, II, III, aVR, aVL, aVF, V1-V6.
 
     Labels: each other column whose cells are all numbers, yes or no (see `label_columns`) or empty; or, if ``labels``
-    names some, just these, and then a row with anything else in them is refused. An empty cell is a missing label, and
-    so is -1 beside 0 and 1. Names are stored in lower case, without a leading ``label_``, other characters than letters
+    names some, just these. An empty cell is a missing label, and so is -1 beside 0 and 1, and, with a caution, one that
+    cannot be understood. Names are stored in lower case, without a leading ``label_``, other characters than letters
     and digits as ``_``.
 
     Args:
@@ -52,7 +53,7 @@ class Table:
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
         names: One of `KNOWN_COLUMNS`, or a label, to the column that the table has for it.
-        dates: ``day-first`` or ``month-first`` for dates such as 12/31/2019; ISO dates and 31.12.2019 need none.
+        dates: ``day-first`` or ``month-first``: what comes first in a date such as 03/02/2019; found out if None.
     """
 
     labels: Sequence[str] = ()
@@ -62,21 +63,20 @@ class Table:
     male: Sequence[str] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
-    dates: fields.Dates | None = None
+    dates: Order | None = None
 
     def open(self, src: Path) -> Source:
         """Read the table.
 
         Raises:
-            HeartprintError: ``file-missing``, ``bad-table``, ``unknown-unit``, ``unknown-label-column`` or
-                ``reserved-label``.
+            HeartprintError: ``unknown-unit``, ``unknown-lead``, or what `read_listed` raises.
         """
         if self.unit not in UNITS:
             raise unknown_name("unit", self.unit, UNITS)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)
-        listed = read_listed(src, self.labels, self.female, self.male, names=self.names, dates=self.dates)
+        listed = read_listed(src, self.labels, self.female, self.male, names=self.names, order=self.dates)
 
         def row(i: int) -> Row:
             cells, details = listed.row(i)
@@ -94,6 +94,7 @@ class Table:
             "sampling_rate": self.sampling_rate,
             "unit": self.unit,
             "columns": dict(self.columns),
+            "dates": self.dates,
             **listed.settings,
         }
         rows = LazyRows(listed.n, row)
@@ -108,6 +109,7 @@ class Table:
             self.sampling_rate if rate is None else rate,
             fields.text(cells.get("unit", "")) or self.unit,
             dict(self.columns),
+            dates=self.dates,
         )
         return read_recording(locate(folder, path), given)
 
@@ -139,7 +141,7 @@ def read_listed(
     known_columns: Sequence[str] = KNOWN_COLUMNS,
     *,
     names: Mapping[str, str],
-    dates: fields.Dates | None,
+    order: Order | None = None,
 ) -> Listed:
     """Read a table with one row per ECG; see `Table`.
 
@@ -150,31 +152,36 @@ def read_listed(
         male: Further codes for male.
         known_columns: Columns with a meaning of their own.
         names: See `Table`.
-        dates: See `Table`.
+        order: What comes first in a date such as 03/02/2019; found out if None.
 
     Raises:
-        HeartprintError: ``file-missing``, ``bad-table``, ``bad-label``, ``unknown-label-column`` or
-            ``reserved-label``.
+        HeartprintError: ``file-missing``, ``bad-table``, ``bad-label``, ``unknown-label-column``, ``reserved-label``;
+            ``unknown-sex`` or ``ambiguous-dates`` if the whole column is not understood; ``bad-options``.
     """
+    check_order(order)
     telling = frozenset[str]().union(known_columns, _ALIASES, *LIKELY.values(), (c.lower() for c in names.values()))
     read = read_csv(src, sorted(telling))
     known = _known(src, read.columns, known_columns, names)
     taken = frozenset(known.values())
     others = [c for c in read.columns if c not in taken]
     found, notes = label_columns.choose(src, labels, others, read.lines, names, set(known_columns) - set(known))
-    sexes = _SEXES | {c.lower(): "female" for c in female} | {c.lower(): "male" for c in male}
+    where = f"the column '{{}}' of {src.name}"
+    told = read.lines.cells(known["sex"]) if "sex" in known else ()
+    sexes = codes_of_column(told, where.format(known.get("sex")), female, male)
+    when = read.lines.cells(known["date"]) if "date" in known else ()
+    used = order_of_column(when, where.format(known.get("date")), order)
+    if used != order:
+        notes = (*notes, f"The dates were read {used}: some of them cannot be read otherwise.")
 
     def row(i: int) -> tuple[dict[str, str], Callable[[], Details]]:
         line = read.lines[i]
         cells = {name: line[column] for name, column in known.items()}
         values = {name: label.plain(line[label.column]) for name, label in found.items()}
-        return cells, partial(_details, cells, values, sexes, dates)
+        return cells, partial(_details, cells, values, sexes, used)
 
     settings: dict[str, Any] = {}
     if names:
         settings["names"] = dict(names)
-    if dates is not None:
-        settings["dates"] = dates
     if words := {name: label.words for name, label in found.items() if label.words}:
         settings["label_words"] = words
     labels_of = {name: label.column for name, label in found.items()}
@@ -222,22 +229,18 @@ def _stem(path: str) -> str:
 
 
 def _details(
-    cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str], dates: fields.Dates | None
+    cells: Mapping[str, str], labels: Mapping[str, str], sexes: Mapping[str, str], order: Order | None
 ) -> Details:
-    sex = fields.text(cells.get("sex", ""))
-    if sex is not None and sex.lower() not in sexes:
-        raise HeartprintError(
-            "unknown-sex",
-            f"The sex code '{sex}' is unknown; known are {', '.join(sexes)}. Correct it, empty it, or say what it "
-            "means with --female or --male.",
-        )
+    said = fields.Reading()
     return Details(
-        recorded_at=fields.moment(cells.get("date", ""), "date", dates),
-        age=fields.age_in_years(cells.get("age", "")),
-        sex=None if sex is None else sexes[sex.lower()],
+        recorded_at=said(fields.moment, cells.get("date", ""), "date", order),
+        age=said(fields.age_in_years, cells.get("age", "")),
+        sex=said.sex(cells.get("sex", ""), sexes),
         site=fields.identifier(cells.get("site", "")) or None,
         device=fields.text(cells.get("device", "")),
-        labels={name: value for name, cell in labels.items() if (value := _label(name, cell)) is not None},
+        labels={name: value for name, cell in labels.items() if (value := said(_label, name, cell)) is not None},
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heartprint.cohorts.readers.formats import csv_file, dicom, edf, hl7, muse, npy, philips, scp
 from heartprint.cohorts.readers.formats.common import Given
+from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Recording
 from heartprint.cohorts.readers.wfdb_file import looks_like_header, on_disk, read_wfdb
 from heartprint.foundation.errors import HeartprintError
@@ -86,7 +87,8 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
         return read_wfdb(header)
     name = detect(path, given)
     if name is not None:
-        return FORMATS[name].read(path, given)
+        recording = FORMATS[name].read(path, given)
+        return replace(recording, details=settled(recording.details, shifted_dates=False))
     # The suffix does not decide what a file is, but it knows what to say of one that is nothing.
     if suffix == ".npy":
         return npy.read(path, given)

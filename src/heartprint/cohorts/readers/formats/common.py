@@ -16,7 +16,8 @@ from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.readers import fields
+from heartprint.cohorts.readers import dates, fields
+from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import Caution, HeartprintError
 
@@ -40,8 +41,7 @@ _YEARS_PER_UNIT = {
     "days": 1 / _DAYS_PER_YEAR,
     "hours": 1 / 24 / _DAYS_PER_YEAR,
 }
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
-# What formats and machines write for unknown, other, and not asked: HL7, DICOM, MUSE and those that follow none.
+# What formats and machines write for an age that is unknown or was not asked.
 UNKNOWN_WORDS = frozenset(
     {
         "",
@@ -73,11 +73,13 @@ class Given:
         sampling_rate: Hz of ``.npy`` and CSV files; never guessed.
         unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files.
         columns: Lead name to column name of CSV files, for leads whose column is not named like the lead.
+        dates: What comes first in a date such as 03-02-2019 in MUSE files; the month, as MUSE writes it, if None.
     """
 
     sampling_rate: float | None = None
     unit: str = "mV"
     columns: Mapping[str, str] = field(default_factory=dict)
+    dates: Order | None = None
 
     def need_sampling_rate(self, path: Path) -> float:
         """The sampling rate in Hz, or ``missing-sampling-rate``."""
@@ -145,22 +147,6 @@ def positive(text: str | None, name: str, what: str) -> float:
 # Facts about the patient and the recording
 
 
-def sex_of(text: str | None) -> str | None:
-    """``female``, ``male`` or None (empty, or a word for unknown or other).
-
-    Raises:
-        HeartprintError: ``unknown-sex``.
-    """
-    word = (text or "").strip().lower()
-    if word in UNKNOWN_WORDS:
-        return None
-    if word not in _SEXES:
-        raise HeartprintError(
-            "unknown-sex", f"The file gives the sex '{word[:40]}', which is neither male nor female. Correct the file."
-        )
-    return _SEXES[word]
-
-
 def age_of(value: float | None, unit: str = "years") -> float | None:
     """An age in years, or None.
 
@@ -174,33 +160,22 @@ def age_of(value: float | None, unit: str = "years") -> float | None:
     return fields.age_in_years(str(value * _YEARS_PER_UNIT[unit.strip().lower()]))
 
 
-def age_at(recorded_at: dt.datetime | None, born: dt.datetime | None) -> float | None:
-    """Whole years between birth and recording, as people count them; None if either is unknown.
+def stated_age(text: str, unit: str = "years") -> float | None:
+    """An age in years from its text; None where it is empty or a word for unknown.
 
     Raises:
         HeartprintError: ``bad-age``.
     """
-    if recorded_at is None or born is None:
-        return None
-    before_birthday = (recorded_at.month, recorded_at.day) < (born.month, born.day)
-    return fields.age_in_years(str(recorded_at.year - born.year - before_birthday))
+    return None if text.strip().lower() in UNKNOWN_WORDS else age_of(fields.number(text, "age", "bad-age"), unit)
 
 
-def moment_of(text: str | None, *forms: str) -> dt.datetime | None:
-    """A date and time in one of the forms of `datetime.strptime`, or None where the text is empty.
+def moment_of(text: str | None, order: Order | None = None) -> dt.datetime | None:
+    """A date and time as `dates.moment` reads it, or None where the text is empty.
 
     Raises:
         HeartprintError: ``bad-date``.
     """
-    text = (text or "").strip()
-    if not text:
-        return None
-    for form in forms:
-        try:
-            return dt.datetime.strptime(text, form)
-        except ValueError:
-            continue
-    raise HeartprintError("bad-date", f"The file gives the date '{text[:40]}', which is none. Correct the file.")
+    return dates.moment(text, "the file", order) if text and text.strip() else None
 
 
 _YEAR_OR_MONTH = re.compile(r"([12]\d{3})(\d\d)?(?:00)?", re.ASCII)
@@ -232,7 +207,7 @@ def compact_moment(text: str | None) -> dt.datetime | None:
         return dt.datetime(year, month, day, hour, minute, min(second, 59), int((found[7] or "").ljust(6, "0")))
     except ValueError as error:
         raise HeartprintError(
-            "bad-date", f"The file gives the date '{text[:40]}', which is none. Correct the file."
+            "bad-date", f"The file gives the date '{text[:40]}', which is not in the calendar. Correct the file."
         ) from error
 
 

@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.dates import is_dummy
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     ENOUGH_LEADS,
     LEAD_NUMBERS,
     UNKNOWN_WORDS,
     Given,
-    age_at,
     age_of,
     bad_header,
     birth_of,
@@ -26,9 +27,9 @@ from heartprint.cohorts.readers.formats.common import (
     further_rhythms,
     mv_per,
     read_bytes,
-    sex_of,
     truncated,
 )
+from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.picture_decoder import begins_like_dicom
@@ -66,8 +67,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``unreadable-file``, ``unsupported-format``,
-            ``no-waveform``, ``bad-header``, ``bad-unit``, ``duplicate-lead``, ``file-truncated``, ``bad-age``,
-            ``bad-date``, ``unknown-sex``.
+            ``no-waveform``, ``bad-header``, ``bad-unit``, ``duplicate-lead`` or ``file-truncated``.
     """
     data, name = read_bytes(path), path.name
     try:
@@ -123,19 +123,19 @@ def _read(path: Path, data: bytes) -> Recording:
 
 
 def details_of(dataset: Any) -> Details:
-    """What a data set, or a dictionary with its texts by keyword, says of patient and recording.
-
-    Raises:
-        HeartprintError: ``bad-age``, ``bad-date`` or ``unknown-sex``.
-    """
-    recorded_at = _recorded_at(dataset)
-    return Details(
-        recorded_at=recorded_at,
-        age=_age(dataset, recorded_at),
-        sex=sex_of(_text(dataset, "PatientSex")),
+    """What a data set, or a dictionary with its texts by keyword, says of patient and recording."""
+    said = Reading()
+    details = Details(
+        recorded_at=said(_recorded_at, dataset),
+        age=said(_age, dataset),
+        sex=said.sex(_text(dataset, "PatientSex")),
         site=_text(dataset, "InstitutionName") or None,
         device=_text(dataset, "ManufacturerModelName") or _text(dataset, "Manufacturer") or None,
+        born=said(birth_of, _text(dataset, "PatientBirthDate").replace(".", "")),
+        cautions=said.cautions,
+        facts=said.facts,
     )
+    return settled(details, shifted_dates=False)
 
 
 def _joined(groups: list[Any]) -> list[list[Any]]:
@@ -226,21 +226,25 @@ def _text(item: Any, keyword: str) -> str:
 
 
 def _recorded_at(dataset: Any) -> dt.datetime | None:
-    together = _text(dataset, "AcquisitionDateTime")
-    if together:
-        return compact_moment(together)
+    texts = [_text(dataset, "AcquisitionDateTime")]
     for kind in ("Acquisition", "Content", "Study"):
         date = _text(dataset, f"{kind}Date").replace(".", "")
-        if date:
-            return compact_moment(date + _text(dataset, f"{kind}Time").replace(":", ""))
-    return None
+        texts.append(date + _text(dataset, f"{kind}Time").replace(":", "") if date else "")
+    first: dt.datetime | None = None
+    for text in filter(None, texts):
+        when = compact_moment(text)
+        if when is None or not is_dummy(when):
+            return first if when is None and first else when
+        # De-identified in one place, and perhaps not in another.
+        first = first or when
+    return first
 
 
-def _age(dataset: Any, recorded_at: dt.datetime | None) -> float | None:
+def _age(dataset: Any) -> float | None:
     text = _text(dataset, "PatientAge")
     found = _AGE.fullmatch(text)
-    if text.lower() not in UNKNOWN_WORDS and not found:
-        raise HeartprintError("bad-age", f"The file gives the age '{text[:20]}', not one like 064Y. Correct the file.")
     if found:
         return age_of(float(found[1]), _AGE_UNITS[found[2].upper()])
-    return age_at(recorded_at, birth_of(_text(dataset, "PatientBirthDate").replace(".", "")))
+    if text.lower() in UNKNOWN_WORDS:
+        return None
+    raise HeartprintError("bad-age", f"The file gives the age '{text[:20]}', not one like 064Y. Correct the file.")

@@ -11,16 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.lead_names import lead_name
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     Given,
-    age_at,
     bad_header,
     moment_of,
     mv_per,
     number,
     positive,
     read_bytes,
-    sex_of,
     stacked,
     truncated,
 )
@@ -63,7 +62,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``file-truncated``, ``bad-header``, ``bad-unit``,
-            ``no-waveform``, ``header-mismatch``, ``unsupported-format``, ``bad-date``, ``unknown-sex``.
+            ``no-waveform``, ``header-mismatch``, ``unsupported-format``.
     """
     data, name = read_bytes(path), path.name
     if len(data) < _FIXED:
@@ -104,7 +103,7 @@ def read(path: Path, given: Given) -> Recording:
             "header-mismatch", f"The leads of {name} have different sampling rates. Export them at one rate."
         )
     plus = reserved.startswith("EDF+")
-    recorded_at = _recorded_at(data, plus)
+    said = Reading()
     patient = _PATIENT.fullmatch(_text(data, 8, 80)) if plus else None
     machine = _text(data, 88, 80).split() if plus else []
     return Recording(
@@ -113,10 +112,12 @@ def read(path: Path, given: Given) -> Recording:
         rates.pop(),
         patient_id=_part(patient[1]) if patient else "",
         details=Details(
-            recorded_at=recorded_at,
-            age=age_at(recorded_at, moment_of(_part(patient[3]), "%d-%b-%Y")) if patient else None,
-            sex=sex_of(_part(patient[2])) if patient else None,
+            recorded_at=said(_recorded_at, data, plus),
+            sex=said.sex(_part(patient[2])) if patient else None,
             device=_part(machine[4]) if len(machine) > 4 and machine[0] == "Startdate" else None,
+            born=said(moment_of, _part(patient[3])) if patient else None,
+            cautions=said.cautions,
+            facts=said.facts,
         ),
     )
 
@@ -163,9 +164,9 @@ def _recorded_at(data: bytes, plus: bool) -> dt.datetime | None:
         if words[:1] == ["Startdate"] and len(words) > 1:
             if words[1] == "X":
                 return None
-            return moment_of(f"{words[1]} {time}", "%d-%b-%Y %H.%M.%S")
+            return moment_of(f"{words[1]} {time.replace('.', ':')}")
     if date in ("", "00.00.00"):  # taken out
         return None
-    when = moment_of(f"{date} {time}", "%d.%m.%y %H.%M.%S")
-    # EDF's two digits mean 1985 to 2084, Python's 1969 to 2068.
-    return when.replace(year=when.year + 100) if when and when.year < 1985 else when
+    # EDF's two digits mean 1985 to 2084.
+    century = "19" if date[-2:] >= "85" else "20"
+    return moment_of(f"{date[:-2]}{century}{date[-2:]} {time.replace('.', ':')}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from pathlib import Path
 from xml.etree.ElementTree import Element
@@ -10,11 +9,10 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     ENOUGH_LEADS,
     Given,
-    age_at,
-    age_of,
     bad_header,
     birth_of,
     compact_moment,
@@ -24,11 +22,12 @@ from heartprint.cohorts.readers.formats.common import (
     numbers,
     positive,
     read_xml,
-    sex_of,
     stacked,
+    stated_age,
     text_at,
     xml_root_name,
 )
+from heartprint.cohorts.readers.people import age_at
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
@@ -55,7 +54,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: What `read_xml` raises; ``no-waveform``, ``bad-header``, ``bad-unit``, ``header-mismatch``,
-            ``unreadable-file``, ``file-too-large``, ``bad-age``, ``bad-date``, ``unknown-sex``.
+            ``unreadable-file``, ``file-too-large``.
     """
     name, root = path.name, read_xml(path)
     chosen: tuple[Element, Element] | None = None
@@ -81,12 +80,6 @@ def read(path: Path, given: Given) -> Recording:
         elif code.startswith(_LEAD):
             names.append(code.removeprefix(_LEAD))
             leads_mv.append(_lead(sequence, name))
-    recorded_at = compact_moment(
-        _value(series, "effectiveTime/low")
-        or _value(series, "effectiveTime/center")
-        or _value(root, "effectiveTime/low")
-        or _value(root, "effectiveTime/center")
-    )
     subject = root.find(".//trialSubject")
     person = None if subject is None else subject.find("subjectDemographicPerson")
     identity = None if subject is None else subject.find("id")
@@ -96,13 +89,24 @@ def read(path: Path, given: Given) -> Recording:
         _sampling_rate(time, name),
         patient_id=_identity(identity) or text_at(person, "PatientID"),
         cautions=further_rhythms(others, name),
-        details=Details(
-            recorded_at=recorded_at,
-            age=_age(root, person, recorded_at),
-            sex=_sex(person),
-            site=text_at(root, ".//testingSite/location/name") or text_at(root, ".//trialSite/location/name") or None,
-            device=text_at(series, "author/seriesAuthor/manufacturedSeriesDevice/manufacturerModelName") or None,
-        ),
+        details=_details(root, series, person),
+    )
+
+
+def _details(root: Element, series: Element, person: Element | None) -> Details:
+    said = Reading()
+    times = (_value(element, f"effectiveTime/{end}") for element in (series, root) for end in ("low", "center"))
+    recorded_at = said(compact_moment, next((time for time in times if time), ""))
+    born = said(birth_of, _value(person, "birthTime"))
+    return Details(
+        recorded_at=recorded_at,
+        age=said(_reported_age, root) if age_at(recorded_at, born) is None else None,
+        sex=said.sex(_value(person, "administrativeGenderCode", "code")),
+        site=text_at(root, ".//testingSite/location/name") or text_at(root, ".//trialSite/location/name") or None,
+        device=text_at(series, "author/seriesAuthor/manufacturedSeriesDevice/manufacturerModelName") or None,
+        born=born,
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 
@@ -144,16 +148,9 @@ def _sampling_rate(time: Element | None, name: str) -> float:
     return float(round(1 / (step * _SECONDS[unit]), 6))
 
 
-def _sex(person: Element | None) -> str | None:
-    return sex_of(_value(person, "administrativeGenderCode", "code"))
-
-
-def _age(root: Element, person: Element | None, recorded_at: dt.datetime | None) -> float | None:
-    age = age_at(recorded_at, birth_of(_value(person, "birthTime")))
-    if age is not None:
-        return age
+def _reported_age(root: Element) -> float | None:
     for said in root.iterfind(".//relatedObservation"):
         if _code(said) == _REPORTED_AGE and _value(said, "value"):
             unit = _value(said, "value", "unit")
-            return age_of(number(_value(said, "value"), "the file", "age"), _AGE_UNITS.get(unit, unit))
+            return stated_age(_value(said, "value"), _AGE_UNITS.get(unit, unit))
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -10,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.lead_names import lead_name
+from heartprint.cohorts.readers.dates import Order
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     ENOUGH_LEADS,
-    UNKNOWN_WORDS,
     Given,
-    age_at,
-    age_of,
     from_base64,
     further_rhythms,
     moment_of,
@@ -23,8 +21,8 @@ from heartprint.cohorts.readers.formats.common import (
     number,
     positive,
     read_xml,
-    sex_of,
     stacked,
+    stated_age,
     text_at,
     truncated,
     xml_root_name,
@@ -34,8 +32,6 @@ from heartprint.foundation.errors import HeartprintError
 
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}
 _INVALID = -32768
-_DATES = ("%m-%d-%Y", "%Y-%m-%d")
-_TIMES = ("%H:%M:%S", "%H:%M")
 
 
 def looks_like(head: bytes) -> bool:
@@ -51,7 +47,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: What `read_xml` raises; ``no-waveform``, ``bad-header``, ``bad-unit``, ``file-truncated``,
-            ``unreadable-file``, ``header-mismatch``, ``bad-age``, ``bad-date``, ``unknown-sex``.
+            ``unreadable-file``, ``header-mismatch``.
     """
     name, root = path.name, read_xml(path)
     waves = [w for w in root.findall("Waveform") if text_at(w, "WaveformType").lower() == "rhythm"]
@@ -70,20 +66,32 @@ def read(path: Path, given: Given) -> Recording:
     rate = positive(text_at(wave, "SampleBase") or text_at(wave, "SampleRate") or None, name, "sampling rate")
     leads = wave.findall("LeadData")
     patient, test = root.find("PatientDemographics"), root.find("TestDemographics")
-    recorded_at = _moment(text_at(test, "AcquisitionDate"), text_at(test, "AcquisitionTime"))
     return Recording(
         stacked([_lead(lead, name) for lead in leads], name),
         tuple(text_at(lead, "LeadID") for lead in leads),
         rate * 10.0**exponent,
         patient_id=text_at(patient, "PatientID"),
-        details=Details(
-            recorded_at=recorded_at,
-            age=_age(patient, recorded_at),
-            sex=sex_of(text_at(patient, "Gender")),
-            site=text_at(test, "SiteName") or text_at(test, "Site") or None,
-            device=text_at(test, "AcquisitionDevice") or None,
-        ),
+        details=_details(patient, test, given.dates),
         cautions=further_rhythms(others, name),
+    )
+
+
+def _details(patient: Element | None, test: Element | None, order: Order | None) -> Details:
+    said = Reading()
+    day, birthday = text_at(test, "AcquisitionDate"), text_at(patient, "DateofBirth")
+    if order is None:
+        said.facts["dates"] = [text for text in (day, birthday) if text]
+    # MUSE writes the month first; some hospitals have it write the day first, and no file says so.
+    order = order or "month-first"
+    return Details(
+        recorded_at=said(moment_of, f"{day} {text_at(test, 'AcquisitionTime')}" if day else "", order),
+        age=said(stated_age, text_at(patient, "PatientAge"), text_at(patient, "AgeUnits") or "years"),
+        sex=said.sex(text_at(patient, "Gender")),
+        site=text_at(test, "SiteName") or text_at(test, "Site") or None,
+        device=text_at(test, "AcquisitionDevice") or None,
+        born=said(moment_of, birthday, order),
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 
@@ -109,17 +117,3 @@ def _lead(lead: Element, name: str) -> npt.NDArray[np.float64]:
     samples = digital * (gain * mv_per(_UNITS.get(unit.upper(), unit), name))
     samples[digital == _INVALID] = np.nan
     return samples
-
-
-def _moment(date: str, time: str) -> dt.datetime | None:
-    if not date:
-        return None
-    forms = [f"{d} {t}" for d in _DATES for t in _TIMES] if time else list(_DATES)
-    return moment_of(f"{date} {time}", *forms)
-
-
-def _age(patient: Element | None, recorded_at: dt.datetime | None) -> float | None:
-    age = text_at(patient, "PatientAge")
-    if age.lower() not in UNKNOWN_WORDS:
-        return age_of(number(age, "the file", "age"), text_at(patient, "AgeUnits") or "years")
-    return age_at(recorded_at, _moment(text_at(patient, "DateofBirth"), ""))

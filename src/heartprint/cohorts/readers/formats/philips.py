@@ -7,8 +7,8 @@ them say. There is no public document; the layout is known from C. A. Watford's 
 
 from __future__ import annotations
 
-import datetime as dt
 import struct
+from datetime import datetime
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -16,10 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     Given,
-    age_at,
-    age_of,
     bad_header,
     from_base64,
     moment_of,
@@ -27,8 +26,8 @@ from heartprint.cohorts.readers.formats.common import (
     numbers,
     positive,
     read_xml,
-    sex_of,
     stacked,
+    stated_age,
     text_at,
     truncated,
     xml_root_name,
@@ -57,7 +56,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: What `read_xml` raises; ``unsupported-format``, ``bad-header``, ``file-truncated``,
-            ``unreadable-file``, ``header-mismatch``, ``bad-age``, ``bad-date``, ``unknown-sex``.
+            ``unreadable-file``, ``header-mismatch``.
     """
     name, root = path.name, read_xml(path)
     version = text_at(root, "documentinfo/documentversion")
@@ -85,20 +84,27 @@ def read(path: Path, given: Given) -> Recording:
     n_samples = round(min(seconds * rate, 1e12))
     check_length(name, n_samples)
     digital = _without_calibration(_samples(waves, names, n_samples, name))
-    recorded_at = _recorded_at(root)
     patient = root.find("patient/generalpatientdata")
     return Recording(
         (digital - offset) * (uv / 1000),
         names,
         rate,
         patient_id=text_at(patient, "patientid"),
-        details=Details(
-            recorded_at=recorded_at,
-            age=_age(patient, recorded_at),
-            sex=sex_of(text_at(patient, "sex")),
-            site=text_at(root, "dataacquisition/acquirer/institutionname") or None,
-            device=text_at(root, "dataacquisition/machine") or None,
-        ),
+        details=_details(root, patient),
+    )
+
+
+def _details(root: Element, patient: Element | None) -> Details:
+    said = Reading()
+    return Details(
+        recorded_at=said(_recorded_at, root),
+        age=said(stated_age, text_at(patient, "age/years")),
+        sex=said.sex(text_at(patient, "sex")),
+        site=text_at(root, "dataacquisition/acquirer/institutionname") or None,
+        device=text_at(root, "dataacquisition/machine") or None,
+        born=said(moment_of, text_at(patient, "age/dateofbirth")),
+        cautions=said.cautions,
+        facts=said.facts,
     )
 
 
@@ -242,16 +248,8 @@ def _undo_derived(names: tuple[str, ...], leads: list[npt.NDArray[np.int64]]) ->
     return out
 
 
-def _recorded_at(root: Element) -> dt.datetime | None:
+def _recorded_at(root: Element) -> datetime | None:
     acquisition = root.find("dataacquisition")
     if acquisition is None:
         return None
-    date, time = acquisition.get("date") or "", acquisition.get("time") or ""
-    return moment_of(f"{date} {time}", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d %H:%M", "%Y-%m-%d")
-
-
-def _age(patient: Element | None, recorded_at: dt.datetime | None) -> float | None:
-    years = text_at(patient, "age/years")
-    if years:
-        return age_of(number(years, "the file", "age"))
-    return age_at(recorded_at, moment_of(text_at(patient, "age/dateofbirth"), "%Y-%m-%d"))
+    return moment_of(f"{acquisition.get('date') or ''} {acquisition.get('time') or ''}")

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     LEAD_NUMBERS,
     Given,
-    age_at,
     age_of,
     bad_header,
     read_bytes,
     truncated,
 )
+from heartprint.cohorts.readers.people import age_at
 from heartprint.cohorts.readers.source import Details, Recording
 from heartprint.foundation.errors import HeartprintError
 
@@ -60,7 +61,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``file-truncated``, ``bad-checksum``, ``bad-header``,
-            ``no-waveform``, ``unsupported-format``, ``unreadable-file``, ``bad-age``, ``bad-date``.
+            ``no-waveform``, ``unsupported-format``, ``unreadable-file``.
     """
     data, name = read_bytes(path), path.name
     try:
@@ -69,18 +70,26 @@ def read(path: Path, given: Given) -> Recording:
         signal, names, rate = _rhythm(sections, name)
     except (struct.error, IndexError) as error:
         raise truncated(name) from error
-    recorded_at = _recorded_at(facts)
     return Recording(
         signal,
         names,
         rate,
         patient_id=_text(facts.get(_PATIENT, b"")),
-        details=Details(
-            recorded_at=recorded_at,
-            age=_age(facts, recorded_at),
-            sex=_SEXES.get(facts.get(_SEX, b"\0")[0] if facts.get(_SEX) else 0),
-            device=_text(facts.get(_MACHINE, b"")[8:14]) or None,
-        ),
+        details=_details(facts),
+    )
+
+
+def _details(facts: Mapping[int, bytes]) -> Details:
+    said = Reading()
+    recorded_at = said(_date, facts.get(_DATE, b""), facts.get(_TIME, b""))
+    born = said(_date, facts.get(_BORN, b""))
+    return Details(
+        recorded_at=recorded_at,
+        age=said(_stated_age, facts) if age_at(recorded_at, born) is None else None,
+        sex=_SEXES.get(facts.get(_SEX, b"\0")[0] if facts.get(_SEX) else 0),
+        device=_text(facts.get(_MACHINE, b"")[8:14]) or None,
+        born=born,
+        cautions=said.cautions,
     )
 
 
@@ -146,16 +155,11 @@ def _date(value: bytes, time: bytes = b"") -> dt.datetime | None:
         ) from error
 
 
-def _recorded_at(facts: Mapping[int, bytes]) -> dt.datetime | None:
-    return _date(facts.get(_DATE, b""), facts.get(_TIME, b""))
-
-
-def _age(facts: Mapping[int, bytes], recorded_at: dt.datetime | None) -> float | None:
-    age = age_at(recorded_at, _date(facts.get(_BORN, b"")))
+def _stated_age(facts: Mapping[int, bytes]) -> float | None:
     value = facts.get(_AGE, b"")
-    if age is None and len(value) >= 3 and value[2] in _AGE_UNITS:
+    if len(value) >= 3 and value[2] in _AGE_UNITS:
         return age_of(float(struct.unpack_from("<H", value)[0]), _AGE_UNITS[value[2]])
-    return age
+    return None
 
 
 @dataclass(frozen=True)
