@@ -340,7 +340,7 @@ class Cohort:
         if self._proved is None:
             self._proved = np.zeros(len(self), dtype=np.bool_)
         if not self._proved[row]:
-            if content_hash(stored) != int(self.hashes[row]):
+            if content_hash(stored.data) != int(self.hashes[row]):
                 raise damaged(
                     self.path,
                     f"ECG '{self.records['ecg_id'][int(row)][:60]}' does not hold the {self.kind} that was stored",
@@ -375,7 +375,7 @@ def parse_info(folder: Path, raw: Mapping[str, Any]) -> CohortInfo:
 _INFO = pydantic.TypeAdapter(CohortInfo)
 
 
-def content_hash(stored: npt.NDArray[Any] | bytes) -> int:
+def content_hash(stored: bytes | memoryview) -> int:
     """64-bit BLAKE2b (Aumasson et al. 2013) of what is stored of an ECG: equal for equal ECGs."""
     return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest(), "little")
 

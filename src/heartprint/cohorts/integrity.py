@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ AGES = (0.0, 130.0)
 YEARS = (1800, 2999)
 """Public archives move their dates, up to the year 2200 and beyond."""
 LONGEST_ID = 1000
+
+_MOMENTS = (dt.datetime(YEARS[0], 1, 1), dt.datetime(YEARS[1] + 1, 1, 1))
 
 _LEAST_BYTES = {"waveform": 16, "image": 1}  # eight samples; a pixel
 _NEEDED = ("ecg_id", "patient_id", "kind", "offset")
@@ -156,9 +159,7 @@ def _rules(records: pl.DataFrame, kind: str) -> dict[str, pl.Expr]:
         f"kind is not {kind}": pl.col("kind") != kind,
         "sex is neither female, male nor null": ~pl.col("sex").is_in(["female", "male"]),
         f"age lies outside {AGES[0]:g} to {AGES[1]:g}": ~pl.col("age").is_between(*AGES) & ~pl.col("age").is_nan(),
-        f"recorded_at lies outside the years {YEARS[0]} to {YEARS[1]}": ~pl.col("recorded_at")
-        .dt.timestamp("us")
-        .is_between(*(int(np.datetime64(str(year), "us").astype(np.int64)) for year in (YEARS[0], YEARS[1] + 1))),
+        f"recorded_at lies outside the years {YEARS[0]} to {YEARS[1]}": _outside("recorded_at", _MOMENTS),
         "offset is negative": pl.col("offset") < 0,
     }
     if kind == "image":

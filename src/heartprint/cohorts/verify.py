@@ -76,7 +76,7 @@ def _wrong_rows(cohort: Cohort, content: Any, progress: bool) -> list[int]:
         for row, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
             data = np.asarray(stored[start : start + size])
             content.update(data)
-            if content_hash(data) != int(hashes[row]):
+            if content_hash(data.data) != int(hashes[row]):
                 wrong.append(row)
             if shown is not None:
                 shown.advance()
@@ -116,6 +116,8 @@ def _notes(cohort: Cohort, name: str, expected: int) -> Check:
     if table.schema != pl.Schema(REFUSED_COLUMNS) or table.height != expected:
         return Check.failed(
             what,
-            damaged(cohort.path, f"{name} has {table.height:,} rows of {', '.join(table.columns)[:200]}, not {expected:,}"),
+            damaged(
+                cohort.path, f"{name} has {table.height:,} rows of {', '.join(table.columns)[:200]}, not {expected:,}"
+            ),
         )
     return Check(what, True, f"{expected:,} rows")
