@@ -66,9 +66,10 @@ def write_archive(folder: Path) -> None:
     with (folder / WAVEFORMS_FILE).open("wb") as handle:
         handle.truncate(2 * ECGS * LEADS * SAMPLES)
     about = {
-        "name": "archive", "source": "benchmark", "simulated": True, "n_ecgs": ECGS,
+        "name": "archive", "source": "benchmark", "simulated": True, "kind": "waveform", "n_ecgs": ECGS,
         "n_patients": int(table["patient_id"].n_unique()), "n_refused": 0, "n_cautions": 0,
-        "kind": "waveform", "content_hash": "0" * 64, "patient_key": "0" * 64, "heartprint_version": heartprint.__version__, "format_version": FORMAT_VERSION,
+        "content_hash": "0" * 64, "patient_key": "0" * 64, "heartprint_version": heartprint.__version__,
+        "format_version": FORMAT_VERSION,
     }  # fmt: skip
     (folder / COHORT_FILE).write_text(json.dumps(about))
 
