@@ -323,6 +323,28 @@ def test_verification_finds_what_opening_does_not(folder: Path) -> None:
     assert states(folder) == {"table": False}
 
 
+@pytest.mark.parametrize("name", ["refused.parquet", CAUTIONS_FILE])
+def test_refusals_and_cautions_of_another_form(folder: Path, name: str) -> None:
+    from heartprint.cohorts.summary import summarise
+
+    for content in (pl.DataFrame({"x": [1]}), pl.DataFrame({"code": [1.5]}), None):
+        if content is None:
+            (folder / name).write_bytes(b"PAR1" * 9)
+        else:
+            content.write_parquet(folder / name)
+        assert states(folder) == SOUND | {name.removesuffix(".parquet"): False}
+        with pytest.raises(HeartprintError) as error:
+            summarise(Cohort.open(folder))
+        assert error.value.code == "cohort-damaged"
+
+
+def test_a_label_of_two_is_no_answer_to_a_built_in_task(folder: Path) -> None:
+    table(folder, first("label_af", 2.0))
+    with pytest.raises(HeartprintError) as error:
+        Cohort.open(folder).labels("af")
+    assert error.value.code == "label-not-binary"
+
+
 def test_labels_that_were_linked_since_do_not_change_the_content(folder: Path) -> None:
     table(folder, lambda t: t.with_columns(label_lvef=pl.lit(40.0, dtype=pl.Float32)))
     assert states(folder)["content"] is False

@@ -126,6 +126,28 @@ def read_table(path: Path, columns: Mapping[str, pl.DataType], kind: str, n_ecgs
     return records
 
 
+def read_notes(path: Path, columns: Mapping[str, pl.DataType], expected: int) -> pl.DataFrame:
+    """Read the table of refused records, or that of cautions.
+
+    Raises:
+        HeartprintError: ``cohort-incomplete`` or ``cohort-damaged``.
+    """
+    try:
+        plain_size(path, MAX_FILE_BYTES)
+        table = pl.read_parquet(path, glob=False)
+    except FileNotFoundError as error:
+        raise HeartprintError(
+            "cohort-incomplete",
+            f"{path} is missing, though the cohort counts {expected:,} rows of it. Copy or ingest the cohort again.",
+        ) from error
+    except (BadFile, *_TABLE_ERRORS) as error:
+        raise damaged(path.parent, f"{path.name} cannot be read ({str(error)[:200]})") from error
+    if table.schema != pl.Schema(columns) or table.height != expected:
+        found = f"{table.height:,} rows of {', '.join(table.columns)[:200]}"
+        raise damaged(path.parent, f"{path.name} has {found}, not {expected:,} of {', '.join(columns)}")
+    return table
+
+
 def _refuse_height(folder: Path, height: int, n_ecgs: int, data: Path, size: int) -> None:
     if height != n_ecgs:
         raise damaged(folder, f"its table has {height:,} rows, and its description says {n_ecgs:,}")

@@ -217,10 +217,10 @@ def _check_binary(records: pl.DataFrame, column: str) -> None:
     """Raise ``label-not-binary`` where a label that is asked for by name alone is no answer to a question."""
     if column not in records.columns or not records.schema[column].is_numeric():
         return  # told when the task is answered
-    values = records[column].cast(pl.Float64).drop_nulls().drop_nans().unique()
-    if not values.is_in([0.0, 1.0]).all():
+    values = records[column].cast(pl.Float64).drop_nulls().drop_nans().unique().to_list()
+    if not {0.0, 1.0}.issuperset(values):
         raise HeartprintError(
             "label-not-binary",
-            f"The label '{column.removeprefix('label_')}' has other values than 0 and 1 ({values.min():g} to "
-            f"{values.max():g}). Say in a task's .yaml file what counts as positive, and give that file as the task.",
+            f"The label '{column.removeprefix('label_')}' has other values than 0 and 1 ({min(values):g} to "
+            f"{max(values):g}). Say in a task's .yaml file what counts as positive, and give that file as the task.",
         )

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from heartprint.cohorts.cohort import (
     CAUTIONS_FILE,
@@ -21,14 +20,11 @@ from heartprint.cohorts.cohort import (
     Cohort,
     content_hash,
 )
-from heartprint.cohorts.integrity import damaged
+from heartprint.cohorts.integrity import damaged, read_notes
 from heartprint.cohorts.writer import content_digest
-from heartprint.foundation.bounded import BadFile, plain_size
 from heartprint.foundation.checks import Check
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
-
-_MAX_NOTES_BYTES = 2**32
 
 
 def verify_cohort(folder: str | Path, *, progress: bool = True) -> Iterator[Check]:
@@ -103,21 +99,9 @@ def _content(cohort: Cohort, content: Any) -> Check:
 
 
 def _notes(cohort: Cohort, name: str, expected: int) -> Check:
-    path, what = cohort.path / name, name.removesuffix(".parquet")
+    what = name.removesuffix(".parquet")
     try:
-        plain_size(path, _MAX_NOTES_BYTES)
-        table = pl.read_parquet(path, glob=False)
-    except FileNotFoundError:
-        return Check.failed(
-            what, HeartprintError("cohort-incomplete", f"{path} is missing. Copy or ingest the cohort again.")
-        )
-    except (BadFile, OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
-        return Check.failed(what, damaged(cohort.path, f"{name} cannot be read ({str(error)[:200]})"))
-    if table.schema != pl.Schema(REFUSED_COLUMNS) or table.height != expected:
-        return Check.failed(
-            what,
-            damaged(
-                cohort.path, f"{name} has {table.height:,} rows of {', '.join(table.columns)[:200]}, not {expected:,}"
-            ),
-        )
+        read_notes(cohort.path / name, REFUSED_COLUMNS, expected)
+    except HeartprintError as error:
+        return Check.failed(what, error)
     return Check(what, True, f"{expected:,} rows")

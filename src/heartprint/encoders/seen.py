@@ -41,7 +41,8 @@ class SimulatedSource:
         """Read it from the description of a cohort; None if `heartprint simulate` did not make it."""
         try:
             s = info.settings
-            return cls(str(s["hospital"]["name"]), int(s["seed"]), int(s["patients"])) if info.simulated else None
+            found = cls(str(s["hospital"]["name"]), int(s["seed"]), int(s["patients"])) if info.simulated else None
+            return found if found and found.hospital and found.patients > 0 else None
         except (KeyError, TypeError, ValueError):
             return None
 
