@@ -20,7 +20,14 @@ import polars as pl
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.cohort import COHORT_FILE, FORMAT_VERSION, RECORD_COLUMNS, RECORDS_FILE, WAVEFORMS_FILE
+from heartprint.cohorts.cohort import (
+    COHORT_FILE,
+    FORMAT_VERSION,
+    RECORD_COLUMNS,
+    RECORDS_FILE,
+    WAVEFORMS_FILE,
+    content_hash,
+)
 from heartprint.pretraining import PretrainConfig
 from heartprint.pretraining.batches import Schedule, draw_batch, drawn_batches
 from heartprint.pretraining.methods import get_method
@@ -48,10 +55,10 @@ def write_archive(folder: Path) -> None:
         sampling_rate=pl.lit(500.0),
         uv_per_bit=pl.lit(1.0),
         n_leads=pl.lit(LEADS),
-        unit=pl.lit("mV"),
+        unit=pl.lit("uV"),
         n_missing=pl.lit(0),
         n_clipped=pl.lit(0),
-        waveform_hash=pl.col("ecg"),
+        waveform_hash=pl.lit(content_hash(bytes(2 * LEADS * SAMPLES)), dtype=pl.UInt64),
     )
     table = table.with_columns(pl.col(name).cast(kind) for name, kind in RECORD_COLUMNS.items())
     folder.mkdir(parents=True)
@@ -59,9 +66,10 @@ def write_archive(folder: Path) -> None:
     with (folder / WAVEFORMS_FILE).open("wb") as handle:
         handle.truncate(2 * ECGS * LEADS * SAMPLES)
     about = {
-        "name": "archive", "source": "benchmark", "simulated": True, "n_ecgs": ECGS,
-        "n_patients": int(table["patient_id"].n_unique()), "n_refused": 0, "content_hash": "0" * 64,
-        "patient_key": "0" * 64, "heartprint_version": heartprint.__version__, "format_version": FORMAT_VERSION,
+        "name": "archive", "source": "benchmark", "simulated": True, "kind": "waveform", "n_ecgs": ECGS,
+        "n_patients": int(table["patient_id"].n_unique()), "n_refused": 0, "n_cautions": 0,
+        "content_hash": "0" * 64, "patient_key": "0" * 64, "heartprint_version": heartprint.__version__,
+        "format_version": FORMAT_VERSION,
     }  # fmt: skip
     (folder / COHORT_FILE).write_text(json.dumps(about))
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from heartprint.cohorts import Cohort, write_cohort
-from heartprint.encoders import CohortSource, EncoderConfig, FinetuningSummary, ModelConfig, PretrainingSummary
+from heartprint.encoders import CohortSource, EncoderConfig, FinetuningSummary, ModelConfig, PretrainingSummary, Seen
 from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
 
 torch.set_num_threads(1)
@@ -36,6 +36,12 @@ def write_tiny(target: Path, *, prefix: str = "", patients: int = 5, seed: int =
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     return write_tiny(tmp_path_factory.mktemp("cohort") / "tiny")
+
+
+@pytest.fixture
+def seen(cohort: Cohort) -> Seen:
+    """Everybody of whom `encoder_config` and `model_config` say that they took part."""
+    return Seen.of(cohort)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from heartprint.cohorts import Cohort
 from heartprint.encoders import (
     EncoderConfig,
     LoadedEncoder,
+    Seen,
     build_encoder,
     choose_device,
     draw_cohort,
@@ -170,8 +171,8 @@ def command() -> typer.Typer:
     return app
 
 
-def test_the_command_embeds_a_run(tmp_path: Path, cohort: Cohort, encoder_config: EncoderConfig) -> None:
-    save_encoder(tmp_path / "run" / "encoder", build_encoder("small", seed=4), encoder_config)
+def test_the_command_embeds_a_run(tmp_path: Path, cohort: Cohort, encoder_config: EncoderConfig, seen: Seen) -> None:
+    save_encoder(tmp_path / "run" / "encoder", build_encoder("small", seed=4), encoder_config, seen=seen)
     out = tmp_path / "out.npz"
     result = CliRunner().invoke(
         command(), [str(tmp_path / "run"), str(cohort.path), "--out", str(out), "--device", "cpu"]

@@ -59,12 +59,12 @@ def with_source(config: EncoderConfig, cohort: Cohort) -> EncoderConfig:
 
 @pytest.mark.parametrize("backbone", ["small", "efficientnet_lite0"])
 def test_half_the_size_and_the_same_embeddings(
-    tmp_path: Path, cohort: Cohort, encoder_config: EncoderConfig, backbone: str
+    tmp_path: Path, cohort: Cohort, encoder_config: EncoderConfig, seen: Seen, backbone: str
 ) -> None:
     config = EncoderConfig.new(backbone, image_size=64, pretraining=encoder_config.pretraining)
     encoder = trained(backbone)
-    whole = save_encoder(tmp_path / "whole", encoder, config)
-    half = save_encoder(tmp_path / "half", encoder, config, half=True)
+    whole = save_encoder(tmp_path / "whole", encoder, config, seen=seen)
+    half = save_encoder(tmp_path / "half", encoder, config, half=True, seen=seen)
     assert 0.48 < size_of(half) / size_of(whole) < 0.55
 
     stored = tensors(half)
@@ -84,22 +84,24 @@ def test_half_the_size_and_the_same_embeddings(
     assert not np.array_equal(found, expected)
 
 
-def test_saving_half_changes_nothing_in_the_encoder(tmp_path: Path, encoder_config: EncoderConfig) -> None:
+def test_saving_half_changes_nothing_in_the_encoder(tmp_path: Path, encoder_config: EncoderConfig, seen: Seen) -> None:
     encoder = trained()
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
-    save_encoder(tmp_path / "e", encoder, encoder_config, half=True)
+    save_encoder(tmp_path / "e", encoder, encoder_config, half=True, seen=seen)
     assert all(torch.equal(v, before[k]) and v.dtype == before[k].dtype for k, v in encoder.state_dict().items())
 
 
-def test_half_of_half_is_the_same(tmp_path: Path, encoder_config: EncoderConfig) -> None:
-    once = save_encoder(tmp_path / "once", trained(), encoder_config, half=True)
-    twice = save_encoder(tmp_path / "twice", load_encoder(once).encoder, encoder_config, half=True)
+def test_half_of_half_is_the_same(tmp_path: Path, encoder_config: EncoderConfig, seen: Seen) -> None:
+    once = save_encoder(tmp_path / "once", trained(), encoder_config, half=True, seen=seen)
+    twice = save_encoder(tmp_path / "twice", load_encoder(once).encoder, encoder_config, half=True, seen=seen)
     assert (once / "model.safetensors").read_bytes() == (twice / "model.safetensors").read_bytes()
     assert (once / "config.json").read_bytes() == (twice / "config.json").read_bytes()
 
 
 @pytest.mark.parametrize("factor", [1e9, 1e-9])
-def test_what_float16_cannot_hold_stays_float32(tmp_path: Path, encoder_config: EncoderConfig, factor: float) -> None:
+def test_what_float16_cannot_hold_stays_float32(
+    tmp_path: Path, encoder_config: EncoderConfig, seen: Seen, factor: float
+) -> None:
     encoder = trained()
     state = encoder.state_dict()
     large = next(n for n, t in state.items() if t.ndim == 4)
@@ -107,7 +109,7 @@ def test_what_float16_cannot_hold_stays_float32(tmp_path: Path, encoder_config: 
     with torch.no_grad():
         state[large].mul_(factor)
         state[variance].mul_(factor)
-    stored = tensors(save_encoder(tmp_path / "e", encoder, encoder_config, half=True))
+    stored = tensors(save_encoder(tmp_path / "e", encoder, encoder_config, half=True, seen=seen))
     for name in (large, variance):
         assert torch.equal(stored[name], state[name])
     assert torch.float16 in {t.dtype for t in stored.values()}

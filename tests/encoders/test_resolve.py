@@ -10,6 +10,7 @@ from heartprint import HeartprintError
 from heartprint.encoders import (
     EncoderConfig,
     ModelConfig,
+    Seen,
     TaskModel,
     build_encoder,
     embed_pages,
@@ -20,11 +21,11 @@ from heartprint.encoders import (
 
 
 def test_run_encoder_and_model_folders_give_the_same_encoder(
-    tmp_path: Path, encoder_config: EncoderConfig, model_config: ModelConfig
+    tmp_path: Path, encoder_config: EncoderConfig, seen: Seen, model_config: ModelConfig
 ) -> None:
     encoder = build_encoder("small", seed=4)
-    save_encoder(tmp_path / "run" / "encoder", encoder, encoder_config)
-    save_model(tmp_path / "model", TaskModel(encoder), model_config)
+    save_encoder(tmp_path / "run" / "encoder", encoder, encoder_config, seen=seen)
+    save_model(tmp_path / "model", TaskModel(encoder), model_config, seen=seen)
     pages = np.random.default_rng(0).integers(0, 256, (2, 64, 64), dtype=np.uint8)
     found = [resolve_encoder(tmp_path / p) for p in ("run", "run/encoder", "model")]
     for one in found:
@@ -36,9 +37,9 @@ def test_run_encoder_and_model_folders_give_the_same_encoder(
 
 @pytest.mark.parametrize("wish", [{"backbone": "efficientnet_b3"}, {"image_size": 96}])
 def test_a_folder_with_another_encoder_than_asked_for(
-    tmp_path: Path, encoder_config: EncoderConfig, wish: dict[str, object]
+    tmp_path: Path, encoder_config: EncoderConfig, seen: Seen, wish: dict[str, object]
 ) -> None:
-    save_encoder(tmp_path / "run" / "encoder", build_encoder("small"), encoder_config)
+    save_encoder(tmp_path / "run" / "encoder", build_encoder("small"), encoder_config, seen=seen)
     with pytest.raises(HeartprintError, match=r"small|64") as error:
         resolve_encoder(tmp_path / "run", **wish)  # type: ignore[arg-type]
     assert error.value.code == "encoder-mismatch"

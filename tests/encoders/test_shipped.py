@@ -25,6 +25,7 @@ from heartprint.cohorts import Cohort
 from heartprint.encoders import (
     EncoderConfig,
     LoadedEncoder,
+    Seen,
     build_encoder,
     embed_cohort,
     embed_pages,
@@ -36,6 +37,7 @@ from heartprint.encoders import (
 )
 from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE
 from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+from tests.encoders.conftest import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +45,10 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def shipped(tmp_path: Path, encoder_config: EncoderConfig, cohort: Cohort, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for the shipped folder, outside the cohort's patients."""
-    folder = save_encoder(tmp_path / "package" / "shipped", build_encoder("small", seed=4), encoder_config, half=True)
+    stranger = Seen.of(write_tiny(tmp_path / "stranger", seed=77))
+    folder = save_encoder(
+        tmp_path / "package" / "shipped", build_encoder("small", seed=4), encoder_config, half=True, seen=stranger
+    )
     monkeypatch.setattr(shipped_encoder, "location", lambda _: folder)
     return folder
 
@@ -73,10 +78,10 @@ def test_the_name_gives_the_shipped_encoder(shipped: Path, cohort: Cohort) -> No
 
 
 def test_the_name_wins_over_a_folder_of_that_name(
-    shipped: Path, tmp_path: Path, encoder_config: EncoderConfig, monkeypatch: pytest.MonkeyPatch
+    shipped: Path, tmp_path: Path, encoder_config: EncoderConfig, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    own = save_encoder("heartprint", build_encoder("small", seed=9), encoder_config)
+    own = save_encoder("heartprint", build_encoder("small", seed=9), encoder_config, seen=seen)
     other = load_encoder(own).config.weights_sha256
     named = resolve_encoder("heartprint").config.weights_sha256
     assert named == heartprint.load_encoder("heartprint").config.weights_sha256 != other

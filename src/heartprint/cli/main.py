@@ -44,6 +44,7 @@ def _options(
 def _register() -> None:
     from heartprint.cli import (
         card,
+        check,
         contact,
         demo,
         download,
@@ -81,6 +82,7 @@ def _register() -> None:
     app.command("predict", rich_help_panel=_USE)(predict.predict)
     app.command("embed", rich_help_panel=_USE)(embed.embed)
     app.command("export", rich_help_panel=_USE)(export.export)
+    app.command("check", rich_help_panel=_USE)(check.check)
 
 
 def _fail(code: str, message: str, status: int) -> int:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pydantic
 
+from heartprint.cohorts.integrity import damaged, read_info, read_table, refuse_version, validated
 from heartprint.foundation.errors import HeartprintError
 
 FORMAT_VERSION = 3
@@ -75,6 +76,11 @@ REFUSED_COLUMNS: dict[str, pl.DataType] = {
 """Columns of ``refused.parquet`` and ``cautions.parquet``."""
 
 
+_Count = Annotated[int, pydantic.Field(ge=0, lt=2**53)]
+_Text = Annotated[str, pydantic.Field(max_length=10_000)]
+_Hex = Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 @dataclass(frozen=True)
 class CohortInfo:
     """What ``cohort.json`` says.
@@ -84,17 +90,19 @@ class CohortInfo:
     has seen without holding anything from which the id could be guessed.
     """
 
-    name: str
-    source: str
+    __pydantic_config__: ClassVar = pydantic.ConfigDict(extra="forbid", strict=True)
+
+    name: _Text
+    source: _Text
     simulated: bool
-    n_ecgs: int
-    n_patients: int
-    n_refused: int
-    n_cautions: int
+    n_ecgs: Annotated[int, pydantic.Field(ge=1, lt=2**53)]
+    n_patients: _Count
+    n_refused: _Count
+    n_cautions: _Count
     kind: Kind
-    content_hash: str
-    patient_key: str
-    heartprint_version: str
+    content_hash: _Hex
+    patient_key: _Hex
+    heartprint_version: _Text
     format_version: int = FORMAT_VERSION
     settings: dict[str, Any] = field(default_factory=dict)
 
@@ -113,11 +121,14 @@ class Cohort:
         self.info = info
         self.records = records
         self._data: npt.NDArray[Any] | None = None
+        self._proved: npt.NDArray[np.bool_] | None = None
         self._index: tuple[npt.NDArray[Any], ...] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> Cohort:
-        """Open a cohort folder.
+        """Open a cohort folder; its description and every row of its table are held against what can be.
+
+        What an ECG's samples are is checked when they are first read; `heartprint.cohorts.verify` reads them all.
 
         Raises:
             HeartprintError: ``cohort-missing``, ``cohort-incomplete``, ``cohort-damaged`` or ``cohort-version``.
@@ -129,46 +140,15 @@ class Cohort:
                 f"There is no cohort folder at {folder}. Make one with 'heartprint ingest' or 'heartprint simulate'.",
             )
         _need_files(folder, COHORT_FILE, RECORDS_FILE)
-        try:
-            raw = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
-            version = raw["format_version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise HeartprintError(
-                "cohort-damaged", f"{folder / COHORT_FILE} cannot be read ({error}). Ingest the cohort again."
-            ) from error
-        if version != FORMAT_VERSION:
-            raise HeartprintError(
-                "cohort-version",
-                f"{folder} has cohort format {version}; this Heartprint reads format {FORMAT_VERSION}. "
-                "Ingest it again with this version, or install the version that wrote it.",
-            )
-        try:
-            info = CohortInfo(**raw)
-            records = pl.read_parquet(folder / RECORDS_FILE)
-        except (TypeError, OSError, pl.exceptions.PolarsError) as error:
-            raise HeartprintError(
-                "cohort-damaged", f"The table of cohort {folder} cannot be read ({error}). Ingest it again."
-            ) from error
-        kind = info.kind
-        data_file = folder / DATA_FILES[kind]
-        _need_files(folder, data_file.name)
-        lacking = [c for c in columns_of(kind) if c not in records.columns]
-        if lacking or records.height != info.n_ecgs:
-            raise HeartprintError(
-                "cohort-damaged",
-                f"The table of cohort {folder} does not fit {COHORT_FILE}: "
-                f"{'lacks ' + ', '.join(lacking) if lacking else f'{records.height} rows, {info.n_ecgs} expected'}. "
-                "Ingest it again.",
-            )
-        high, wide, each = ("height", "width", 1) if kind == "image" else ("n_samples", "n_leads", 2)
-        ends = records["offset"].to_numpy() + records[high].to_numpy().astype(np.int64) * records[wide].to_numpy()
-        need = each * int(ends.max(initial=0))
-        size = data_file.stat().st_size
-        if size < need:
-            raise HeartprintError(
-                "cohort-incomplete",
-                f"{data_file} holds {size:,} of {need:,} bytes: it was cut short. Ingest the cohort again.",
-            )
+        raw = read_info(folder / COHORT_FILE)
+        refuse_version(folder, raw["format_version"], FORMAT_VERSION)
+        info = parse_info(folder, raw)
+        _need_files(folder, DATA_FILES[info.kind])
+        records = read_table(
+            folder / RECORDS_FILE, columns_of(info.kind), info.kind, info.n_ecgs, folder / DATA_FILES[info.kind]
+        )
+        if records["patient_id"].n_unique() != info.n_patients:
+            raise damaged(folder, f"its table has other patients than the {info.n_patients:,} of its description")
         return cls(folder, info, records)
 
     def __len__(self) -> int:
@@ -283,7 +263,8 @@ class Cohort:
         """One ECG of a cohort of images: ``(height, width)`` uint8, white = 255, a read-only view of the mapped file.
 
         Raises:
-            HeartprintError: ``no-image`` for a cohort of waveforms.
+            HeartprintError: ``no-image`` for a cohort of waveforms, ``cohort-damaged`` if the pixels are not those
+                that were stored.
         """
         if self.kind != "image":
             raise HeartprintError(
@@ -292,7 +273,7 @@ class Cohort:
         if self._index is None:
             self._index = tuple(self.records[name].to_numpy() for name in ("offset", "height", "width"))
         start, height, width = (int(column[row]) for column in self._index)
-        return self._map()[start : start + height * width].reshape(height, width)
+        return self._proven(row, self._map()[start : start + height * width]).reshape(height, width)
 
     def need_waveforms(self, what: str) -> None:
         """Raise ``needs-waveforms`` for a cohort of images; ``what`` is a clause without its full stop."""
@@ -306,10 +287,15 @@ class Cohort:
         return float(self._columns()[3][row])
 
     def samples(self, row: int) -> npt.NDArray[np.int16]:
-        """Stored samples of one ECG: ``(n_leads, n_samples)`` int16, a read-only view of the mapped file."""
+        """Stored samples of one ECG: ``(n_leads, n_samples)`` int16, a read-only view of the mapped file.
+
+        Raises:
+            HeartprintError: ``needs-waveforms`` for a cohort of images, ``cohort-damaged`` if the samples are not
+                those that were stored.
+        """
         offset, n_samples, n_leads, _, _ = self._columns()
         start, n, leads = int(offset[row]), int(n_samples[row]), int(n_leads[row])
-        return self._map()[start : start + leads * n].reshape(leads, n)
+        return self._proven(row, self._map()[start : start + leads * n]).reshape(leads, n)
 
     def signal(self, row: int) -> npt.NDArray[np.float32]:
         """One ECG in mV (or in standard deviations where ``unit`` is ``z``).
@@ -349,9 +335,22 @@ class Cohort:
                 self._data = np.asarray(np.memmap(path, dtype=dtype, mode="r"))
         return self._data
 
+    def _proven(self, row: int, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Hold what is stored of an ECG against its hash, once: later reads cost nothing."""
+        if self._proved is None:
+            self._proved = np.zeros(len(self), dtype=np.bool_)
+        if not self._proved[row]:
+            if content_hash(stored.data) != int(self.hashes[row]):
+                raise damaged(
+                    self.path,
+                    f"ECG '{self.records['ecg_id'][int(row)][:60]}' does not hold the {self.kind} that was stored",
+                )
+            self._proved[row] = True
+        return stored
+
     def __getstate__(self) -> dict[str, Any]:
         # A worker process maps the file itself; shipping the map would copy it.
-        return {**self.__dict__, "_data": None}
+        return {**self.__dict__, "_data": None, "_proved": None}
 
 
 def _need_files(folder: Path, *names: str) -> None:
@@ -361,6 +360,24 @@ def _need_files(folder: Path, *names: str) -> None:
             "cohort-incomplete",
             f"{folder} is not a whole cohort: {', '.join(absent)} is missing. Ingest or simulate it again.",
         )
+
+
+def parse_info(folder: Path, raw: Mapping[str, Any]) -> CohortInfo:
+    """What ``cohort.json`` says, checked field by field.
+
+    Raises:
+        HeartprintError: ``cohort-damaged``.
+    """
+    info: CohortInfo = validated(folder, COHORT_FILE, raw, _INFO)
+    return info
+
+
+_INFO = pydantic.TypeAdapter(CohortInfo)
+
+
+def content_hash(stored: bytes | memoryview) -> int:
+    """64-bit BLAKE2b (Aumasson et al. 2013) of what is stored of an ECG: equal for equal ECGs."""
+    return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest(), "little")
 
 
 def columns_of(kind: Kind) -> dict[str, pl.DataType]:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_FILE, Cohort
+from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_COLUMNS, REFUSED_FILE, Cohort
+from heartprint.cohorts.integrity import read_notes
 from heartprint.cohorts.pairs import ALL_PAIRS, PairPolicy, policy_flow
 from heartprint.cohorts.tasks import TASKS, Task, get_task
-from heartprint.foundation.errors import HeartprintError
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -177,18 +177,9 @@ def _gaps(records: pl.DataFrame) -> dict[str, Any]:
 
 
 def _reasons(cohort: Cohort, name: str, expected: int) -> dict[str, Any]:
-    file = cohort.path / name
-    if not file.is_file():
-        if expected:
-            raise HeartprintError(
-                "cohort-incomplete",
-                f"{file} is missing, though the cohort counts {expected} rows of it. Ingest the cohort again.",
-            )
+    if not expected and not (cohort.path / name).exists():
         return {"total": 0, "by_reason": {}, "examples": {}}
-    try:
-        table = pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise HeartprintError("cohort-damaged", f"{file} cannot be read ({error}). Ingest the cohort again.") from error
+    table = read_notes(cohort.path / name, REFUSED_COLUMNS, expected)
     examples = table.group_by("code", maintain_order=True).first()
     return {
         "total": table.height,

@@ -196,7 +196,10 @@ def get_task(
             values than 0 and 1; what `read_task` raises.
     """
     if name in TASKS:
-        return TASKS[name]
+        task = TASKS[name]
+        if records is not None and (task.comparison, task.value) == ("equals", 1.0):
+            _check_binary(records, task.column)
+        return task
     if define is not None and name in define:
         return define[name].task(name)
     if Path(name).suffix in TASK_SUFFIXES:
@@ -205,12 +208,19 @@ def get_task(
     if records is not None:
         own = [c.removeprefix("label_") for c in records.columns if c.startswith("label_")]
         if name in own:
-            values = records[f"label_{name}"].cast(pl.Float64).drop_nulls().drop_nans().unique().to_list()
-            if not {0.0, 1.0}.issuperset(values):
-                raise HeartprintError(
-                    "label-not-binary",
-                    f"The label '{name}' has other values than 0 and 1 ({min(values):g} to {max(values):g}). Say "
-                    "in a task's .yaml file what counts as positive, and give that file as the task.",
-                )
+            _check_binary(records, f"label_{name}")
             return Task(name, name.replace("_", " "), f"label_{name}", "equals", 1.0)
     raise unknown_name("task", name, [*TASKS, *(define or ()), *own])
+
+
+def _check_binary(records: pl.DataFrame, column: str) -> None:
+    """Raise ``label-not-binary`` where a label that is asked for by name alone is no answer to a question."""
+    if column not in records.columns or not records.schema[column].is_numeric():
+        return  # told when the task is answered
+    values = records[column].cast(pl.Float64).drop_nulls().drop_nans().unique().to_list()
+    if not {0.0, 1.0}.issuperset(values):
+        raise HeartprintError(
+            "label-not-binary",
+            f"The label '{column.removeprefix('label_')}' has other values than 0 and 1 ({min(values):g} to "
+            f"{max(values):g}). Say in a task's .yaml file what counts as positive, and give that file as the task.",
+        )

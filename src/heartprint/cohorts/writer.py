@@ -26,6 +26,7 @@ from heartprint.cohorts.cohort import (
     REFUSED_FILE,
     Kind,
     columns_of,
+    content_hash,
 )
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
@@ -164,8 +165,7 @@ class CohortWriter:
         self._content.update(data)
         row = len(self)
         self._ids.add(values["ecg_id"])
-        found = int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
-        values |= {"kind": self._kind, "offset": self._offset, f"{self._kind}_hash": found}
+        values |= {"kind": self._kind, "offset": self._offset, f"{self._kind}_hash": content_hash(data)}
         for name in self._columns:
             self._columns[name].append(values[name])
         for name, value in (labels or {}).items():
@@ -234,10 +234,7 @@ class CohortWriter:
             values[rows], known[rows] = given, True
             answers = pl.when(pl.Series(known)).then(pl.Series(values)).cast(pl.Float32)
             records = records.with_columns(answers.alias(f"label_{label}"))
-        for start in range(0, n, _SEAL_EVERY):
-            part = records[start : start + _SEAL_EVERY]
-            self._content.update(part.write_csv(include_header=start == 0).encode())
-        content = hashlib.sha256(b"patient key" + self._content.digest()).hexdigest()
+        content, public = content_digest(self._content, records)
         key = content
         if simulated and {"hospital", "seed"} <= settings.keys():
             # Equal seeds give the same people, at every rate and in any number: hashed alike, they are known again.
@@ -258,12 +255,29 @@ class CohortWriter:
                 "n_patients": records["patient_id"].n_unique(),
                 "n_refused": len(self._refused),
                 "n_cautions": len(self._cautions),
-                "content_hash": hashlib.sha256(content.encode()).hexdigest(),
+                "content_hash": public,
                 "patient_key": key,
                 "heartprint_version": heartprint.__version__,
                 "settings": dict(settings),
             },
         )
+
+
+def content_digest(data: Any, records: pl.DataFrame) -> tuple[str, str]:
+    """Hash a cohort's content: a secret one of which keys are made, and the public one that follows from it.
+
+    Args:
+        data: SHA-256 that all samples have gone into, ECG after ECG; the table is added to it.
+        records: The table.
+
+    Returns:
+        Two SHA-256 in hex; the first cannot be found from the second.
+    """
+    for start in range(0, records.height, _SEAL_EVERY):
+        part = records[start : start + _SEAL_EVERY]
+        data.update(part.write_csv(include_header=start == 0).encode())
+    secret = hashlib.sha256(b"patient key" + data.digest()).hexdigest()
+    return secret, hashlib.sha256(secret.encode()).hexdigest()
 
 
 @contextlib.contextmanager

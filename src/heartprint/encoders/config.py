@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import math
+from collections.abc import Iterable
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.tasks import Task
@@ -12,10 +15,25 @@ from heartprint.encoders.page_to_tensor import PageToTensor
 from heartprint.encoders.seen import SimulatedSource
 from heartprint.metrics.calibration import PlattScaling
 
-FOLDER_VERSION = 1
-"""Format of encoder and model folders; another version is refused."""
+FOLDER_VERSION = 2
+"""Format of encoder and model folders; `heartprint.encoders.upgrade` turns version 1 into this one.
+
+Version 1 gave the image size twice and did not count the labels that weights have learned from.
+"""
 
 Baseline = Literal["none", "median"]
+
+Version = Annotated[int, Field(ge=FOLDER_VERSION, le=FOLDER_VERSION)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Seed = Annotated[int, Field(ge=-(2**127), lt=2**128)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Text = Annotated[str, Field(max_length=1000)]
+Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
+
+
+def layouts_by_name(layouts: Iterable[str]) -> list[str]:
+    """Layouts as a folder to pass on may name them: without the place where a user keeps the file of one."""
+    return [PurePath(name).name if name.endswith((".yaml", ".yml")) else name for name in layouts]
 
 
 class _Strict(BaseModel):
@@ -28,11 +46,11 @@ class CohortSource(_Strict):
     ``simulation`` says how simulated patients can be made again.
     """
 
-    name: str
-    content_hash: str
+    name: Text
+    content_hash: Text
     simulated: bool
-    n_ecgs: int
-    n_patients: int
+    n_ecgs: Count
+    n_patients: Count
     simulation: SimulatedSource | None = None
 
     @classmethod
@@ -56,12 +74,12 @@ class PretrainingSummary(_Strict):
     that it went on from.
     """
 
-    method: str
-    steps: int
-    batch_size: int
-    temperature: float | None
-    max_rotation_deg: float
-    seed: int
+    method: Text
+    steps: Count
+    batch_size: Count
+    temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None
+    max_rotation_deg: Annotated[float, Field(ge=0, le=360)]
+    seed: Seed
     cohort: CohortSource
     settings: dict[str, Any] = Field(default_factory=dict)
     after: PretrainingSummary | None = None
@@ -71,42 +89,48 @@ class FinetuningSummary(_Strict):
     """How a model learned from labels; ``n_labels`` counts every label used, for whatever purpose."""
 
     mode: Literal["probe", "full"]
-    n_labels: int
-    n_positive: int
-    seed: int
-    draw: int
+    n_labels: Count
+    n_positive: Count
+    seed: Seed
+    draw: Count
     cohort: CohortSource
     settings: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _no_more_positive_than_labels(self) -> FinetuningSummary:
+        if self.n_positive > self.n_labels:
+            raise ValueError("there are more positive labels than labels")
+        return self
 
 
 class Sample(_Strict):
     """The first values that the sample sheet must give (embedding, or logit and probability)."""
 
-    sheet: str
-    expected: tuple[float, ...]
+    sheet: Literal["sample_sheet.png"]
+    expected: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=64)]
 
 
 class EncoderConfig(_Strict):
     """An encoder: what it is, what it reads, how it came about.
 
-    ``labels_learned`` counts the labels that these very weights have learned from, by full fine-tuning.
+    ``layouts`` that users wrote themselves are named by their file, without its folder. ``labels_learned`` counts the
+    labels that these very weights have learned from, by full fine-tuning.
     ``weights_sha256``, ``versions`` and ``sample`` are filled in when the folder is written.
     """
 
     kind: Literal["encoder"] = "encoder"
-    format_version: int = FOLDER_VERSION
-    backbone: str
-    image_size: int
-    embedding_dim: int
+    format_version: Version = FOLDER_VERSION
+    backbone: Text
+    embedding_dim: Annotated[int, Field(ge=1, le=2**20)]
     page_to_tensor: PageToTensor
-    layouts: tuple[str, ...] = ("standard",)
+    layouts: Annotated[tuple[Text, ...], Field(max_length=1000)] = ("standard",)
     baseline: Baseline = "none"
     initial_weights: Literal["random", "imagenet"] = "random"
-    initial_seed: int = 0
+    initial_seed: Seed = 0
     pretraining: PretrainingSummary | None = None
-    labels_learned: int = 0
-    weights_sha256: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
+    labels_learned: Count = 0
+    weights_sha256: Sha256 = ""
+    versions: dict[Text, Text] = Field(default_factory=dict)
     sample: Sample | None = None
 
     @classmethod
@@ -132,15 +156,19 @@ class EncoderConfig(_Strict):
         page_to_tensor = spec.page_to_tensor(image_size)
         return cls(
             backbone=backbone,
-            image_size=page_to_tensor.image_size,
             embedding_dim=spec.embedding_dim,
             page_to_tensor=page_to_tensor,
-            layouts=tuple(dict.fromkeys(layouts)),
+            layouts=tuple(dict.fromkeys(layouts_by_name(layouts))),
             baseline=baseline,
             initial_weights=initial_weights,
             initial_seed=initial_seed,
             pretraining=pretraining,
         )
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square sheets that it reads, px."""
+        return self.page_to_tensor.image_size
 
     @property
     def simulated(self) -> bool:
@@ -166,15 +194,22 @@ class ModelConfig(_Strict):
     """
 
     kind: Literal["model"] = "model"
-    format_version: int = FOLDER_VERSION
+    format_version: Version = FOLDER_VERSION
     encoder: EncoderConfig
     task: Task
     platt: PlattScaling = PlattScaling(1.0, 0.0)
-    threshold: float = 0.5
+    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
     finetuning: FinetuningSummary
-    weights_sha256: str = ""
-    versions: dict[str, str] = Field(default_factory=dict)
+    weights_sha256: Sha256 = ""
+    versions: dict[Text, Text] = Field(default_factory=dict)
     sample: Sample | None = None
+
+    @field_validator("platt")
+    @classmethod
+    def _rising_and_finite(cls, value: PlattScaling) -> PlattScaling:
+        if not (math.isfinite(value.a) and value.a >= 0 and math.isfinite(value.b)):
+            raise ValueError("Platt scaling needs a finite slope that is not negative and a finite offset")
+        return value
 
     @property
     def simulated(self) -> bool:

@@ -10,6 +10,7 @@ from heartprint.encoders.model_folder import LoadedEncoder, load_encoder, save_e
 from heartprint.encoders.resolve import resolve_encoder
 from heartprint.encoders.seen import Seen
 from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+from heartprint.foundation.bounded import MAX_TEXT_BYTES
 from heartprint.foundation.errors import HeartprintError
 
 
@@ -33,8 +34,8 @@ def export_encoder(
         The encoder as it was read back from ``out``, on the CPU and in eval mode.
 
     Raises:
-        HeartprintError: ``file-missing`` or ``unreadable-file`` for the card, ``not-a-run`` for a model folder,
-            ``output-not-a-model``, ``disk-full``, and what `resolve_encoder` raises.
+        HeartprintError: ``file-missing``, ``file-too-large`` or ``unreadable-file`` for the card, ``not-a-run`` for a
+            model folder, ``output-not-a-model``, ``disk-full``, and what `resolve_encoder` raises.
     """
     text = _read(Path(card)) if card is not None else ""
     _refuse_model(run)
@@ -60,10 +61,16 @@ def _refuse_model(run: str | Path) -> None:
 
 def _read(card: Path) -> str:
     try:
+        size = card.stat().st_size
+        if size > MAX_TEXT_BYTES // 4:
+            raise HeartprintError(
+                "file-too-large",
+                f"{card} has {size:,} bytes, too many for a card. Give a Markdown file of a few pages.",
+            )
         return card.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise HeartprintError(
-            "file-missing", f"There is no file {card}. Give the Markdown file for the card, or leave --card away."
+            "file-missing", f"There is no file {card}. Give the Markdown file for the card, or omit --card."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise HeartprintError(

@@ -6,6 +6,9 @@ import dataclasses
 import importlib.metadata
 import json
 import platform
+import re
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +24,10 @@ import torch
 import heartprint
 from heartprint.encoders.card import card
 from heartprint.encoders.config import FOLDER_VERSION, EncoderConfig, ModelConfig, Sample
+from heartprint.encoders.sane import oddity, unlisted
 from heartprint.encoders.seen import Seen, SimulatedSource
+from heartprint.encoders.tensor_file import read_header
+from heartprint.foundation.bounded import MAX_TEXT_BYTES, BadFile, parse_json, plain_size, read_json, read_plain
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
 
@@ -34,12 +40,24 @@ CHECKSUMS_FILE = "CHECKSUMS"
 """Lines of ``sha256sum``, so that ``sha256sum -c CHECKSUMS`` checks a folder without Heartprint."""
 
 CHECKED_FILES = (CONFIG_FILE, WEIGHTS_FILE, SEEN_FILE, SAMPLE_FILE, CARD_FILE)
+OPTIONAL_FILES: tuple[str, ...] = ()
+"""Files that a folder may have besides; where one is there, `CHECKSUMS_FILE` names it."""
+
+_MAX_BYTES = {WEIGHTS_FILE: 2**28, SEEN_FILE: 2**28}
+"""The largest network here has 43 MB, and 2^28 bytes list 33 million patients and ECGs; all else is text or a sheet."""
+_WEIGHT_TYPES = ("F32", "F16", "I64")
+_DIGEST = re.compile("[0-9a-f]{64}")
+_PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 
 _SOURCES = "simulated"
 """Key of the simulated sources in the header of `SEEN_FILE`."""
 
 Config = EncoderConfig | ModelConfig
 C = TypeVar("C", EncoderConfig, ModelConfig)
+KINDS: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
+_MUST_SAY = {"encoder": ("layouts", "baseline", "labels_learned"), "model": ("platt", "threshold")}
+"""What has a default in memory and must not have one on disk."""
+_SEEN_SOURCES = pydantic.TypeAdapter(tuple[SimulatedSource, ...])
 
 
 def write_folder(
@@ -69,8 +87,12 @@ def write_folder(
     if folder.exists() and not (folder / CONFIG_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
         raise HeartprintError(
             "output-not-a-model",
-            f"{folder} exists and is no encoder or model folder; it is left alone. Choose another output folder.",
+            f"{folder} exists and is not an encoder or model folder; it is left alone. Choose another output folder.",
         )
+    if (what := oddity(config)) is not None:
+        raise HeartprintError("bad-config", f"{folder} cannot be written: of its description, {what}. Rename that.")
+    if (what := unlisted(config, seen)) is not None:
+        raise ValueError(f"the lists of who took part are not those of the configuration: {what}")
     with atomic_folder(folder) as new:
         safetensors.torch.save_file(state, new / WEIGHTS_FILE)
         complete = config.model_copy(
@@ -90,19 +112,54 @@ def write_folder(
         (new / SAMPLE_FILE).write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
         half = any(value.dtype == torch.float16 for value in state.values())
         write_text(new / CARD_FILE, card(complete, half=half, by_source=bool(seen.simulated), text=card_text))
-        lines = [f"{sha256_file(new / name)}  {name}\n" for name in CHECKED_FILES]
-        write_text(new / CHECKSUMS_FILE, "".join(lines))
+        write_text(new / CHECKSUMS_FILE, checksum_lines(new, CHECKED_FILES))
         for file in new.iterdir():
             file.chmod(0o644)  # safetensors lets nobody but the owner read: an installed encoder is for everybody
     return folder
+
+
+def checksum_lines(folder: Path, names: Iterable[str]) -> str:
+    """What `CHECKSUMS_FILE` of a folder says of these files of it."""
+    return "".join(f"{sha256_file(folder / name)}  {name}\n" for name in names)
 
 
 def read_config(folder: Path) -> Config:
     """Check a folder's files against its checksums and read its description.
 
     Raises:
-        HeartprintError: ``model-missing``, ``not-a-model``, ``model-incomplete``, ``model-version`` or
-            ``model-damaged``.
+        HeartprintError: ``model-missing``, ``not-a-model``, ``model-incomplete``, ``model-version``,
+            ``model-damaged`` or ``unknown-backbone``.
+    """
+    raw = read_description(folder)
+    _refuse_version(folder, raw["format_version"])
+    checked = check_files(folder)
+    kind = KINDS.get(str(raw["kind"]))
+    if kind is None:
+        raise _not_a_model(folder)
+    lacking = [name for name in _MUST_SAY[str(raw["kind"])] if name not in raw]
+    if lacking:
+        raise damaged(folder, f"its {CONFIG_FILE} does not say {', '.join(lacking)}")
+    try:
+        # As JSON, whose lists may become tuples while "1", 1.0 and true are no whole numbers.
+        config = kind.model_validate_json(json.dumps(raw), strict=True)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise damaged(folder, f"its {CONFIG_FILE} cannot be read ({where[:200]}: {first['msg']})") from error
+    except HeartprintError as error:
+        raise damaged(folder, f"its {CONFIG_FILE} cannot be read ({error.message.rstrip('.')})") from error
+    if (what := oddity(config)) is not None:
+        raise damaged(folder, f"its {CONFIG_FILE} cannot be right: {what}")
+    if config.weights_sha256 != checked[WEIGHTS_FILE]:
+        raise damaged(folder, f"its {CONFIG_FILE} belongs to other weights")
+    return config
+
+
+def read_description(folder: Path) -> dict[str, object]:
+    """Read ``config.json`` as it stands, of whatever version: some object with a kind and a version.
+
+    Raises:
+        HeartprintError: ``model-missing``, ``not-a-model``, ``model-incomplete`` or ``model-damaged``.
     """
     if not folder.is_dir():
         raise HeartprintError(
@@ -110,68 +167,133 @@ def read_config(folder: Path) -> Config:
             f"There is no encoder or model folder at {folder}. Make one with 'heartprint pretrain' or "
             "'heartprint finetune'.",
         )
-    names = (*CHECKED_FILES, CHECKSUMS_FILE)
-    absent = [name for name in names if not (folder / name).is_file()]
-    if CONFIG_FILE in absent and WEIGHTS_FILE in absent:
-        raise _not_a_model(folder)
-    if CONFIG_FILE not in absent:
-        # Before the other files: another version may well have other files.
-        raw = _parse(folder)
-        if raw["format_version"] != FOLDER_VERSION:
-            raise HeartprintError(
-                "model-version",
-                f"{folder} has model format {raw['format_version']}; this Heartprint reads format {FOLDER_VERSION}. "
-                "Install the version of Heartprint that wrote it, or train it again with this one.",
-            )
-    if absent:
-        raise HeartprintError(
-            "model-incomplete", f"{folder} is not whole: {', '.join(absent)} is missing. Copy or train it again."
-        )
-    for name, expected in _checksums(folder).items():
-        if sha256_file(folder / name) != expected:
-            raise damaged(folder, f"the checksum of {name} is wrong")
-    kinds: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
-    kind = kinds.get(str(raw["kind"]))
-    if kind is None:
-        raise _not_a_model(folder)
+    if not _there(folder, CONFIG_FILE):
+        raise _incomplete(folder, CONFIG_FILE) if _there(folder, WEIGHTS_FILE) else _not_a_model(folder)
     try:
-        config = kind.model_validate(raw)
-    except pydantic.ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise damaged(folder, f"its {CONFIG_FILE} cannot be read ({where}: {first['msg']})") from error
-    if config.weights_sha256 != _checksums(folder)[WEIGHTS_FILE]:
-        raise damaged(folder, f"its {CONFIG_FILE} belongs to other weights")
-    return config
+        raw = read_json(folder / CONFIG_FILE)
+    except BadFile as error:
+        raise damaged(folder, f"its {CONFIG_FILE} {error}") from error
+    if not isinstance(raw, dict) or not {"kind", "format_version"} <= raw.keys():
+        raise _not_a_model(folder)
+    return raw
+
+
+def check_files(folder: Path) -> dict[str, str]:
+    """Check that a folder's files are all there, plain files of sane size, and those that its checksums name.
+
+    Returns:
+        SHA-256 by name.
+
+    Raises:
+        HeartprintError: ``model-incomplete`` or ``model-damaged``.
+    """
+    absent = [name for name in (*CHECKED_FILES, CHECKSUMS_FILE) if not _there(folder, name)]
+    if absent:
+        raise _incomplete(folder, *absent)
+    present = [*CHECKED_FILES, *(name for name in OPTIONAL_FILES if _there(folder, name))]
+    for name in (*present, CHECKSUMS_FILE):
+        try:
+            plain_size(folder / name, _MAX_BYTES.get(name, MAX_TEXT_BYTES))
+        except BadFile as error:
+            raise damaged(folder, f"its {name} {error}") from error
+    expected = _checksums(folder)
+    if set(expected) != set(present):
+        raise damaged(folder, f"{CHECKSUMS_FILE} does not name its files")
+    for name, digest in expected.items():
+        if sha256_file(folder / name) != digest:
+            raise damaged(folder, f"the checksum of {name} is wrong")
+    return expected
+
+
+def _there(folder: Path, name: str) -> bool:
+    return (folder / name).is_symlink() or (folder / name).exists()
+
+
+def _incomplete(folder: Path, *absent: str) -> HeartprintError:
+    return HeartprintError(
+        "model-incomplete", f"{folder} is not whole: {', '.join(absent)} is missing. Copy or train it again."
+    )
+
+
+def _refuse_version(folder: Path, version: object) -> None:
+    if type(version) is int and version == FOLDER_VERSION:
+        return
+    if type(version) is int and 1 <= version < FOLDER_VERSION:
+        remedy = f"Bring it up to date with 'heartprint check {folder} --upgrade'."
+    elif type(version) is int and version > FOLDER_VERSION:
+        remedy = "Install a newer version of Heartprint."
+    else:
+        remedy = "No version of Heartprint wrote this; train it again."
+    raise HeartprintError(
+        "model-version",
+        f"{folder} has model format {repr(version)[:40]}; this Heartprint reads format {FOLDER_VERSION}. {remedy}",
+    )
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a folder that `read_config` has checked, as they are stored (float16 or float32)."""
+    """Read the tensors of a folder that `read_config` has checked, as they are stored (float16 or float32).
+
+    Raises:
+        HeartprintError: ``model-damaged`` if they cannot be the weights of a network: other types, numbers that are
+            not finite, variances below 0.
+    """
+    path = folder / WEIGHTS_FILE
     try:
-        return safetensors.torch.load_file(folder / WEIGHTS_FILE)
-    except safetensors.SafetensorError as error:
-        raise damaged(folder, f"{WEIGHTS_FILE} cannot be read") from error
+        stored, _ = read_header(path, _MAX_BYTES[WEIGHTS_FILE])
+        strange = [name for name, tensor in stored.items() if tensor.dtype not in _WEIGHT_TYPES]
+        if strange:
+            raise BadFile(f"stores '{strange[0][:60]}' as {stored[strange[0]].dtype}")
+        state = safetensors.torch.load_file(path)
+    except (BadFile, safetensors.SafetensorError) as error:
+        raise damaged(folder, f"{WEIGHTS_FILE} cannot be read ({error})") from error
+    for name, value in state.items():
+        if not bool(torch.isfinite(value).all()):
+            raise damaged(folder, f"its weights are not all finite numbers ({name[:60]})")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise damaged(folder, f"a variance among its weights is negative ({name[:60]})")
+    return state
 
 
-def read_seen(folder: Path) -> Seen:
-    """Read who took part, from a folder that `read_config` has checked."""
+def read_seen(folder: Path, config: Config) -> Seen:
+    """Read who took part, from a folder that `read_config` has checked. In doubt it is refused, never taken as nobody.
+
+    Raises:
+        HeartprintError: ``model-damaged``.
+    """
+    path = folder / SEEN_FILE
     try:
-        lists = safetensors.numpy.load_file(folder / SEEN_FILE)
-        with safetensors.safe_open(folder / SEEN_FILE, framework="numpy") as file:
-            sources = json.loads((file.metadata() or {}).get(_SOURCES, "[]"))
-        return Seen(
-            patients=lists["patients"],
-            ecgs=lists["ecgs"],
-            simulated=tuple(SimulatedSource(**source) for source in sources),
-        )
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise damaged(folder, f"{SEEN_FILE} cannot be read") from error
+        stored, notes = read_header(path, _MAX_BYTES[SEEN_FILE])
+        if stored.keys() != {"patients", "ecgs"} or notes.keys() - {_SOURCES}:
+            raise BadFile("does not hold the lists of patients and ECGs")
+        if any(tensor.dtype != "U64" or len(tensor.shape) != 1 for tensor in stored.values()):
+            raise BadFile("holds lists of another type")
+        lists = safetensors.numpy.load_file(path)
+        if any((values[1:] <= values[:-1]).any() for values in lists.values()):
+            raise BadFile("holds lists that are not sorted")
+        sources = _SEEN_SOURCES.validate_json(json.dumps(parse_json(notes.get(_SOURCES, "[]").encode())), strict=True)
+    except (BadFile, safetensors.SafetensorError, pydantic.ValidationError) as error:
+        raise damaged(folder, f"{SEEN_FILE} cannot be read ({str(error).splitlines()[0]})") from error
+    seen = Seen(patients=lists["patients"], ecgs=lists["ecgs"], simulated=sources)
+    if (what := unlisted(config, seen)) is not None:
+        raise damaged(folder, f"{SEEN_FILE} does not name everybody: {what}")
+    return seen
 
 
-def read_sample(folder: Path) -> npt.NDArray[np.uint8]:
-    """Read the sample sheet: ``(S, S)`` uint8."""
-    sheet = cv2.imread(str(folder / SAMPLE_FILE), cv2.IMREAD_GRAYSCALE)
-    if sheet is None:
+def read_sample(folder: Path, image_size: int) -> npt.NDArray[np.uint8]:
+    """Read the sample sheet: ``(S, S)`` uint8, S being what the encoder reads.
+
+    Raises:
+        HeartprintError: ``model-damaged``.
+    """
+    try:
+        content = read_plain(folder / SAMPLE_FILE, MAX_TEXT_BYTES)
+        # Before a pixel is unpacked: some kilobytes of PNG can hold gigabytes.
+        if content[:16] != _PNG_START or struct.unpack(">II", content[16:24]) != (image_size, image_size):
+            raise BadFile(f"is not a PNG of {image_size} x {image_size} px")
+    except (BadFile, struct.error) as error:
+        raise damaged(folder, f"its {SAMPLE_FILE} {error}") from error
+    sheet = cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
+    if sheet is None or sheet.shape != (image_size, image_size):
         raise damaged(folder, f"{SAMPLE_FILE} cannot be read")
     return np.asarray(sheet, dtype=np.uint8)
 
@@ -184,26 +306,16 @@ def damaged(folder: Path, what: str) -> HeartprintError:
 def _not_a_model(folder: Path) -> HeartprintError:
     return HeartprintError(
         "not-a-model",
-        f"{folder} is no encoder or model folder. Give the folder that 'heartprint pretrain' or "
+        f"{folder} is not an encoder or model folder. Give the folder that 'heartprint pretrain' or "
         "'heartprint finetune' wrote.",
     )
 
 
-def _parse(folder: Path) -> dict[str, object]:
-    try:
-        raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise damaged(folder, f"its {CONFIG_FILE} is not JSON") from error
-    if not isinstance(raw, dict) or not {"kind", "format_version"} <= raw.keys():
-        raise _not_a_model(folder)
-    return raw
-
-
 def _checksums(folder: Path) -> dict[str, str]:
-    lines = (folder / CHECKSUMS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_plain(folder / CHECKSUMS_FILE).decode("utf-8", errors="replace").splitlines()
     found = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if set(found) != set(CHECKED_FILES):
-        raise damaged(folder, f"{CHECKSUMS_FILE} does not name its files")
+    if len(found) != len(lines) or not all(_DIGEST.fullmatch(digest) for digest in found.values()):
+        raise damaged(folder, f"{CHECKSUMS_FILE} does not hold one checksum a line")
     return found
 
 

@@ -141,9 +141,20 @@ class LoadedModel:
     def score_embeddings(
         self, embedding: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score embeddings ``(N, D)`` of its own encoder: ``(N,)`` logits and ``(N,)`` probabilities."""
+        """Score embeddings ``(N, D)`` of its own encoder: ``(N,)`` logits and ``(N,)`` probabilities.
+
+        Raises:
+            HeartprintError: ``not-finite``.
+        """
         logits = embedding.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
-        return logits, self.platt(logits)
+        probabilities = self.platt(logits)
+        if not (np.isfinite(logits).all() and np.isfinite(probabilities).all()):
+            raise HeartprintError(
+                "not-finite",
+                f"The model '{self.name}' gave scores that are not finite numbers. Check its folder with "
+                "'heartprint check', or train it again.",
+            )
+        return logits, probabilities
 
 
 def save_encoder(
@@ -254,9 +265,9 @@ def load_model(folder: str | Path, *, verify: bool = False) -> LoadedModel:
             f"{folder} holds an encoder, which answers no task yet. Make a model of it with "
             f"'heartprint finetune COHORT --task af --init {folder} --out MODEL'.",
         )
-    loaded = _model_from(read_weights(Path(folder)), config, read_seen(Path(folder)), str(folder))
+    loaded = _model_from(read_weights(Path(folder)), config, read_seen(Path(folder), config), str(folder))
     if verify:
-        _verify(Path(folder), config, lambda sheet: _model_sample(loaded, sheet))
+        _verify(Path(folder), config, loaded.encoder, lambda sheet: _model_sample(loaded, sheet))
     return loaded
 
 
@@ -264,9 +275,9 @@ def _load_encoder(folder: Path, name: str, verify: bool) -> LoadedEncoder:
     config = read_config(folder)
     if isinstance(config, ModelConfig):
         return load_model(folder, verify=verify).encoder
-    loaded = _encoder_from(read_weights(folder), config, read_seen(folder), name)
+    loaded = _encoder_from(read_weights(folder), config, read_seen(folder, config), name)
     if verify:
-        _verify(folder, config, lambda sheet: _encoder_sample(loaded, sheet))
+        _verify(folder, config, loaded, lambda sheet: _encoder_sample(loaded, sheet))
     return loaded
 
 
@@ -328,16 +339,26 @@ def _model_sample(loaded: LoadedModel, sheet: npt.NDArray[np.uint8]) -> tuple[fl
 
 
 def _verify(
-    folder: Path, config: EncoderConfig | ModelConfig, measure: Callable[[npt.NDArray[np.uint8]], tuple[float, ...]]
+    folder: Path,
+    config: EncoderConfig | ModelConfig,
+    encoder: LoadedEncoder,
+    measure: Callable[[npt.NDArray[np.uint8]], tuple[float, ...]],
 ) -> None:
+    """Read the sample twice: from the sheet in the folder, and drawn as an ECG of a cohort is drawn."""
     if config.sample is None:
         raise damaged(folder, "its config.json does not say what the sample sheet gives")
-    expected, found = np.array(config.sample.expected), np.array(measure(read_sample(folder)))
+    expected = np.array(config.sample.expected)
+    stored = read_sample(folder, encoder.config.image_size)
     # Other processors add in another order, which moves the last float32 digits and no more.
     allowed = _SAMPLE_TOLERANCE * max(1e-6, float(np.abs(expected).max()))
-    if expected.shape != found.shape or not np.allclose(found, expected, rtol=0, atol=allowed):
-        raise HeartprintError(
-            "sample-differs",
-            f"{folder} does not read its sample sheet as it did when it was written (expected {expected.round(5)}, "
-            f"found {found.round(5)}). It was written by {config.versions}: install these versions.",
-        )
+    for what, sheet in (
+        ("does not read its sample sheet", stored),
+        ("does not draw its sample sheet", encoder.draw(sample_leads(), SAMPLE_RATE)),
+    ):
+        found = np.array(measure(sheet))
+        if expected.shape != found.shape or not np.allclose(found, expected, rtol=0, atol=allowed):
+            raise HeartprintError(
+                "sample-differs",
+                f"{folder} {what} as it did when it was written (expected {expected.round(5)}, found "
+                f"{found.round(5)}). It was written by {config.versions}: install these versions.",
+            )

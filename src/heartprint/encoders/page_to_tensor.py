@@ -13,6 +13,9 @@ from heartprint.foundation.errors import HeartprintError
 if TYPE_CHECKING:
     import torch
 
+MAX_IMAGE_SIZE = 2048
+"""Largest side of a network's input in px: the size of a scan, and far more than any encoder here reads."""
+
 
 @dataclass(frozen=True)
 class PageToTensor:
@@ -39,10 +42,15 @@ class PageToTensor:
                 "bad-image-size",
                 f"An image size of {self.image_size} px is too small to read an ECG; use 64 px or more.",
             )
-        if self.channels not in (1, 3) or not self.std > 0 or not 0 < self.white <= 1:
+        if self.image_size > MAX_IMAGE_SIZE:
+            raise HeartprintError(
+                "bad-image-size",
+                f"An image size of {self.image_size} px is too large to read; use {MAX_IMAGE_SIZE} px or less.",
+            )
+        if self.channels not in (1, 3) or not (0 <= self.mean <= 1 and 1e-6 <= self.std <= 1e6 and 0 < self.white <= 1):
             raise ValueError(
-                "channels must be 1 or 3, std positive and white in (0, 1], "
-                f"got {self.channels}, {self.std} and {self.white}"
+                "channels must be 1 or 3, mean in [0, 1], std in [1e-6, 1e6] and white in (0, 1], "
+                f"got {self.channels}, {self.mean}, {self.std} and {self.white}"
             )
 
     def __call__(self, pages: npt.NDArray[np.uint8], *, device: torch.device | str | None = None) -> torch.Tensor:

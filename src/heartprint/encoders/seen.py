@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, Field
 
 from heartprint.cohorts.cohort import Cohort, CohortInfo, seen_hashes
 
@@ -28,16 +30,19 @@ class SimulatedSource:
         patients: How many patients were simulated, the first of the seed.
     """
 
-    hospital: str
-    seed: int
-    patients: int
+    __pydantic_config__: ClassVar = ConfigDict(extra="forbid")
+
+    hospital: Annotated[str, Field(min_length=1, max_length=200)]
+    seed: Annotated[int, Field(ge=-(2**127), lt=2**128)]
+    patients: Annotated[int, Field(ge=1, lt=2**53)]
 
     @classmethod
     def of(cls, info: CohortInfo) -> SimulatedSource | None:
         """Read it from the description of a cohort; None if `heartprint simulate` did not make it."""
         try:
             s = info.settings
-            return cls(str(s["hospital"]["name"]), int(s["seed"]), int(s["patients"])) if info.simulated else None
+            found = cls(str(s["hospital"]["name"]), int(s["seed"]), int(s["patients"])) if info.simulated else None
+            return found if found and found.hospital and found.patients > 0 else None
         except (KeyError, TypeError, ValueError):
             return None
 

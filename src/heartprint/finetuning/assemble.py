@@ -54,6 +54,8 @@ def assemble(
     """
     platt = PlattScaling.fit(validation_scores, validation_labels)
     threshold = threshold_at_sensitivity(validation_labels, platt(validation_scores), config.sensitivity)
+    # Probabilities round to 0 or 1 where scores are extreme, and a threshold there would call all ECGs alike.
+    threshold = float(np.clip(threshold, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)))
     settings = {
         **without_drawing(
             cohort,

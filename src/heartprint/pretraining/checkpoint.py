@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import struct
@@ -13,8 +12,10 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
+from heartprint.foundation.bounded import plain_size, read_json
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json
 
@@ -22,6 +23,7 @@ STATE_FILE = "state.safetensors"
 NOTE_FILE = "checkpoint.json"
 KEPT = 2
 _VERSION = 1
+_MAX_STATE_BYTES = 2**34
 _PREFIX = "step-"
 _HEAD = "<qd"
 
@@ -78,7 +80,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         for path in (new / STATE_FILE, new / NOTE_FILE, new):
             _flush(path)
     _flush(folder)
-    for old in _folders(folder)[:-KEPT]:
+    for old in checkpoints(folder)[:-KEPT]:
         shutil.rmtree(old, ignore_errors=True)
     return target
 
@@ -94,11 +96,11 @@ def load_latest(folder: Path) -> Checkpoint | None:
     """
     for torn in folder.glob(f".{_PREFIX}*"):
         shutil.rmtree(torn, ignore_errors=True)
-    folders = _folders(folder)
+    folders = checkpoints(folder)
     for path in reversed(folders):
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
+        except _DAMAGED as error:
             print(f"heartprint: checkpoint {path} is damaged ({error}); trying the one before.", file=sys.stderr)
     if folders:
         raise HeartprintError(
@@ -108,16 +110,42 @@ def load_latest(folder: Path) -> Checkpoint | None:
     return None
 
 
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError)
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read one checkpoint.
+
+    Raises:
+        HeartprintError: ``checkpoint-damaged``.
+    """
+    try:
+        return _read(path)
+    except _DAMAGED as error:
+        raise HeartprintError(
+            "checkpoint-damaged", f"The checkpoint {path} is damaged ({error}). Delete it, and resume the run."
+        ) from error
+
+
 def _read(path: Path) -> Checkpoint:
-    note: dict[str, Any] = json.loads((path / NOTE_FILE).read_text(encoding="utf-8"))
-    if note["format_version"] != _VERSION:
-        raise ValueError(f"format {note['format_version']}, not {_VERSION}")
+    note: dict[str, Any] = read_json(path / NOTE_FILE)
+    if type(note["format_version"]) is not int or note["format_version"] != _VERSION:
+        raise ValueError(f"format {note['format_version']!r}, not {_VERSION}")
+    step, seconds = note["step"], note["seconds"]
+    if type(step) is not int or type(seconds) not in (int, float) or min(step, seconds) < 0:
+        raise ValueError("its step or time is not a number of steps or seconds")
+    plain_size(path / STATE_FILE, _MAX_STATE_BYTES)
     if sha256_file(path / STATE_FILE) != note["sha256"]:
         raise ValueError("its checksum is wrong")
-    return Checkpoint(int(note["step"]), safetensors.torch.load_file(path / STATE_FILE), float(note["seconds"]))
+    tensors = safetensors.torch.load_file(path / STATE_FILE)
+    strange = [name for name, value in tensors.items() if not bool(torch.isfinite(value).all())]
+    if strange:
+        raise ValueError(f"'{strange[0]}' in it is not finite")
+    return Checkpoint(step, tensors, float(seconds))
 
 
-def _folders(folder: Path) -> list[Path]:
+def checkpoints(folder: Path) -> list[Path]:
+    """Folders of a run's checkpoints, the earliest first."""
     return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from heartprint.encoders import EncoderConfig, build_encoder, resolve_encoder
 from heartprint.encoders.encoder import Encoder, Weights
+from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
@@ -251,7 +252,20 @@ class Learner:
         return {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
 
     def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over the state of a checkpoint."""
+        """Take over the state of a checkpoint.
+
+        Raises:
+            HeartprintError: ``checkpoint-damaged`` if it is the state of other networks.
+        """
+        try:
+            self._load(tensors)
+        except RuntimeError as error:
+            raise HeartprintError(
+                "checkpoint-damaged",
+                "The checkpoint holds the state of other networks than those of this run. Start again in a new folder.",
+            ) from error
+
+    def _load(self, tensors: dict[str, Tensor]) -> None:
         for part, module in self._modules.items():
             prefix = f"{part}."
             own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

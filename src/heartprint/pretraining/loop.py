@@ -225,7 +225,7 @@ class _Run:
                 return None
             if not path.is_file():
                 measure_targets(self.chosen, labels=self.method.labelled, progress=progress).save(path)
-            return Targets.load(path)
+            return Targets.load(path, len(self.chosen))
 
         targets = self.world.agree(measured)
         told = self.world.tell(path.read_bytes() if self.world.writes else b"")

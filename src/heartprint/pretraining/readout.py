@@ -8,14 +8,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from heartprint.encoders.tensor_file import read_header
+from heartprint.foundation.bounded import parse_json
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
 READOUT_FILE = "readout.safetensors"
+_MAX_BYTES = 2**26
 
 
 class Readout(nn.Module):
@@ -79,9 +82,11 @@ class Readout(nn.Module):
             HeartprintError: ``readout-damaged``.
         """
         try:
-            with safe_open(path, framework="pt") as stored:
-                about = json.loads(stored.metadata()["readout"])
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            _, notes = read_header(path, _MAX_BYTES)
+            about = parse_json(notes["readout"].encode())
+            tensors = load_file(path)
+            if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+                raise ValueError("its weights are not all finite numbers")
             readout = cls(tensors["linear.weight"].shape[1], tuple(about["names"]), tuple(about["parts"]))
             readout.load_state_dict(tensors, strict=True)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

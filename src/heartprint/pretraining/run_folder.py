@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
-import json
 import platform
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import torch
 
 import heartprint
 from heartprint.cohorts import Cohort
+from heartprint.foundation.bounded import read_json
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, write_json
@@ -150,13 +151,12 @@ class RunFolder:
 
     def _check_cohort(self) -> None:
         try:
-            old = json.loads((self.path / NOTE_FILE).read_text(encoding="utf-8"))
-            was, status = old["cohort"], old["status"]
-            was_hash = was["records_hash"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            old = read_note(self.path)
+        except ValueError as error:
             raise HeartprintError(
                 "not-a-run", f"{self.path / NOTE_FILE} cannot be read ({error}). Start again with another --out."
             ) from error
+        was, status, was_hash = old["cohort"], old["status"], old["cohort"]["records_hash"]
         now = self.note["cohort"]
         if was_hash != now["records_hash"]:
             raise HeartprintError(
@@ -166,6 +166,22 @@ class RunFolder:
                 "--out.",
             )
         self.note = old | {"status": "finished" if status == "finished" else "running"}
+
+
+def read_note(folder: Path) -> dict[str, Any]:
+    """Read ``run.json``.
+
+    Raises:
+        ValueError: If it does not describe a run.
+    """
+    note: dict[str, Any] = read_json(folder / NOTE_FILE)
+    cohort = note.get("cohort") if isinstance(note, dict) else None
+    wanted = {"name": str, "content_hash": str, "records_hash": str, "n_ecgs": int, "n_patients": int}
+    if not isinstance(cohort, dict) or any(type(cohort.get(name)) is not kind for name, kind in wanted.items()):
+        raise ValueError("it does not say what was learned from")
+    if note.get("status") not in ("running", "stopped", "finished"):
+        raise ValueError("it does not say how far the run is")
+    return note
 
 
 def describe(cohort: Cohort) -> dict[str, Any]:
@@ -231,13 +247,12 @@ class Log:
 def _read_log(path: Path) -> list[LogRow]:
     if not path.is_file():
         return []
-    rows = []
-    with path.open(newline="", encoding="utf-8") as handle:
+    rows: list[LogRow] = []
+    # A run that was killed while it wrote leaves half a line.
+    with (
+        path.open(newline="", encoding="utf-8", errors="replace") as handle,
+        contextlib.suppress(KeyError, TypeError, ValueError, csv.Error),
+    ):
         for line in csv.DictReader(handle):
-            try:
-                rows.append(
-                    LogRow(int(line["step"]), int(line["epoch"]), *(float(line[f]) for f in LogRow._fields[2:]))
-                )
-            except (KeyError, TypeError, ValueError):
-                break  # A run that was killed while it wrote leaves half a line.
+            rows.append(LogRow(int(line["step"]), int(line["epoch"]), *(float(line[f]) for f in LogRow._fields[2:])))
     return rows

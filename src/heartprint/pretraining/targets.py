@@ -9,7 +9,6 @@ is therefore never called merely biometric, and its comparisons say what it lear
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +19,7 @@ import polars as pl
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort_with_beats
+from heartprint.foundation.bounded import BadFile, parse_json, read_npz
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
@@ -28,6 +28,7 @@ Floats = npt.NDArray[np.float32]
 SHAPES = 64
 """Principal components of the median beat that are learned."""
 _SHAPE_ECGS = 6000  # from which the components are taken; more change nothing that is seen
+_MAX_BYTES = 2**36
 _CLIP_MV, _CLIP_SHAPE = 3.0, 6.0
 
 
@@ -55,17 +56,29 @@ class Targets:
             np.savez(handle, about=np.array(json.dumps([self.names, self.parts])), values=self.values)
 
     @classmethod
-    def load(cls, path: Path | BinaryIO) -> Targets:
+    def load(cls, path: Path | BinaryIO, rows: int | None = None) -> Targets:
         """Read what `save` wrote.
+
+        Args:
+            path: The file.
+            rows: ECGs that it must be of.
 
         Raises:
             HeartprintError: ``targets-damaged``.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
-                names, parts = json.loads(str(stored["about"]))
-                return cls(tuple(names), np.asarray(stored["values"], dtype=np.float32), tuple(parts))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            about, values = read_npz(path, "about", "values", limit=_MAX_BYTES)
+            names, parts = parse_json(str(about).encode())
+            if values.dtype != np.float32 or values.ndim != 2 or np.isinf(values).any():
+                raise BadFile("does not hold a table of numbers")
+            if values.shape[1] != len(names) or not all(isinstance(name, str) for name in names):
+                raise BadFile("does not name its columns")
+            if not all(type(n) is int and n > 0 for n in parts) or sum(parts) != len(names):
+                raise BadFile("has other parts than columns")
+            if rows is not None and len(values) != rows:
+                raise BadFile(f"has {len(values):,} rows for {rows:,} ECGs")
+            return cls(tuple(names), values, tuple(parts))
+        except (OSError, ValueError, TypeError) as error:
             raise HeartprintError(
                 "targets-damaged",
                 f"{path} cannot be read ({error}). Delete it; the run measures its ECGs again when it is resumed.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from heartprint.cohorts import Cohort
 from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 from heartprint.evaluation.study.config import EncoderEntry, StudyConfig
 from heartprint.evaluation.study.plan import ENGINE, Plan, cohort_digest, digest
+from heartprint.foundation.bounded import BadFile, read_npz
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from heartprint.encoders.model_folder import LoadedEncoder
     from heartprint.pretraining.config import PretrainConfig
 
+_MAX_BYTES = 2**36
 ALL_FOLDS = -1
 """Stands for an encoder that serves every fold."""
 
@@ -221,9 +222,10 @@ def feature_table(plan: Plan, cohort: str, work: Path, *, progress: bool = True)
 def cached(path: Path, compute: Callable[[], npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     """Read an array from ``path``, or compute it and keep it there."""
     if path.is_file():
-        damaged = (OSError, ValueError, KeyError, zipfile.BadZipFile)
-        with contextlib.suppress(*damaged), np.load(path, allow_pickle=False) as stored:
-            return np.asarray(stored["values"], dtype=np.float32)
+        with contextlib.suppress(OSError, BadFile):
+            (values,) = read_npz(path, "values", limit=_MAX_BYTES)
+            if values.dtype == np.float32 and values.ndim == 2:
+                return values
     values = np.asarray(compute(), dtype=np.float32)
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
         np.savez(handle, values=values)
