@@ -144,7 +144,7 @@ class EncoderConfig(_Strict):
 
     @property
     def simulated(self) -> bool:
-        """Whether simulated patients were among those it learned from."""
+        """Whether simulated patients were among those it was pretrained on."""
         return any(stage.cohort.simulated for stage in self.stages)
 
     @property
@@ -177,6 +177,6 @@ class ModelConfig(_Strict):
     sample: Sample | None = None
 
     @property
-    def simulated(self) -> bool:
-        """Whether simulated patients took part in making it."""
-        return self.encoder.simulated or self.finetuning.cohort.simulated
+    def labels_simulated(self) -> bool:
+        """Whether the labels that it learned its task from are of simulated patients."""
+        return self.finetuning.cohort.simulated

@@ -21,6 +21,8 @@ import torch
 import heartprint
 from heartprint.encoders.card import card
 from heartprint.encoders.config import FOLDER_VERSION, EncoderConfig, ModelConfig, Sample
+from heartprint.encoders.distance import Distance, read_distance, save_distance
+from heartprint.encoders.encoder import Encoder
 from heartprint.encoders.seen import Seen, SimulatedSource
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
@@ -34,6 +36,10 @@ CHECKSUMS_FILE = "CHECKSUMS"
 """Lines of ``sha256sum``, so that ``sha256sum -c CHECKSUMS`` checks a folder without Heartprint."""
 
 CHECKED_FILES = (CONFIG_FILE, WEIGHTS_FILE, SEEN_FILE, SAMPLE_FILE, CARD_FILE)
+
+DISTANCE_FILE = "distance.safetensors"
+OPTIONAL_FILES = (DISTANCE_FILE,)
+"""Files that a folder may lack; where one is there, `CHECKSUMS_FILE` names it."""
 
 _SOURCES = "simulated"
 """Key of the simulated sources in the header of `SEEN_FILE`."""
@@ -50,6 +56,7 @@ def write_folder(
     sheet: npt.NDArray[np.uint8],
     expected: tuple[float, ...],
     *,
+    distance: Distance | None = None,
     card_text: str = "",
 ) -> Path:
     """Write a folder, all of it or nothing.
@@ -61,6 +68,7 @@ def write_folder(
         seen: Who took part.
         sheet: ``(S, S)`` uint8 sample sheet.
         expected: What the sample sheet gives.
+        distance: How unlike the sheets that the encoder knows a picture is.
         card_text: What a person has written for the card, in Markdown.
 
     Raises:
@@ -88,9 +96,13 @@ def write_folder(
             {_SOURCES: sources} if seen.simulated else None,
         )
         (new / SAMPLE_FILE).write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+        if distance is not None:
+            save_distance(distance, new / DISTANCE_FILE)
         half = any(value.dtype == torch.float16 for value in state.values())
-        write_text(new / CARD_FILE, card(complete, half=half, by_source=bool(seen.simulated), text=card_text))
-        lines = [f"{sha256_file(new / name)}  {name}\n" for name in CHECKED_FILES]
+        text = card(complete, half=half, by_source=bool(seen.simulated), distance=distance, text=card_text)
+        write_text(new / CARD_FILE, text)
+        written = [name for name in (*CHECKED_FILES, *OPTIONAL_FILES) if (new / name).is_file()]
+        lines = [f"{sha256_file(new / name)}  {name}\n" for name in written]
         write_text(new / CHECKSUMS_FILE, "".join(lines))
         for file in new.iterdir():
             file.chmod(0o644)  # safetensors lets nobody but the owner read: an installed encoder is for everybody
@@ -127,7 +139,11 @@ def read_config(folder: Path) -> Config:
         raise HeartprintError(
             "model-incomplete", f"{folder} is not whole: {', '.join(absent)} is missing. Copy or train it again."
         )
-    for name, expected in _checksums(folder).items():
+    sums = _checksums(folder)
+    for name in OPTIONAL_FILES:
+        if (name in sums) != (folder / name).is_file():
+            raise damaged(folder, f"{name} is {'missing' if name in sums else f'not in its {CHECKSUMS_FILE}'}")
+    for name, expected in sums.items():
         if sha256_file(folder / name) != expected:
             raise damaged(folder, f"the checksum of {name} is wrong")
     kinds: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
@@ -140,7 +156,7 @@ def read_config(folder: Path) -> Config:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise damaged(folder, f"its {CONFIG_FILE} cannot be read ({where}: {first['msg']})") from error
-    if config.weights_sha256 != _checksums(folder)[WEIGHTS_FILE]:
+    if config.weights_sha256 != sums[WEIGHTS_FILE]:
         raise damaged(folder, f"its {CONFIG_FILE} belongs to other weights")
     return config
 
@@ -176,6 +192,16 @@ def read_sample(folder: Path) -> npt.NDArray[np.uint8]:
     return np.asarray(sheet, dtype=np.uint8)
 
 
+def read_known(folder: Path, encoder: Encoder) -> Distance | None:
+    """Read the distance that belongs to an encoder, from a folder that `read_config` has checked; None without one."""
+    if not (folder / DISTANCE_FILE).is_file():
+        return None
+    try:
+        return read_distance(folder / DISTANCE_FILE, encoder)
+    except ValueError as error:
+        raise damaged(folder, f"{DISTANCE_FILE} {error}") from error
+
+
 def damaged(folder: Path, what: str) -> HeartprintError:
     """The error for a folder whose files are there but wrong."""
     return HeartprintError("model-damaged", f"{folder} is damaged: {what}. Copy it again from its source.")
@@ -202,7 +228,7 @@ def _parse(folder: Path) -> dict[str, object]:
 def _checksums(folder: Path) -> dict[str, str]:
     lines = (folder / CHECKSUMS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     found = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    if set(found) != set(CHECKED_FILES):
+    if set(found) - set(OPTIONAL_FILES) != set(CHECKED_FILES):
         raise damaged(folder, f"{CHECKSUMS_FILE} does not name its files")
     return found
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE, CONFIG_FILE
+from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE, CONFIG_FILE, OPTIONAL_FILES
 from heartprint.foundation.errors import HeartprintError
 
 SHIPPED = "heartprint"
@@ -56,7 +56,7 @@ def shipped_folder(name: str) -> Iterator[Path]:
         else:
             # Inside a zip file. importlib.resources.as_file gives out folders from Python 3.12 on only.
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="heartprint-")))
-            for part in (*CHECKED_FILES, CHECKSUMS_FILE):
+            for part in (*CHECKED_FILES, *OPTIONAL_FILES, CHECKSUMS_FILE):
                 if (file := source.joinpath(part)).is_file():
                     (folder / part).write_bytes(file.read_bytes())
         try:
