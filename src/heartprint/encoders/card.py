@@ -122,12 +122,17 @@ def _doubt_lines(distance: Distance | None, *, answers: bool) -> list[str]:
             *lines,
             "Nothing here says how unlike the sheets it knows a picture is: `predict` marks every answer `warned`.\n",
         ]
+    shown = "images that the encoder was shown ("
+    if distance.layouts:
+        shown = (
+            f"clean, upright sheets in {in_markdown(', '.join(distance.layouts))} that the encoder was shown "
+            "(of simulated patients: "
+        )
     return [
         *lines,
         f"`predict` marks an answer `warned` where the sheet's `distance` is beyond {distance.limit:.1f}: it is unlike "
-        f"the clean, upright sheets in {in_markdown(', '.join(distance.layouts))} that the encoder was shown "
-        f"({distance.fitted:,} sheets of simulated patients gave mean and covariance; {100 * QUANTILE:g} % of "
-        f"{distance.held_out:,} others lie within).",
+        f"the {shown}{distance.fitted:,} gave mean and covariance, and {100 * QUANTILE:g} % of {distance.held_out:,} "
+        "others lie within).",
         "Not told apart from an ECG: a sheet upside-down or mirrored, and with some encoders printed text. A distance "
         "within the limit says that the picture looks like a sheet, not that the answer is right.\n",
     ]

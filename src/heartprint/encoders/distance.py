@@ -25,11 +25,15 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 
 if TYPE_CHECKING:
+    from heartprint.cohorts.cohort import Cohort
     from heartprint.encoders.encoder import Encoder
     from heartprint.encoders.model_folder import LoadedEncoder
 
 FITTED, HELD_OUT = 1500, 1000
 """Simulated sheets that give mean and covariance, and others that give the limit; each shows another patient."""
+
+MIN_IMAGES = 200
+"""Fewest images of ECGs that stand in for sheets where none can be drawn; three fifths give mean and covariance."""
 
 QUANTILE = 0.999
 """Share of the held-out sheets that lies within the limit."""
@@ -52,7 +56,7 @@ class Distance:
         mean: ``(D,)`` float32, mean of the known sheets' embeddings after `powered`.
         factor: ``(D, D)`` float32, lower Cholesky factor L of the inverse covariance L L'.
         limit: Distance beyond which a picture is in doubt: `QUANTILE` of the held-out sheets are within.
-        layouts: Layouts of the known sheets: clean, upright, in the usual style.
+        layouts: Layouts of the known sheets: clean, upright, in the usual style. None: they were images.
         baseline: How they were drawn, see `heartprint.sheets.render`.
         fitted: Number of sheets behind mean and covariance.
         held_out: Number of sheets behind the limit.
@@ -153,17 +157,39 @@ def describe(
 
 
 def distance_for(
-    loaded: LoadedEncoder, layouts: Sequence[str], *, batch_size: int = _BATCH, progress: bool = True
+    loaded: LoadedEncoder,
+    layouts: Sequence[str],
+    cohort: Cohort | None = None,
+    *,
+    batch_size: int = _BATCH,
+    progress: bool = True,
 ) -> Distance | None:
     """The distance of an encoder under a model that reads some layouts: what it has, or else a new one.
 
-    Arguments as in `fit_distance`.
+    Arguments as in `fit_distance`; ``cohort`` is what the model may learn from. Where no sheet can be drawn and it
+    holds images, `MIN_IMAGES` or more, they are the known sheets.
     """
     have = loaded.distance
     wanted = known_layouts(loaded.config.layouts, layouts)
     if have is not None and have.knows(wanted, loaded.config.baseline) and have.encoder == digest(loaded.encoder):
         return have
+    if not wanted and cohort is not None and cohort.kind == "image" and len(cohort) >= MIN_IMAGES:
+        return _of_images(loaded, cohort, batch_size, progress)
     return fit_distance(loaded, layouts, batch_size=batch_size, progress=progress)
+
+
+def _of_images(loaded: LoadedEncoder, cohort: Cohort, batch_size: int, progress: bool) -> Distance | None:
+    """A distance from images as they are; no patient's are on both sides."""
+    from heartprint.cohorts.splits import split_by_patient
+    from heartprint.encoders.embedding import embed_cohort
+
+    parts = split_by_patient(cohort, {"fitted": 0.6, "held_out": 0.4}, seed=SEED)
+    if not all(len(part) for part in parts.values()):
+        return None
+    embedded = {
+        name: embed_cohort(loaded, part, batch_size=batch_size, progress=progress) for name, part in parts.items()
+    }
+    return describe(**embedded, layouts=(), baseline=loaded.config.baseline, encoder=digest(loaded.encoder))
 
 
 def known_layouts(of_encoder: Sequence[str], of_head: Sequence[str] = ()) -> tuple[str, ...]:

@@ -106,7 +106,10 @@ def predict(
                 None if f else bool(p >= loaded.threshold) for f, p in zip(failed, scores.probabilities[0], strict=True)
             ],
             "distance": pl.Series(scores.distances[0]).fill_nan(None),
-            "status": status_of(scores, 0).tolist(),
+            "status": [
+                "refused" if f else "warned" if w else "scored"
+                for f, w in zip(failed, scores.warned[0].tolist(), strict=True)
+            ],
             "reason": [f"{t[0]}: {t[1]}" if t else None for t in told],
         },
         schema=PREDICTION_COLUMNS,
@@ -114,13 +117,6 @@ def predict(
     with atomic_path(Path(out)) as path:
         table.write_csv(path)
     return table
-
-
-def status_of(scores: Scores, layout: int) -> npt.NDArray[np.str_]:
-    """What became of each ECG in one of the layouts: ``(n,)`` of ``scored``, ``warned`` and ``refused``."""
-    status = np.where(scores.warned[layout], "warned", "scored")
-    status[list(scores.failures)] = "refused"
-    return status
 
 
 def doubt(model: LoadedModel, distance: float) -> Failure:
@@ -136,7 +132,7 @@ def doubt(model: LoadedModel, distance: float) -> Failure:
         "unlike-known-sheets",
         f"Its distance of {distance:.1f} is beyond the limit of {known.limit:.1f}: it does not look like the sheets "
         "that the model knows. See whether it is an ECG, upright, cut to the sheet, and in a layout that the model "
-        f"knows ({', '.join(known.layouts)}).",
+        f"knows ({', '.join(known.layouts) or 'that of the images it learned from'}).",
     )
 
 

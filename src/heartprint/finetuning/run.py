@@ -84,7 +84,7 @@ def finetune(
         else:
             from heartprint.finetuning.probe import train_probe as train
         model = train(loaded, part, known, task=definition, config=config, progress=progress)
-        distance = distance_for(model.encoder, learned_layouts(used, config), progress=progress)
+        distance = distance_for(model.encoder, learned_layouts(used, config), used, progress=progress)
     model = replace(model, encoder=replace(model.encoder, distance=distance))
     head = TaskModel.from_linear(model.encoder.encoder, model.weights, model.bias)
     save_model(out, head, model.config, seen=model.seen, distance=distance)
