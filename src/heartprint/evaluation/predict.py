@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_path, check_target
 from heartprint.foundation.progress import Progress
 
@@ -119,16 +119,16 @@ def predict(
     return table
 
 
-def doubt(model: LoadedModel, distance: float) -> Failure:
-    """Why an answer is in doubt: reason code and sentence."""
+def doubt(model: LoadedModel, distance: float) -> Caution:
+    """Why an answer is in doubt."""
     known = model.encoder.distance
     if known is None:
-        return (
+        return Caution(
             "no-distance",
             "This model cannot tell how unlike the sheets it knows this one is. Look at the picture, and make the "
             "model again with 'heartprint finetune'.",
         )
-    return (
+    return Caution(
         "unlike-known-sheets",
         f"Its distance of {distance:.1f} is beyond the limit of {known.limit:.1f}: it does not look like the sheets "
         "that the model knows. See whether it is an ECG, upright, cut to the sheet, and in a layout that the model "
