@@ -30,6 +30,7 @@ Pages = npt.NDArray[np.uint8]
 SHEETS = 400
 OTHER_SEED = 424_242
 FAINT = 0.1
+HEADS = ("3x4_ii", "12x1", "single_column")
 CLEAN_BAR, STRANGE_BAR, TURNED_BAR = 0.01, 0.95, 0.90
 PHOTOGRAPHS = (
     *("astronaut", "brick", "camera", "cell", "clock_motion", "coffee", "coins", "color", "grass", "gravel"),
@@ -137,8 +138,8 @@ def strange() -> dict[str, list[Picture]]:
 class Judge:
     """Shares of pictures that a model warns of, row by row, and the bars that they miss."""
 
-    def __init__(self, model: Any) -> None:
-        self.encoder, self.distance = model.encoder, model.encoder.distance
+    def __init__(self, encoder: Any) -> None:
+        self.encoder, self.distance = encoder, encoder.distance
         self.size = self.encoder.config.image_size
         self.missed: list[str] = []
 
@@ -156,9 +157,12 @@ class Judge:
         print(f"| {what} | {len(pages):,} | {100 * share:.1f} % | {bar}{' MISSED' if wrong else ''} | {spread} |")
 
     def pictures(self, what: str, pictures: list[Picture], **bar: float) -> None:
+        self.row(what, self.fitted(pictures), **bar)
+
+    def fitted(self, pictures: list[Picture]) -> Pages:
         from heartprint.sheets.of_cohort import fitted
 
-        self.row(what, np.array([fitted(picture, self.size) for picture in pictures]), **bar)
+        return np.array([fitted(picture, self.size) for picture in pictures])
 
     def sheets(self, cohort: Any, n: int, **drawing: Any) -> Pages:
         from heartprint.foundation.randomness import generator
@@ -217,7 +221,7 @@ def judge(
     with tempfile.TemporaryDirectory() as folder:
         finetune(simulated, task="af", init=name, labels="all", out=Path(folder) / "model", progress=False)
         model = load_model(Path(folder) / "model")
-    judged = Judge(model)
+    judged = Judge(model.encoder)
     distance = model.encoder.distance
     print(f"\n## `{name}`\n\nLimit {distance.limit:.1f}.\n")
     print("| pictures | number | warned | bar | 5th, 50th, 95th percentile of the distance |\n|---|---|---|---|---|")
@@ -264,7 +268,7 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
     told = encoder.config.pretraining.settings
     drawing = {key: tuple(told[key]) for key in ("layouts", "styles", "recipes") if key in told}
     drawing["max_rotation_deg"] = told["max_rotation_deg"]
-    judged = Judge(argparse.Namespace(encoder=encoder))
+    judged = Judge(encoder)
     embedded = embed_pages(encoder, judged.sheets(shown, FITTED + HELD_OUT, **drawing))
     judged.distance = describe(
         embedded[:FITTED], embedded[FITTED:], layouts=(), baseline=encoder.config.baseline, encoder=""
@@ -278,6 +282,30 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
         judged.row(f"turned by {angle} degrees", np.rot90(upright, angle // 90, axes=(1, 2)).copy())
     for kind, pictures in strange().items():
         judged.pictures(kind, pictures)
+
+
+def other_heads(simulated: Any) -> None:
+    """What becomes of it where a model's head learned from sheets in another layout."""
+    from heartprint.encoders import embed_pages, load_encoder
+    from heartprint.encoders.distance import distance_for
+    from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+
+    columns = ("its sheets", "`standard`", "turned by 90", "turned by 270", "cats", "desks", "noise")
+    print("\n## Where the head learned from another layout\n")
+    print(f"| encoder | layout | {' | '.join(columns)} |\n|---|---|{'---|' * len(columns)}")
+    pictures = strange()
+    for name in SHIPPED_NAMES:
+        encoder = load_encoder(name)
+        judged = Judge(encoder)
+        for layout in HEADS:
+            distance = distance_for(encoder, (layout,), progress=False)
+            assert distance is not None
+            standard = judged.sheets(simulated, SHEETS, layouts=("standard",))
+            asked = [judged.sheets(simulated, SHEETS, layouts=(layout,)), standard]
+            asked += [np.rot90(standard, turn, axes=(1, 2)).copy() for turn in (1, 3)]
+            asked += [judged.fitted(pictures[kind]) for kind in columns[4:]]
+            shares = [(distance(embed_pages(encoder, pages)) > distance.limit).mean() for pages in asked]
+            print(f"| `{name}` | `{layout}` | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
 
 
 def main() -> int:
@@ -305,6 +333,7 @@ def main() -> int:
             missed += judge(name, simulated, hospitals, known, data).missed
         shown = simulate(at / "shown", 1000, seed=OTHER_SEED + 1, hospital="cardiology", progress=False)
         whole_mixture("heartprint-photo", shown, simulated)
+        other_heads(simulated)
         began, used = time.perf_counter(), time.process_time()
         fit_distance(load_encoder(), progress=False)
         clock, processor = time.perf_counter() - began, time.process_time() - used

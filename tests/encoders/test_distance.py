@@ -14,9 +14,11 @@ import safetensors.numpy
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from heartprint import HeartprintError
 from heartprint.cohorts import Cohort, get_task
+from heartprint.cohorts.readers import ingest
 from heartprint.encoders import (
     EncoderConfig,
     LoadedEncoder,
@@ -37,7 +39,7 @@ from heartprint.encoders.task_model import TaskModel
 from heartprint.evaluation.predict import predict
 from heartprint.finetuning import FinetuneConfig, finetune, train_full
 from heartprint.foundation.files import sha256_file
-from heartprint.sheets import PAPER_LAYOUTS
+from heartprint.sheets import PAPER_LAYOUTS, render
 from tests.cohorts.pictures import image_cohort
 
 TOLD = {"layouts": ("standard",), "baseline": "none", "encoder": "0" * 64}
@@ -123,9 +125,13 @@ def test_which_sheets_are_known(of_encoder: tuple, of_head: tuple, expected: tup
 
 def test_a_distance_is_made_again_where_it_does_not_fit(loaded: LoadedEncoder) -> None:
     first = distance_for(loaded, ["standard"], progress=False)
+    assert first is not None
     having = dataclasses.replace(loaded, distance=first)
     assert distance_for(having, ["standard"], progress=False) is first
-    more = distance_for(having, ["3x4_ii"], progress=False)
+    # Another layout is within the limit as it is, or it is made known.
+    lax, strict = (dataclasses.replace(first, limit=limit) for limit in (1e6, 1e-6))
+    assert distance_for(dataclasses.replace(loaded, distance=lax), ["3x4_ii"], progress=False) is lax
+    more = distance_for(dataclasses.replace(loaded, distance=strict), ["3x4_ii"], progress=False)
     assert more is not None and more.layouts == ("standard", "3x4_ii")
     other = dataclasses.replace(having, encoder=build_encoder("small", seed=8).eval())
     again = distance_for(other, ["standard"], progress=False)
@@ -266,7 +272,7 @@ def test_a_probe_takes_its_encoder_s_distance(cohort: Cohort, folder: Path, tmp_
     finetune(cohort, task="af", init=folder, labels="all", out=tmp_path / "m", progress=False)
     assert (tmp_path / "m" / DISTANCE_FILE).read_bytes() == (folder / DISTANCE_FILE).read_bytes()
     model = load_model(tmp_path / "m", verify=True)
-    assert model.encoder.distance is not None and model.encoder.distance.knows(["standard"], "none")
+    assert model.encoder.distance is not None
     table = predict(model, cohort, tmp_path / "p.csv", progress=False)
     warned = table["distance"] > model.encoder.distance.limit
     assert (table["status"] == "warned").to_list() == warned.to_list()
@@ -324,3 +330,19 @@ def test_shipped_distances_are_those_of_their_weights(name: str, monkeypatch: py
     assert again is not None and loaded.distance is not None
     assert again.layouts == loaded.distance.layouts and again.encoder == loaded.distance.encoder
     np.testing.assert_allclose(again.mean, loaded.distance.mean, atol=0.1)
+
+
+def test_images_are_warned_of_as_waveforms_are(cohort: Cohort, tmp_path: Path) -> None:
+    """Sheets on their side in a cohort of images, by the model of a shipped encoder."""
+    finetune(cohort, task="af", init="heartprint", labels="all", out=tmp_path / "m", progress=False)
+    rows = ["patient_id,path"]
+    for k, leads in enumerate(list(simulated_ecgs(2600))[-6:]):
+        page = render(leads, 100, "standard", 512)
+        Image.fromarray(np.rot90(page).copy() if k % 2 else page).save(tmp_path / f"{k}.png")
+        rows.append(f"p{k},{k}.png")
+    (tmp_path / "list.csv").write_text("\n".join(rows) + "\n")
+    images = ingest("images", tmp_path / "list.csv", tmp_path / "images")
+    table = predict(tmp_path / "m", images, tmp_path / "p.csv", progress=False)
+    assert table["status"].to_list() == ["scored", "warned"] * 3
+    assert table["distance"].is_not_null().all() and table["probability"].is_not_null().all()
+    assert [(r or "").split(":")[0] for r in table["reason"]] == ["", "unlike-known-sheets"] * 3

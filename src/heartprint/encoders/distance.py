@@ -42,6 +42,8 @@ HOSPITAL, SEED, RATE = "cardiology", 7_301_989, 100
 """The simulated patients whose sheets an encoder is shown (sampling rate in Hz); nobody else uses this seed."""
 
 _BATCH = 100
+_FEW = 0.01
+"""Share of sheets in a layout that may be beyond the limit of others for these to stand for them."""
 _TOLD = "distance"
 _TYPES = {"limit": float, "layouts": list, "baseline": str, "fitted": int, "held_out": int, "encoder": str}
 """What the header says under `_TOLD`, as JSON."""
@@ -76,10 +78,6 @@ class Distance:
         """Measure embeddings ``(N, D)``: ``(N,)`` distances, each a function of its own embedding alone."""
         away = powered(embedding) - self.mean.astype(np.float64)
         return np.asarray(np.linalg.norm(away @ self.factor.astype(np.float64), axis=1))
-
-    def knows(self, layouts: Sequence[str], baseline: str) -> bool:
-        """Whether sheets in these layouts are among the known ones."""
-        return baseline == self.baseline and set(layouts) <= set(self.layouts)
 
 
 def powered(embedding: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -164,15 +162,18 @@ def distance_for(
     batch_size: int = _BATCH,
     progress: bool = True,
 ) -> Distance | None:
-    """The distance of an encoder under a model that reads some layouts: what it has, or else a new one.
+    """The distance of an encoder under a model that reads some layouts: what it has where that will do, or a new one.
 
     Arguments as in `fit_distance`; ``cohort`` is what the model may learn from. Where no sheet can be drawn and it
     holds images, `MIN_IMAGES` or more, they are the known sheets.
     """
     have = loaded.distance
     wanted = known_layouts(loaded.config.layouts, layouts)
-    if have is not None and have.knows(wanted, loaded.config.baseline) and have.encoder == digest(loaded.encoder):
-        return have
+    if have is not None and have.baseline == loaded.config.baseline and have.encoder == digest(loaded.encoder):
+        others = [name for name in wanted if name not in have.layouts]
+        # Sheets that are within the limit as they are would only widen what counts as known.
+        if not others or (have(_embed(loaded, others, HELD_OUT, batch_size, progress)) > have.limit).mean() <= _FEW:
+            return have
     if not wanted and cohort is not None and cohort.kind == "image" and len(cohort) >= MIN_IMAGES:
         return _of_images(loaded, cohort, batch_size, progress)
     return fit_distance(loaded, layouts, batch_size=batch_size, progress=progress)
