@@ -98,7 +98,8 @@ def test_a_model_of_images_is_made_evaluated_and_used(mode: str, cohort: Cohort,
         assert tried.filter(pl.col("name") == "phone")["seen"].item()
         assert (tmp_path / "out" / "battery.png").stat().st_size > 10_000
     table = predict(tmp_path / "model", fresh, tmp_path / "scores.csv", progress=False)
-    assert table["status"].to_list() == ["scored"] * 10
+    # Its encoder learned from too few images to say what it knows.
+    assert table["status"].to_list() == ["warned"] * 10 and table["distance"].is_null().all()
     scores = pl.read_csv(tmp_path / "out" / "scores.csv")
     np.testing.assert_allclose(table["probability"], scores["probability"], rtol=1e-9)
     for wrong in (lambda: predict(tmp_path / "model", fresh, tmp_path / "no.csv", layout="alternate", progress=False),):
