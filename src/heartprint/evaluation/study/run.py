@@ -185,7 +185,7 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
     """
     from heartprint.pretraining.estimate import StepCost, estimate, measure_step
     from heartprint.pretraining.methods import get_method
-    from heartprint.pretraining.methods.bcl import Bcl
+    from heartprint.pretraining.methods.patients import PatientMethod
 
     parts = []
     costs: dict[str, StepCost] = {}
@@ -194,7 +194,7 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
             settings = pretrain_config(config, entry)
             if entry.group not in costs:
                 costs[entry.group] = measure_step(settings)
-            n_items = patients if issubclass(get_method(settings.method), Bcl) else 2 * patients
+            n_items = patients if issubclass(get_method(settings.method.name), PatientMethod) else 2 * patients
             told = estimate(settings, n_items=n_items, n_ecgs=2 * patients, cost=costs[entry.group]).text()
             parts.append(f"{config.title_of(entry.name)}:\n{told}")
     return "\n\n".join(parts) or "This study pretrains nothing."
