@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -199,6 +200,7 @@ def surroundings(device: torch.device) -> dict[str, Any]:
     return {
         "device": name,
         "threads": torch.get_num_threads(),
+        "waiting": os.environ.get("OMP_WAIT_POLICY"),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 

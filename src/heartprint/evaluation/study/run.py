@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from heartprint._threads import small_matrices
 from heartprint.cohorts import Cohort
 from heartprint.evaluation.study.cells import (
     RESULT_COLUMNS,
@@ -298,7 +299,8 @@ def _run_encoder(
                 chosen = [c for c in cells if c.mode == mode]
                 if chosen:
                     shown = f"{'Probes' if mode == 'probe' else 'Full fine-tuning'}: {label}"
-                    table, done = run_cells(plan, store, chosen, compute, shown if progress else None)
+                    with small_matrices() if mode == "probe" else contextlib.nullcontext():
+                        table, done = run_cells(plan, store, chosen, compute, shown if progress else None)
                     tables.append(table)
                     n_computed += done
     return tables, n_computed
@@ -327,7 +329,8 @@ def _run_features(plan: Plan, work: Path, store: CellStore, progress: bool) -> t
 
             cells = list(cells_of(plan, FEATURES, FEATURES, task, fold, origin))
             label = f"Waveform features: {task}" + (f", fold {fold + 1}" if plan.n_folds > 1 else "")
-            table, done = run_cells(plan, store, cells, logistic, label if progress else None)
+            with small_matrices():
+                table, done = run_cells(plan, store, cells, logistic, label if progress else None)
             tables.append(table)
             n_computed += done
     return tables, n_computed
