@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+
 from heartprint._threads import small_matrices
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, tasks_in
