@@ -172,7 +172,7 @@ def test_real_labels_on_a_simulated_encoder_are_not_called_simulated(
 
 
 def test_names_in_a_card_are_text(tmp_path: Path, model_config: ModelConfig, seen: Seen) -> None:
-    task = dataclasses.replace(model_config.task, title="<script>alert(1)</script> # Cured", column="a`<img src=x>")
+    task = dataclasses.replace(model_config.task, title="<script>alert(1)</script> # Cured")
     tuned = model_config.finetuning
     named = tuned.model_copy(update={"cohort": tuned.cohort.model_copy(update={"name": "[x](http://y) <b>|</b>"})})
     config = model_config.model_copy(update={"task": task, "finetuning": named})

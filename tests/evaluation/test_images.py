@@ -60,7 +60,7 @@ def test_an_encoder_notes_no_layout_that_was_never_drawn(run: Path) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_methods_that_need_waveforms_say_so(method: str, cohort: Cohort) -> None:
     config = PretrainConfig(method=method, **SETTINGS)
-    if method in ("bcl", "bcl_several", "simclr"):
+    if method in ("bcl", "bcl_several", "vicreg", "byol", "simclr"):
         views = get_method(method)(cohort, config).draw(0, 1)
         assert all(view.page.shape == (32, 32) for view in views)
         return
@@ -70,7 +70,12 @@ def test_methods_that_need_waveforms_say_so(method: str, cohort: Cohort) -> None
 
 
 @pytest.mark.parametrize(
-    "settings", [{"layouts": ("standard",)}, {"styles": ("random",)}, {"pairs": {"single": "stretches"}}]
+    "settings",
+    [
+        {"layouts": ("standard",)},
+        {"styles": ("random",)},
+        {"method": {"name": "bcl", "pairs": {"single": "stretches"}}},
+    ],
 )
 def test_settings_that_need_waveforms_say_so(settings: dict[str, object], cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(HeartprintError) as caught:
