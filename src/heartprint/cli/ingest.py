@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -24,7 +24,11 @@ _Column = Annotated[
 ]
 _Rate = Annotated[float | None, typer.Option(help="Hz of .npy and CSV files, where nothing else says it.")]
 _Unit = Annotated[
-    str, typer.Option(help="mV, uV, V, nV, or z (standardised) of .npy and CSV files, where nothing else says it.")
+    str,
+    typer.Option(
+        help="mV, uV, V, nV, a machine's step such as 4.88uV, or z (standardised) of .npy and CSV files, where "
+        "nothing else says it."
+    ),
 ]
 _Label = Annotated[
     list[str] | None,
@@ -40,6 +44,13 @@ _Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
 ]
+_TrustRate = Annotated[
+    bool, typer.Option("--trust-rate", help="Take sampling rates as declared, however the ECGs look.")
+]
+_FlatLeads = Annotated[
+    str,
+    typer.Option(metavar="refuse|missing", help="Refuse an ECG with flat chest leads, or store these as missing."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print what was taken in and refused as JSON.")]
 _MvPerUnit = Annotated[
     float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
@@ -50,6 +61,8 @@ _MvPerUnit = Annotated[
 def challenge(
     src: Annotated[Path, typer.Argument(help="Folder with .hea and .mat files, at any depth.", show_default=False)],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -62,7 +75,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler, json)
+    _ingest(Challenge(), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("code-15")
@@ -70,6 +83,8 @@ def code_15(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams_part*.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -80,7 +95,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("echonext")
@@ -92,6 +107,8 @@ def echonext(
     out: _Out,
     female: _Female = None,
     male: _Male = None,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -102,7 +119,16 @@ def echonext(
     """
     from heartprint.cohorts.readers import EchoNext
 
-    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler, json)
+    _ingest(
+        EchoNext(female=tuple(female or ()), male=tuple(male or ())),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        trust_rate,
+        flat_leads,
+    )
 
 
 @app.command("files")
@@ -115,6 +141,8 @@ def files(
     sampling_rate: _Rate = None,
     unit: _Unit = "mV",
     column: _Column = None,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -128,7 +156,16 @@ def files(
     """
     from heartprint.cohorts.readers import Files
 
-    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler, json)
+    _ingest(
+        Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        trust_rate,
+        flat_leads,
+    )
 
 
 @app.command("images")
@@ -167,6 +204,8 @@ def mimic_iv_ecg(
         typer.Argument(help="Folder with record_list.csv, machine_measurements.csv and files.", show_default=False),
     ],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -177,13 +216,15 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler, json)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("ptb")
 def ptb(
     src: Annotated[Path, typer.Argument(help="Folder with patient001, patient002, ...", show_default=False)],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -194,7 +235,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler, json)
+    _ingest(Ptb(), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("ptb-xl")
@@ -202,6 +243,8 @@ def ptb_xl(
     src: Annotated[Path, typer.Argument(help="PTB-XL's folder, with ptbxl_database.csv.", show_default=False)],
     out: _Out,
     rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -212,7 +255,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("sami-trop")
@@ -220,6 +263,8 @@ def sami_trop(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -230,7 +275,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 @app.command("table")
@@ -243,6 +288,8 @@ def table(
     female: _Female = None,
     male: _Male = None,
     column: _Column = None,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -266,7 +313,7 @@ def table(
         male=tuple(male or ()),
         columns=_columns(column),
     )
-    _ingest(reader, src, out, workers, scheduler, json)
+    _ingest(reader, src, out, workers, scheduler, json, trust_rate, flat_leads)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -282,11 +329,25 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None, json: bool) -> None:
+def _ingest(
+    reader: Reader,
+    src: Path,
+    out: Path,
+    workers: int | None,
+    scheduler: str | None,
+    json: bool,
+    trust_rate: bool = False,
+    flat_leads: str = "refuse",
+) -> None:
+    from typing import cast
+
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
-    summary = summarise(ingest(reader, src, out, workers=workers, scheduler=scheduler))
+    how = cast('Literal["refuse", "missing"]', flat_leads)  # what else is given, `ingest` refuses
+    summary = summarise(
+        ingest(reader, src, out, trust_rate=trust_rate, flat_leads=how, workers=workers, scheduler=scheduler)
+    )
     if json:
         from json import dumps
 

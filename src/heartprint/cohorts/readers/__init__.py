@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from heartprint.cohorts.checks import Limits
 from heartprint.cohorts.cohort import Cohort
@@ -69,6 +71,8 @@ def ingest(
     out: str | Path,
     *,
     limits: Limits | None = None,
+    trust_rate: bool = False,
+    flat_leads: Literal["refuse", "missing"] = "refuse",
     workers: int | None = None,
     scheduler: str | None = None,
 ) -> Cohort:
@@ -84,6 +88,8 @@ def ingest(
         src: Folder or file to read.
         out: Cohort folder to write.
         limits: What still passes for an ECG; the defaults if None.
+        trust_rate: Take sampling rates as declared, however the ECGs look.
+        flat_leads: Refuse an ECG with flat chest leads, or store these as missing.
         workers: Processes; None for all cores where that is worth their start. A backend that the caller has set with
             `joblib.parallel_config` is used.
         scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
@@ -93,8 +99,9 @@ def ingest(
 
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
-            ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
-            one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
+            ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``implausible-rate``,
+            ``implausible-amplitude`` or ``inverted-leads`` where most ECGs are alike in that; ``bad-options`` for less
+            than one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
@@ -102,10 +109,15 @@ def ingest(
         reader = READERS[reader]()
     if workers is not None and workers < 1:
         raise HeartprintError("bad-options", f"{workers} workers can read nothing. Give 1 or more.")
+    if flat_leads not in ("refuse", "missing"):
+        raise HeartprintError("bad-options", f"flat_leads is 'refuse' or 'missing', not '{flat_leads}'.")
+    limits = limits or Limits()
+    if trust_rate or flat_leads != "refuse":
+        limits = replace(limits, trust_rate=trust_rate or limits.trust_rate, flat_leads=flat_leads)
     # A worker of a cluster has a working folder of its own.
     src = Path(src).absolute()
     source = reader.open(src)
     # The folder of what is done lies beside the cohort: "." must have a name.
     out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
-        return ingest_source(source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}")
+        return ingest_source(source, out, limits, workers, made_by=f"{src}\0{reader!r}")

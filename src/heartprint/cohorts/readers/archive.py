@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from heartprint.foundation.errors import Caution
+import numpy as np
+
+from heartprint.cohorts.plausibility import DOUBT_CAUTION
+from heartprint.cohorts.scale import ARCHIVE_HIGH_MV, ARCHIVE_LOW_MV
+from heartprint.foundation.errors import Caution, HeartprintError
+
+_ENOUGH = 5  # ECGs whose median decides
+_SOME = 0.1  # share of doubtful ECGs that is told although the median is fine
 
 
 class Archive:
-    """Collects a few facts of every ECG that was taken, and judges them together before a cohort is finished."""
+    """Collects a few facts of every ECG that was taken, and judges them together before a cohort is finished.
+
+    A single ECG may be slow, wide, low or turned by disease; half of an archive is not.
+    """
 
     def __init__(self) -> None:
-        self._n = 0
+        # Declared sampling rate to evidence for another one, and to that one.
+        self._rates: dict[float, list[tuple[float, float]]] = defaultdict(list)
+        self._upright: list[float] = []
+        self._heights: list[float] = []
 
     def add(self, ecg_id: str, values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Take note of one ECG.
@@ -22,12 +36,64 @@ class Archive:
             values: What `CohortWriter.add` was given beside it.
             facts: What its reader or its examination found out for this judgement.
         """
-        self._n += 1
+        if "rate_doubt" in facts:
+            self._rates[float(values["sampling_rate"])].append((facts["rate_doubt"], facts["likely_hz"]))
+        if "upright" in facts:
+            self._upright.append(facts["upright"])
+        if "height_mv" in facts:
+            self._heights.append(facts["height_mv"])
 
     def judge(self) -> list[Caution]:
         """Say what is odd about all of them together.
 
         Raises:
-            HeartprintError: The archive as a whole cannot be right.
+            HeartprintError: ``implausible-rate``, ``implausible-amplitude`` or ``inverted-leads``: the archive as a
+                whole cannot be right.
         """
+        cautions = [caution for rate, found in sorted(self._rates.items()) for caution in _judge_rate(rate, found)]
+        self._judge_heights()
+        self._judge_polarity()
+        return cautions
+
+    def _judge_heights(self) -> None:
+        if len(self._heights) < _ENOUGH:
+            return
+        median = float(np.median(self._heights))
+        if not ARCHIVE_LOW_MV <= median <= ARCHIVE_HIGH_MV:
+            raise HeartprintError(
+                "implausible-amplitude",
+                f"The median of the typical QRS of {len(self._heights):,} ECGs is {median:.2g} mV; of archives of "
+                f"adults it is about 1.4 mV ({ARCHIVE_LOW_MV:g} to {ARCHIVE_HIGH_MV:g} mV is plausible). The unit or "
+                "the gain is wrong for all of them: whole numbers may be counts of several uV, which are given as the "
+                "unit, for example '4.88uV'. Correct it.",
+            )
+
+    def _judge_polarity(self) -> None:
+        if len(self._upright) >= _ENOUGH and np.median(self._upright) < 0:
+            share = np.mean(np.asarray(self._upright) < 0)
+            raise HeartprintError(
+                "inverted-leads",
+                f"Of {len(self._upright):,} ECGs {share:.0%} look upside down, with QRS and T downwards in I, V5 and "
+                "V6. Multiply the samples by -1, or correct the sign of the gain.",
+            )
+
+
+def _judge_rate(rate: float, found: list[tuple[float, float]]) -> list[Caution]:
+    doubts = np.array([evidence for evidence, _ in found])
+    doubtful = doubts > DOUBT_CAUTION
+    n = int(doubtful.sum())
+    if not n:
         return []
+    likely = np.array([hz for _, hz in found])[doubtful]
+    values, counts = np.unique(likely, return_counts=True)
+    guess = float(values[np.argmax(counts)])
+    seen = f"{n:,} of the {len(found):,} ECGs at {rate:g} Hz look as if they had been recorded at {guess:g} Hz"
+    if len(found) >= _ENOUGH and np.median(doubts) > DOUBT_CAUTION:
+        raise HeartprintError(
+            "implausible-rate",
+            f"{seen}, by their heart rates, QRS, QT and spectra together. Correct the sampling rate, or trust it: "
+            "--trust-rate.",
+        )
+    if len(found) >= _ENOUGH and n > _SOME * len(found) and n >= _ENOUGH:
+        return [Caution("implausible-rate", f"{seen}. One machine's sampling rate may be wrong: check these.")]
+    return []

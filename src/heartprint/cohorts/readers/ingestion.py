@@ -120,7 +120,15 @@ def _outcome(row: Row, limits: Limits) -> Outcome:
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
     cautions = (*details.cautions, *recording.cautions, *examined.cautions)
-    return Outcome(row.ecg_id, row.path, samples, known | own, stored_hash=_hash(samples), cautions=cautions)
+    return Outcome(
+        row.ecg_id,
+        row.path,
+        samples,
+        known | own,
+        stored_hash=_hash(samples),
+        cautions=cautions,
+        facts=examined.facts,
+    )
 
 
 def _recording(row: Row) -> Recording | ImageRecording:
@@ -194,7 +202,12 @@ def _finish(
     writer: CohortWriter, archive: Archive, source: Source, settings: dict[str, Any], out: Path
 ) -> HeartprintError | None:
     try:
-        for caution in archive.judge():
+        told = archive.judge()
+    except HeartprintError as error:
+        # As for an empty cohort: what was read is of no use until the source or an option is another.
+        return error
+    try:
+        for caution in told:
             writer.caution(None, None, caution)
         writer.finish(
             name=out.name, source=source.title, simulated=False, label_names=source.label_names, settings=settings

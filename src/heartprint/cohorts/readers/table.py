@@ -11,7 +11,7 @@ from pathlib import Path
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.formats import Given, read_recording
-from heartprint.cohorts.readers.formats.npy import UNITS
+from heartprint.cohorts.readers.formats.npy import check_unit
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -42,7 +42,8 @@ class Table:
     Args:
         labels: Columns that are labels.
         sampling_rate: Hz of ``.npy`` and CSV files where the table has no such cell.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files where the table has no such cell.
+        unit: ``mV``, ``uV``, ``V``, ``nV``, a machine's step such as ``4.88uV``, or ``z``, of ``.npy`` and CSV files
+            where the table has no such cell.
         columns: Lead name to column name in CSV files of samples.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
@@ -62,8 +63,7 @@ class Table:
             HeartprintError: ``file-missing``, ``bad-table``, ``unknown-unit``, ``unknown-label-column`` or
                 ``reserved-label``.
         """
-        if self.unit not in UNITS:
-            raise unknown_name("unit", self.unit, UNITS)
+        check_unit(self.unit)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)

@@ -13,9 +13,8 @@ import numpy as np
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.formats.common import Given, read_bytes
-from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit
+from heartprint.cohorts.readers.formats.npy import STANDARDISED, mv_per_unit
 from heartprint.cohorts.readers.source import Recording
-from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import HeartprintError
 
 # Python reads about a million cells a second.
@@ -42,7 +41,7 @@ def read(path: Path, given: Given) -> Recording:
             ``bad-array``.
     """
     sampling_rate = given.need_sampling_rate(path)
-    check_unit(given.unit)
+    factor = mv_per_unit(given.unit)
     try:
         text = read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -72,7 +71,6 @@ def read(path: Path, given: Given) -> Recording:
         raise HeartprintError("bad-array", f"{path.name} is not a CSV table ({error}). Save it again.") from error
     standardised = given.unit == STANDARDISED
     signal = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
-    factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]
     return Recording(signal.reshape(-1, len(places)).T * factor, tuple(places), sampling_rate, standardised)
 
 
