@@ -161,15 +161,14 @@ def examine(
         complete = False
         gone = f"{_leads(flat)} flat and stored as missing: an electrode was probably off."
         cautions.append(Caution("flat-lead", gone))
-    steps, n_clipped, told = _to_steps(stored, leads[keep] * (1000.0 / uv_per_bit), complete, limits)
+    step, of = uv_per_bit / 1000.0, "SD" if standardised else "mV"
+    steps, n_clipped, told = _to_steps(stored, leads[keep] * (1000.0 / uv_per_bit), complete, limits, step, of)
     cautions += told
     if told:
         # What is stored must not be flat, whatever the recording was before.
-        _flat(
-            stored, _swing(steps * (uv_per_bit / 1000.0), sampling_rate, complete), stored, standardised, limits, flat
-        )
+        _flat(stored, _swing(steps * step, sampling_rate, complete), stored, standardised, limits, flat)
     eight = steps if len(stored) == len(LEADS_8) else steps[[LEADS_12.index(name) for name in LEADS_8]]
-    told_of, facts = judge(eight * (uv_per_bit / 1000.0), sampling_rate, trust_rate=limits.trust_rate)
+    told_of, facts = judge(eight * step, sampling_rate, trust_rate=limits.trust_rate)
     if not standardised:
         facts = {**facts, "height_mv": round(height, 4)}
     n_missing = 0
@@ -285,7 +284,7 @@ def _check_scale(leads: npt.NDArray[np.float64], height: float, limits: Limits) 
 
 
 def _to_steps(
-    names: Sequence[str], steps: npt.NDArray[np.float64], complete: bool, limits: Limits
+    names: Sequence[str], steps: npt.NDArray[np.float64], complete: bool, limits: Limits, step: float, unit: str
 ) -> tuple[npt.NDArray[np.float64], int, list[Caution]]:
     """Whole steps within int16: a lead's offset is removed where the lead would otherwise clip, and only there.
 
@@ -293,7 +292,7 @@ def _to_steps(
     a constant as well.
     """
     steps = np.rint(steps)
-    n_clipped, cautions = 0, []
+    n_clipped, offsets, clipped = 0, {}, {}
     for name, lead in zip(names, steps, strict=True):
         there = lead if complete else lead[np.isfinite(lead)]
         beyond = int((np.abs(there) > _INT16_MAX).sum())
@@ -304,13 +303,7 @@ def _to_steps(
         if left < beyond:
             lead -= offset
             beyond = left
-            cautions.append(
-                Caution(
-                    "offset-removed",
-                    f"Lead {name} lies {offset / 1000:.4g} (mV, or standard deviations) off zero, beyond what can be "
-                    "stored, so that this offset was removed from it. Other leads were left as they are.",
-                )
-            )
+            offsets[name] = offset
         if beyond > limits.max_clipped * there.size:
             raise HeartprintError(
                 "clipped-lead",
@@ -319,12 +312,28 @@ def _to_steps(
                 "leave the recording out.",
             )
         if beyond:
-            cautions.append(
-                Caution("clipped-lead", f"{beyond} samples of lead {name} are too high to be stored and were clipped.")
-            )
+            clipped[name] = beyond
         n_clipped += beyond
     np.clip(steps, -_INT16_MAX, _INT16_MAX, out=steps)
+    cautions = []
+    if offsets:
+        cautions.append(
+            Caution(
+                "offset-removed",
+                f"{_leads(list(offsets))} so far off zero that they could not be stored; the offsets were removed "
+                f"({_listed({name: f'{value * step:.2f} {unit}' for name, value in offsets.items()})}). Other leads "
+                "were left as they are.",
+            )
+        )
+    if clipped:
+        cautions.append(
+            Caution("clipped-lead", f"Samples were too high to be stored and were clipped: {_listed(clipped)}.")
+        )
     return steps, n_clipped, cautions
+
+
+def _listed(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in values.items())
 
 
 def _check_einthoven(names: Sequence[str], leads: npt.NDArray[np.float64], limits: Limits) -> None:

@@ -18,7 +18,7 @@ ARCHIVE_LOW_MV, ARCHIVE_HIGH_MV = 0.45, 3.5
 _ALIKE = 0.005  # real leads differ in height by a fifth at least
 _SHARED = 0.9  # share of the variance that all leads have in common, of a wandering baseline far higher than the ECG
 _EXACT = 1e-6
-_NEAR_ONE = 0.01
+_NEAR_ONE = 2e-3
 _OF_OFFSETS = ("every lead has the same root mean square", "every lead has the same largest value")
 _GRID_MV = 1e-3
 
@@ -56,8 +56,9 @@ def normalisation(leads: Floats) -> str | None:
         return None
     if abs(max(highest, -lowest) - 1) < _EXACT:
         return "the largest value of all leads together is exactly 1"
-    if abs(float(np.nanmean(leads))) < _NEAR_ONE and abs(float(np.nanstd(leads)) - 1) < _NEAR_ONE:
-        return "all leads together have the mean 0 and the standard deviation 1"
+    square, level = float(np.nanmean(leads * leads)), float(np.nanmean(leads))
+    if min(abs(square - 1), abs(square - level * level - 1)) < _NEAR_ONE:
+        return "all leads together have the standard deviation 1"
     return None
 
 
