@@ -320,7 +320,7 @@ def _to_steps(
         cautions.append(
             Caution(
                 "offset-removed",
-                f"{_leads(list(offsets))} so far off zero that they could not be stored; the offsets were removed "
+                f"{_leads(list(offsets))} too far off zero to be stored as given; the offset was removed "
                 f"({_listed({name: f'{value * step:.2f} {unit}' for name, value in offsets.items()})}). Other leads "
                 "were left as they are.",
             )

@@ -83,14 +83,14 @@ class RateDoubt:
     Attributes:
         evidence: Difference of log-likelihoods between the likely rate and the declared one.
         likely_hz: The rate that fits best.
-        declared: What is measured at the declared rate.
-        likely: What is measured at the likely rate.
+        declared: What is seen and measured at the declared rate.
+        likely: What is seen and measured at the likely rate.
     """
 
     evidence: float
     likely_hz: float
-    declared: Measurements
-    likely: Measurements
+    declared: tuple[Screened, Measurements]
+    likely: tuple[Screened, Measurements]
 
 
 def judge(
@@ -122,7 +122,7 @@ def judge(
         cautions.append(Caution("implausible-rate", f"{sentence} Check the sampling rate."))
     upright = seen.upright
     if upright < _UPRIGHT_FINE:
-        measured = _measured(leads, sampling_rate) if doubt is None else doubt.declared
+        measured = _measured(leads, sampling_rate) if doubt is None else doubt.declared[1]
         upright = uprightness(seen, measured)
         if upright < INVERTED_REFUSE and all_inverted(seen, measured):
             raise HeartprintError(
@@ -147,16 +147,15 @@ def judge(
 
 
 def _of_rate(doubt: RateDoubt, sampling_rate: float) -> str:
-    def shown(measured: Measurements) -> str:
-        values = ((measured.rate_bpm, "beats a minute"), (measured.qrs_ms, "ms of QRS"), (measured.qt_ms, "ms of QT"))
-        return (
-            ", ".join(f"{value:.0f} {word}" for value, word in values if math.isfinite(value)) or "nothing to measure"
-        )
+    def shown(seen: Screened, measured: Measurements) -> str:
+        values = [(seen.rate_bpm, "beats a minute"), (measured.qrs_ms, "ms of QRS"), (measured.qt_ms, "ms of QT")]
+        values += [(seen.frequency_hz, "Hz as the median frequency of slopes")]
+        return ", ".join(f"{value:.0f} {word}" for value, word in values if math.isfinite(value))
 
     likely = usual_rate(doubt.likely_hz)
     return (
-        f"At {sampling_rate:g} Hz this ECG would have {shown(doubt.declared)}; at {likely:g} Hz it has "
-        f"{shown(doubt.likely)}, and its spectrum agrees with that."
+        f"At {sampling_rate:g} Hz this ECG would have {shown(*doubt.declared)}; at {likely:g} Hz, which fits better, "
+        f"it has {shown(*doubt.likely)}."
     )
 
 
@@ -214,9 +213,10 @@ def doubt_rate(leads: npt.NDArray[np.floating[Any]], sampling_rate: float, seen:
     best: RateDoubt | None = None
     for factor in _candidates(1 / seen.clock):
         other = _measured(leads, sampling_rate * factor)
-        evidence = _likelihood(screen(leads, sampling_rate * factor), other) - found
+        seen_so = screen(leads, sampling_rate * factor)
+        evidence = _likelihood(seen_so, other) - found
         if best is None or evidence > best.evidence:
-            best = RateDoubt(evidence, sampling_rate * factor, declared, other)
+            best = RateDoubt(evidence, sampling_rate * factor, (seen, declared), (seen_so, other))
     return best if best is not None and best.evidence > 0 else None
 
 
