@@ -30,6 +30,7 @@ INVERTED_CAUTION, INVERTED_REFUSE = -1.3, -4.5
 
 _SECONDS = 20.0  # of a long recording so much is looked at
 _SCREEN_HZ = 100.0
+_FASTEST_BPM = 230.0
 _CLOCK_FINE = (0.78, 1.2)
 _UPRIGHT_FINE = 2.0
 _FACTORS = (2.0, 2.5, 4.0, 5.0, 10.0)
@@ -115,7 +116,11 @@ def judge(
     doubt = None if trust_rate else doubt_rate(leads, sampling_rate, seen)
     if doubt is not None and doubt.evidence > DOUBT_CAUTION:
         sentence = _of_rate(doubt, sampling_rate)
-        if doubt.evidence > DOUBT_REFUSE:
+        # An adult's ECG at twice its rate is as fast and narrow as a newborn's: one alone is not refused for that.
+        could_be_child = doubt.likely_hz < sampling_rate and seen.rate_bpm < _FASTEST_BPM
+        if could_be_child:
+            sentence += " A small child's ECG looks like this, too."
+        elif doubt.evidence > DOUBT_REFUSE:
             raise HeartprintError(
                 "implausible-rate", f"{sentence} Correct the sampling rate, or trust it: --trust-rate."
             )
@@ -213,6 +218,8 @@ def doubt_rate(leads: npt.NDArray[np.floating[Any]], sampling_rate: float, seen:
     best: RateDoubt | None = None
     for factor in _candidates(1 / seen.clock):
         other = _measured(leads, sampling_rate * factor)
+        if math.isnan(other.qrs_ms) or math.isnan(other.qt_ms):
+            continue  # a rate at which there is no QRS or T wave is no better
         seen_so = screen(leads, sampling_rate * factor)
         evidence = _likelihood(seen_so, other) - found
         if best is None or evidence > best.evidence:
