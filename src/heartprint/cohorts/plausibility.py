@@ -30,9 +30,11 @@ INVERTED_CAUTION, INVERTED_REFUSE = -1.3, -4.5
 
 _SECONDS = 20.0  # of a long recording so much is looked at
 _SCREEN_HZ = 100.0
+_FEWEST = 50  # samples, of about that rate
 _FASTEST_BPM = 230.0
 _CLOCK_FINE = (0.78, 1.2)
 _UPRIGHT_FINE = 2.0
+_DISAGREEMENT = 1.1  # natural logarithm, four standard deviations
 _FACTORS = (2.0, 2.5, 4.0, 5.0, 10.0)
 _USUAL_HZ = (100, 125, 128, 200, 240, 250, 256, 300, 360, 400, 480, 500, 512, 600, 960, 1000, 2000)
 
@@ -192,6 +194,8 @@ def _clock(x: Floats, sampling_rate: float) -> tuple[float, float, float]:
         whole = x.shape[1] // step
         x = x[:, : whole * step].reshape(len(x), whole, step).mean(axis=2)
     rate = sampling_rate / step
+    if x.shape[1] < _FEWEST:
+        return math.nan, math.nan, math.nan
     frequency = _slope_frequency(x, rate)
     bpm = _beats_per_minute(x, rate)
     clock = math.nan
@@ -211,12 +215,12 @@ def doubt_rate(leads: npt.NDArray[np.floating[Any]], sampling_rate: float, seen:
     Returns:
         The rate that fits best and by how much, or None where the declared one is as good as any.
     """
-    if not seen.clock > 0 or _CLOCK_FINE[0] <= seen.clock <= _CLOCK_FINE[1]:
+    if not seen.clock > 0 or (_CLOCK_FINE[0] <= seen.clock <= _CLOCK_FINE[1] and _agree(seen)):
         return None
     declared = _measured(leads, sampling_rate)
     found = _likelihood(seen, declared)
     best: RateDoubt | None = None
-    for factor in _candidates(1 / seen.clock):
+    for factor in _candidates(seen):
         other = _measured(leads, sampling_rate * factor)
         if math.isnan(other.qrs_ms) or math.isnan(other.qt_ms):
             continue  # a rate at which there is no QRS or T wave is no better
@@ -325,8 +329,17 @@ def _burst_width(energy: Floats) -> float | None:
     return float(at - 1 + (before - 0.5) / (before - after))
 
 
-def _candidates(factor: float) -> list[float]:
-    """Usual wrong factors near to the one that the screening suggests."""
+def _agree(seen: Screened) -> bool:
+    """Whether beats and spectrum say about the same; noise at a tenth of the true rate hides slow beats otherwise."""
+    off = np.log([seen.rate_bpm, seen.frequency_hz]) - _CENTRE[:2]
+    return abs(float(off[0] - off[1])) < _DISAGREEMENT
+
+
+def _candidates(seen: Screened) -> list[float]:
+    """Usual wrong factors near to the one that the screening suggests; all where it contradicts itself."""
+    if not _agree(seen):
+        return [*_FACTORS, *(1 / f for f in _FACTORS)]
+    factor = 1 / seen.clock
     usual = [f if factor > 1 else 1 / f for f in _FACTORS]
     near = [f for f in usual if abs(math.log(f / factor)) < 0.6]
     return near or [min(usual, key=lambda f: abs(math.log(f / factor)))]
