@@ -148,6 +148,8 @@ def archives_told(ecgs: Sequence[Ecg], verdicts: Sequence[Verdict], rng: np.rand
             if verdicts[i].facts is not None:
                 taken += 1
                 archive.add(str(i), {"sampling_rate": ecgs[i].rate, "age": None}, verdicts[i].facts or {})
+            else:
+                archive.refuse(HeartprintError(str(verdicts[i].refused), ""))
         try:
             told += taken == 0 or bool(archive.judge())
         except HeartprintError:

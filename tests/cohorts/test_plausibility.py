@@ -159,6 +159,19 @@ def test_one_machine_of_an_archive_is_told_by_its_rate() -> None:
     assert caution.code == "implausible-rate"
 
 
+@pytest.mark.parametrize("code", ["implausible-rate", "implausible-amplitude", "normalised-leads", "inverted-leads"])
+def test_the_few_that_pass_where_most_are_refused_do_not_go_in(code: str) -> None:
+    mostly = archive((9, 250.0, {}, None))
+    for _ in range(9):
+        mostly.refuse(HeartprintError(code, "Wrong."))
+    assert mostly.judge() == []
+    mostly.refuse(HeartprintError(code, "Wrong."))
+    with pytest.raises(HeartprintError) as caught:
+        mostly.judge()
+    assert caught.value.code == code
+    assert caught.value.message.startswith("10 ECGs were refused, and only 9 not")
+
+
 def test_children_do_not_decide_about_an_archive() -> None:
     assert archive((50, 500.0, DOUBTFUL | {"likely_hz": 250.0}, 0.5)).judge() == []
 

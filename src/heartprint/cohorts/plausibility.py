@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ _SCREEN_HZ = 100.0
 _FEWEST = 50  # samples, of about that rate
 _FASTEST_BPM = 230.0
 _CLOCK_FINE = (0.78, 1.2)
-_UPRIGHT_FINE = 2.0
+_UPRIGHT_FINE = 1.0
 _DISAGREEMENT = 1.1  # natural logarithm, four standard deviations
 _FACTORS = (2.0, 2.5, 4.0, 5.0, 10.0)
 _USUAL_HZ = (100, 125, 128, 200, 240, 250, 256, 300, 360, 400, 480, 500, 512, 600, 960, 1000, 2000)
@@ -219,6 +220,8 @@ def doubt_rate(leads: npt.NDArray[np.floating[Any]], sampling_rate: float, seen:
         return None
     declared = _measured(leads, sampling_rate)
     found = _likelihood(seen, declared)
+    if found > -DOUBT_CAUTION:
+        return None  # the best that another rate could reach is 0
     best: RateDoubt | None = None
     for factor in _candidates(seen):
         other = _measured(leads, sampling_rate * factor)
@@ -274,9 +277,14 @@ def _skewness(x: Floats) -> Floats:
     return np.asarray(third / np.maximum(spread, 1e-12) ** 3, dtype=np.float64)
 
 
+@lru_cache(maxsize=16)
+def _taper(n: int) -> Floats:
+    return np.hanning(n)
+
+
 def _slope_frequency(x: Floats, rate: float) -> float:
     slopes = np.diff(x, axis=1)
-    slopes *= np.hanning(slopes.shape[1])
+    slopes *= _taper(slopes.shape[1])
     power = np.abs(np.fft.rfft(slopes, axis=1)) ** 2
     total = power.sum(axis=1, keepdims=True)
     power = (power / np.maximum(total, 1e-30)).sum(axis=0)

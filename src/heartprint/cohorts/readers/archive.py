@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +18,16 @@ _GROWN_UP = 16.0  # years
 _SOME = 0.1  # share of doubtful ECGs that is told although the median is fine
 
 
+_ALIKE_IN_ALL = {
+    "implausible-rate": "heart rate, QRS, QT and spectrum fit to another sampling rate: it is probably wrong for all. "
+    "Correct it, or trust it (--trust-rate).",
+    "implausible-amplitude": "the height of QRS is not plausible: the unit or the gain is probably wrong for all. "
+    "Correct it.",
+    "normalised-leads": "their leads were normalised. Export them in mV or uV, or give the unit 'z'.",
+    "inverted-leads": "they are upside down. Multiply the samples by -1, or correct the sign of the gain.",
+}
+
+
 class Archive:
     """Collects a few facts of every ECG that was taken, and judges them together before a cohort is finished.
 
@@ -29,6 +39,8 @@ class Archive:
         self._rates: dict[float, list[tuple[float, float]]] = defaultdict(list)
         self._upright: list[float] = []
         self._heights: list[float] = []
+        self._n = 0
+        self._refused: Counter[str] = Counter()
 
     def add(self, ecg_id: str, values: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Take note of one ECG.
@@ -42,22 +54,34 @@ class Archive:
         # Children's hearts are fast and narrow: at an adult's measure they seem to run at twice their rate.
         if "rate_doubt" in facts and not (age is not None and age < _GROWN_UP):
             self._rates[float(values["sampling_rate"])].append((facts["rate_doubt"], facts["likely_hz"]))
+        self._n += 1
         if "upright" in facts:
             self._upright.append(facts["upright"])
         if "height_mv" in facts:
             self._heights.append(facts["height_mv"])
 
+    def refuse(self, error: HeartprintError) -> None:
+        """Take note of an ECG that was refused: where most are, for what is alike in all, the rest is not right."""
+        self._refused[error.code] += 1
+
     def judge(self) -> list[Caution]:
         """Say what is odd about all of them together.
 
         Raises:
-            HeartprintError: ``implausible-rate``, ``implausible-amplitude`` or ``inverted-leads``: the archive as a
-                whole cannot be right.
+            HeartprintError: ``implausible-rate``, ``implausible-amplitude``, ``normalised-leads`` or
+                ``inverted-leads``: the archive as a whole cannot be right.
         """
+        self._judge_refused()
         cautions = [caution for rate, found in sorted(self._rates.items()) for caution in _judge_rate(rate, found)]
         self._judge_heights()
         self._judge_polarity()
         return cautions
+
+    def _judge_refused(self) -> None:
+        for code, sentence in _ALIKE_IN_ALL.items():
+            n = self._refused[code]
+            if n >= _ENOUGH and n > self._n:
+                raise HeartprintError(code, f"{n:,} ECGs were refused, and only {self._n:,} not, because {sentence}")
 
     def _judge_heights(self) -> None:
         if len(self._heights) < _ENOUGH:

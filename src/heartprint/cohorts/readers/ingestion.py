@@ -258,6 +258,7 @@ class _Journal:
                     error = duplicate
             if error is not None:
                 self._writer.refuse(outcome.ecg_id or None, outcome.path or None, error)
+                self._archive.refuse(error)
                 notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
                 continue
             assert outcome.stored is not None
@@ -331,6 +332,7 @@ class _Journal:
             if "refused" in row:
                 ecg_id, path, code, message = row["refused"]
                 self._writer.refuse(ecg_id, path, HeartprintError(code, message))
+                self._archive.refuse(HeartprintError(code, message))
                 continue
             values = row["values"]
             if values["recorded_at"] is not None:
