@@ -13,14 +13,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.leads import LEADS_8
-from heartprint.cohorts.measurements import Measurements, measure
 from heartprint.foundation.errors import Caution, HeartprintError
+
+if TYPE_CHECKING:
+    from heartprint.cohorts.measurements import Measurements
 
 Floats = npt.NDArray[np.float64]
 
@@ -354,6 +356,9 @@ def _candidates(seen: Screened) -> list[float]:
 
 
 def _measured(leads: npt.NDArray[np.floating[Any]], sampling_rate: float) -> Measurements:
+    # Its compiler takes a second to start, and most ECGs pass without it.
+    from heartprint.cohorts.measurements import measure
+
     return measure(leads[:, : round(_SECONDS * sampling_rate)], sampling_rate)
 
 

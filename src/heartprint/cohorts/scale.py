@@ -56,7 +56,7 @@ def normalisation(leads: Floats) -> str | None:
         return None
     if abs(max(highest, -lowest) - 1) < _EXACT:
         return "the largest value of all leads together is exactly 1"
-    square, level = float(np.nanmean(leads * leads)), float(np.nanmean(leads))
+    square, level = float((mean**2 + spread**2).mean()), float(mean.mean())
     if min(abs(square - 1), abs(square - level * level - 1)) < _NEAR_ONE:
         return "all leads together have the standard deviation 1"
     return None
