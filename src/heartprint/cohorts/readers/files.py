@@ -28,7 +28,7 @@ class Files:
 
     Args:
         sampling_rate: Hz of ``.npy`` and CSV files.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files.
+        unit: ``mV``, ``uV``, ``V``, ``nV``, a machine's step such as ``4.88uV``, or ``z``, of ``.npy`` and CSV files.
         columns: Lead name to column name in CSV files.
         dates: ``day-first`` or ``month-first``: what comes first in a date such as 03-02-2019 in MUSE files.
     """

@@ -122,7 +122,8 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
     cautions = (*of_patient, *recording.cautions, *examined.cautions)
-    return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, details.facts)
+    facts = {**details.facts, **examined.facts}
+    return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, facts)
 
 
 def _recording(row: Row) -> Recording | ImageRecording:
@@ -299,6 +300,7 @@ class _Journal:
                     error = duplicate
             if error is not None:
                 self._writer.refuse(outcome.ecg_id or None, outcome.path or None, error)
+                self._archive.refuse(error)
                 notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
                 continue
             assert outcome.stored is not None
@@ -372,6 +374,7 @@ class _Journal:
             if "refused" in row:
                 ecg_id, path, code, message = row["refused"]
                 self._writer.refuse(ecg_id, path, HeartprintError(code, message))
+                self._archive.refuse(HeartprintError(code, message))
                 continue
             values = _not_plain(row["values"])
             self._add(next(stored), ecg_id=row["ecg_id"], **values)

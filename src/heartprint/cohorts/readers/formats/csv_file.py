@@ -17,9 +17,8 @@ from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.dialect import MOST_COLUMNS, chunks_of, encoding_of, separated
 from heartprint.cohorts.readers.formats.common import Given, read_bytes
-from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit
+from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit, mv_per_unit
 from heartprint.cohorts.readers.source import Recording
-from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import HeartprintError
 
 # Python reads about a million cells a second.
@@ -84,7 +83,7 @@ def read(path: Path, given: Given) -> Recording:
         raise HeartprintError("bad-array", f"{path.name} is not a CSV table ({error}). Save it again.") from error
     standardised = unit == STANDARDISED
     signal = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
-    factor = 1.0 if standardised else MV_PER_UNIT[unit.lower()]
+    factor = mv_per_unit(unit)
     return Recording(signal.reshape(-1, len(places)).T * factor, tuple(places), sampling_rate, standardised)
 
 
