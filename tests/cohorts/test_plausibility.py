@@ -172,6 +172,13 @@ def test_the_few_that_pass_where_most_are_refused_do_not_go_in(code: str) -> Non
     assert caught.value.message.startswith("10 ECGs were refused, and only 9 not")
 
 
+def test_an_archive_of_unusual_heights_is_told() -> None:
+    (caution,) = archive((10, 500.0, {"height_mv": 0.56}, None)).judge()
+    assert caution.code == "unusual-amplitude"
+    assert "2.5uV" in caution.message
+    assert archive((9, 500.0, {"height_mv": 0.56}, None)).judge() == []
+
+
 def test_children_do_not_decide_about_an_archive() -> None:
     assert archive((50, 500.0, DOUBTFUL | {"likely_hz": 250.0}, 0.5)).judge() == []
 

@@ -18,7 +18,7 @@ from heartprint.cohorts.readers.ingestion import Outcome, read_part
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import render
 
-from . import hospital_files, sources
+from . import sources
 from .hearts import lifelike
 
 WAVEFORMS = sorted(set(READERS) - {"images"})
@@ -125,12 +125,6 @@ def _as_small(folder: Path, name: str, leads: Leads, *_: object) -> object:
     from .ecgs import write_record
 
     return write_record(folder, name, leads - np.median(leads, axis=1, keepdims=True))
-
-
-@pytest.mark.parametrize("name", sorted(hospital_files.WRITERS))
-def test_every_hospital_format_has_been_looked_at(name: str) -> None:
-    """`files` writes one of each: what holds for it holds for all of them."""
-    assert name in hospital_files.WRITERS
 
 
 def write_table(folder: Path, ecgs: list[Leads], rate: float, unit: str = "mV") -> Path:

@@ -15,6 +15,9 @@ lowest has 0.56 mV, the highest 4.33 mV."""
 ARCHIVE_LOW_MV, ARCHIVE_HIGH_MV = 0.45, 3.5
 """The same for the median of an archive, beyond which it is refused; that of PTB-XL is 1.4 mV."""
 
+ARCHIVE_USUAL_MV = (0.8, 2.5)
+"""The same, beyond which an archive is cautioned: counts of 2.5 uV read as uV have 0.56 mV."""
+
 _ALIKE = 0.005  # real leads differ in height by a fifth at least
 _SHARED = 0.9  # share of the variance that all leads have in common, of a wandering baseline far higher than the ECG
 _EXACT = 1e-6

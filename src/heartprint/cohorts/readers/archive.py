@@ -10,10 +10,11 @@ import numpy as np
 
 from heartprint.cohorts.plausibility import DOUBT_CAUTION
 from heartprint.cohorts.readers.people import Corrections, People, Rules
-from heartprint.cohorts.scale import ARCHIVE_HIGH_MV, ARCHIVE_LOW_MV
+from heartprint.cohorts.scale import ARCHIVE_HIGH_MV, ARCHIVE_LOW_MV, ARCHIVE_USUAL_MV
 from heartprint.foundation.errors import Caution, HeartprintError
 
 _ENOUGH = 5  # ECGs whose median decides
+_SURE = 10  # ECGs whose median height of QRS is told if it is unusual
 _UPSIDE_DOWN = -3.0  # median evidence for upright leads; of PTB-XL's even patients it is 7
 _GROWN_UP = 16.0  # years
 _SOME = 0.1  # share of doubtful ECGs that is told although the median is fine
@@ -79,7 +80,7 @@ class Archive:
         """
         self._judge_refused()
         cautions = [caution for rate, found in sorted(self._rates.items()) for caution in _judge_rate(rate, found)]
-        self._judge_heights()
+        cautions += self._judge_heights()
         self._judge_polarity()
         return [*cautions, *self._people.judge()]
 
@@ -93,9 +94,9 @@ class Archive:
             if n >= _ENOUGH and n > self._n:
                 raise HeartprintError(code, f"{n:,} ECGs were refused, and only {self._n:,} not, because {sentence}")
 
-    def _judge_heights(self) -> None:
+    def _judge_heights(self) -> list[Caution]:
         if len(self._heights) < _ENOUGH:
-            return
+            return []
         median = float(np.median(self._heights))
         if not ARCHIVE_LOW_MV <= median <= ARCHIVE_HIGH_MV:
             raise HeartprintError(
@@ -105,6 +106,16 @@ class Archive:
                 "the gain is wrong for all of them: whole numbers may be counts of several uV, which are given as the "
                 "unit, for example '4.88uV'. Correct it.",
             )
+        if len(self._heights) >= _SURE and not ARCHIVE_USUAL_MV[0] <= median <= ARCHIVE_USUAL_MV[1]:
+            return [
+                Caution(
+                    "unusual-amplitude",
+                    f"The median of the typical QRS of {len(self._heights):,} ECGs is {median:.2g} mV; of archives of "
+                    "adults it is about 1.4 mV. Check the unit: one step of the machine may be, for example, 2.5 uV "
+                    "(then it is '2.5uV').",
+                )
+            ]
+        return []
 
     def _judge_polarity(self) -> None:
         if len(self._upright) >= _ENOUGH and np.median(self._upright) < _UPSIDE_DOWN:
