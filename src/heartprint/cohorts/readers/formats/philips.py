@@ -21,9 +21,11 @@ from heartprint.cohorts.readers.formats.common import (
     Given,
     bad_header,
     from_base64,
+    ids_below,
     moment_of,
     number,
     numbers,
+    only_id,
     positive,
     read_xml,
     stacked,
@@ -83,13 +85,13 @@ def read(path: Path, given: Given) -> Recording:
     names = _lead_names(waves, signal)
     n_samples = round(min(seconds * rate, 1e12))
     check_length(name, n_samples)
-    digital = _without_calibration(_samples(waves, names, n_samples, name))
+    digital = _samples(waves, names, n_samples, name)
     patient = root.find("patient/generalpatientdata")
     return Recording(
         (digital - offset) * (uv / 1000),
         names,
         rate,
-        patient_id=text_at(patient, "patientid"),
+        patient_id=text_at(patient, "patientid") or only_id(ids_below(patient)),
         details=_details(root, patient),
     )
 
@@ -224,12 +226,6 @@ def _integrate(unpacked: bytes, start: int, n_samples: int, name: str) -> npt.ND
     samples = np.concatenate([stored[:2], stored[1] + np.cumsum(slope)])[:n_samples]
     # The machine reckons in 16 bits and lets the sums run over.
     return samples.astype(np.int16).astype(np.int64)
-
-
-def _without_calibration(digital: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Cut off the end where every lead shows the same: the 1 mV calibration pulse between two empty stretches."""
-    differs = np.flatnonzero((digital != digital[0]).any(axis=0))
-    return digital[:, : differs[-1] + 1] if len(differs) else digital
 
 
 def _undo_derived(names: tuple[str, ...], leads: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
