@@ -136,6 +136,8 @@ def _columns(header: list[str], given: Mapping[str, str]) -> dict[str, int]:
             raise HeartprintError("duplicate-lead", f"The column '{column}' is there twice. Rename one of them.")
         if at:
             places[lead] = at[0]
+    if len(set(places.values())) < len(places):
+        raise HeartprintError("duplicate-lead", "One column was given for two leads. Correct --column.")
     others = [(i, name) for i, name in enumerate(header) if i not in places.values()]
     named = [(i, name, known) for i, name in others if (known := lead_called(name)) and known not in given]
     require_once([name for _, name, _ in named], "The file")

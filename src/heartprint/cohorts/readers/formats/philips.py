@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.lead_names import lead_called
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
@@ -229,7 +230,7 @@ def _integrate(unpacked: bytes, start: int, n_samples: int, name: str) -> npt.ND
 
 
 def _undo_derived(names: tuple[str, ...], leads: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
-    by_name = {label.lower(): i for i, label in enumerate(names)}
+    by_name = {(lead_called(label) or label).lower(): i for i, label in enumerate(names)}
     if not {"i", "ii"} <= set(by_name) or len({len(lead) for lead in leads}) != 1:
         return leads
     out = list(leads)
