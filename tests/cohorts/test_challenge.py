@@ -57,7 +57,7 @@ def test_header_comments(tmp_path: Path) -> None:
     ],
 )
 def test_headers_of_the_first_challenge(dx: str, af: int | None, tmp_path: Path) -> None:
-    """As they came in February 2020: classes for codes, comments without blanks, ``16+24``, a date in the first line."""
+    """As they came in February 2020: classes for codes, no blank behind #, ``16+24``, a date in the first line."""
     write_challenge_record(
         tmp_path / "src", "A0001", twelve(), 100, ["#Age: 74", "#Sex: Male", f"#Dx: {dx}", "#Rx: Unknown"]
     )

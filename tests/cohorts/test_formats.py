@@ -765,7 +765,7 @@ def test_a_lead_that_is_there_twice_is_refused_in_csv(tmp_path: Path) -> None:
 
 
 def test_units_in_the_names_of_columns(tmp_path: Path) -> None:
-    """They are taken where they agree with each other and with what was given; a unit on some leads alone counts, too."""
+    """They are taken where they agree with each other and with what was given; one lead with a unit counts, too."""
     millivolts = LEADS / 1.0
     for names, given, code in (
         ([f"{lead} (mV)" for lead in LEADS_12], "mV", ""),
