@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,14 @@ def shared_data() -> Path:
     if not (SHARED_DATA / "ptb-xl").is_dir():
         pytest.skip(f"no real ECGs here: {SHARED_DATA} is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_known_sheets() -> Iterator[None]:
+    """Models that tests make are shown few sheets: what a distance is good for is measured with shipped encoders."""
+    from heartprint.encoders import distance
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distance, "FITTED", 60)
+        patch.setattr(distance, "HELD_OUT", 40)
+        yield

@@ -8,7 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from heartprint import _threads
+
 __version__ = "0.1.0"
+
+_threads.wait_asleep()
 
 if TYPE_CHECKING:
     from heartprint.cohorts import Cohort, split_by_patient

@@ -273,8 +273,10 @@ def test_the_rule_that_left_no_pair_is_named(settings_: dict[str, Any], rule: st
     with pytest.raises(HeartprintError) as caught:
         pairs.require_any("mine")
     assert caught.value.code == "no-pairs"
-    assert f"pairs.{rule}. " in caught.value.message and "-o pairs." in caught.value.message
-    assert rule.partition("=")[0] in caught.value.message.partition("-o pairs.")[2], "the remedy is for that rule"
+    assert f"pairs.{rule}. " in caught.value.message and "-o method.pairs." in caught.value.message
+    assert rule.partition("=")[0] in caught.value.message.partition("-o method.pairs.")[2], (
+        "the remedy is for that rule"
+    )
 
 
 def test_no_two_ecgs_of_anybody() -> None:

@@ -9,7 +9,8 @@ import torch
 from heartprint import HeartprintError
 from heartprint.encoders import BACKBONES, build_encoder, get_backbone
 
-ALL = list(BACKBONES)
+OF_TIMM = ("timm/resnet18", "timm/convnext_femto", "timm/resnet18:colour")
+ALL = [*BACKBONES, *OF_TIMM]
 SIZE = 64
 
 
@@ -71,7 +72,7 @@ def test_unknown_backbone_names_the_nearest() -> None:
     assert error.value.code == "unknown-backbone"
 
 
-@pytest.mark.parametrize("name", [n for n in ALL if not BACKBONES[n].offline_weights])
+@pytest.mark.parametrize("name", [n for n in ALL if not get_backbone(n).offline_weights])
 def test_no_imagenet_without_offline_weights(name: str) -> None:
     with pytest.raises(HeartprintError, match="efficientnet_lite0") as error:
         build_encoder(name, weights="imagenet")
@@ -116,3 +117,61 @@ def test_small_learns_to_tell_rhythms_apart() -> None:
     with torch.inference_mode():
         right = (head(encoder(step(sheets))).squeeze(1) > 0).numpy() == (labels == 1)
     assert right.mean() > 0.85
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "width", "fixed"),
+    [
+        ("timm/resnet18", 224, 512, False),
+        ("timm/convnext_femto", 224, 384, False),
+        ("timm/vit_tiny_patch16_224", 224, 192, True),
+        ("timm/efficientnet_b3", 288, 1536, False),
+    ],
+)
+def test_what_a_network_of_timm_is_is_found_out(name: str, size: int, width: int, fixed: bool) -> None:
+    spec = get_backbone(name)
+    assert (spec.image_size, spec.embedding_dim, spec.fixed_size, spec.channels) == (size, width, fixed, 1)
+    assert 0 < spec.mean < 1 and 0 < spec.std < 1
+    assert get_backbone(name) is spec
+    if fixed:
+        with pytest.raises(HeartprintError, match=f"{size} px only, not 128") as error:
+            spec.page_to_tensor(128)
+        assert error.value.code == "bad-image-size"
+    else:
+        assert spec.page_to_tensor(128).image_size == 128
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "timm/resnet81",
+        "timm/",
+        "timm/../../etc/passwd",
+        "timm/hf-hub:someone/model",
+        "timm/local-dir:x",
+        "timm/RESNET18",
+    ],
+)
+def test_only_names_of_timm_are_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise AssertionError("a name reached for the network")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    with pytest.raises(HeartprintError) as error:
+        get_backbone(name)
+    assert error.value.code == "unknown-backbone" and len(error.value.message) < 400
+    if name == "timm/resnet81":
+        assert "resnet18" in error.value.message
+
+
+def test_a_network_without_a_vector_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    class Maps(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    monkeypatch.setattr(timm, "create_model", lambda *_, **__: Maps())
+    with pytest.raises(HeartprintError, match="no vector") as error:
+        get_backbone("timm/resnet10t")
+    assert error.value.code == "unusable-backbone"

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -140,7 +142,9 @@ def test_the_cards_say_what_must_be_said(encoder_folder: Path, model_folder: Pat
     for folder in (encoder_folder, model_folder):
         text = (folder / "README.md").read_text()
         assert "not a medical device" in text
-        assert "SIMULATED" in text
+        assert "Encoder pretrained on simulated patients." in text
+        # The red word is for labels and tests: an encoder has none.
+        assert ("SIMULATED" in text) is (folder == model_folder)
     assert "Atrial fibrillation" in text
     assert "6 labels (2 positive)" in text
 
@@ -151,8 +155,31 @@ def test_a_card_of_real_ecgs_does_not_say_simulated(tmp_path: Path, encoder_conf
     real = pretraining.cohort.model_copy(update={"simulated": False})
     config = encoder_config.model_copy(update={"pretraining": pretraining.model_copy(update={"cohort": real})})
     text = (save_encoder(tmp_path / "e", trained(), config, seen=seen) / "README.md").read_text()
-    assert "SIMULATED" not in text
+    assert "simulated patients" not in text.lower()
     assert "not a medical device" in text
+
+
+def test_real_labels_on_a_simulated_encoder_are_not_called_simulated(
+    tmp_path: Path, model_config: ModelConfig, seen: Seen
+) -> None:
+    tuned = model_config.finetuning
+    real = tuned.model_copy(update={"cohort": tuned.cohort.model_copy(update={"simulated": False})})
+    config = model_config.model_copy(update={"finetuning": real})
+    text = (save_model(tmp_path / "m", TaskModel(trained()), config, seen=seen) / "README.md").read_text()
+    assert "SIMULATED" not in text
+    assert "Encoder pretrained on simulated patients." in text
+    assert not config.labels_simulated and config.encoder.simulated
+
+
+def test_names_in_a_card_are_text(tmp_path: Path, model_config: ModelConfig, seen: Seen) -> None:
+    task = dataclasses.replace(model_config.task, title="<script>alert(1)</script> # Cured")
+    tuned = model_config.finetuning
+    named = tuned.model_copy(update={"cohort": tuned.cohort.model_copy(update={"name": "[x](http://y) <b>|</b>"})})
+    config = model_config.model_copy(update={"task": task, "finetuning": named})
+    text = (save_model(tmp_path / "m", TaskModel(trained()), config, seen=seen) / "README.md").read_text()
+    assert not re.search(r"<[A-Za-z/!?]", text)
+    assert not re.search(r"(?<!\\)\]\(", text)
+    assert "# Cured" not in text.splitlines()
 
 
 def test_the_sample_sheet_is_the_simulated_sample(encoder_folder: Path) -> None:

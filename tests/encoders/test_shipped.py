@@ -35,7 +35,7 @@ from heartprint.encoders import (
     save_encoder,
     shipped_encoder,
 )
-from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE
+from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE, OPTIONAL_FILES
 from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 from tests.encoders.conftest import write_tiny
 
@@ -231,7 +231,7 @@ class TestReallyShipped:
         loaded = load_encoder(name, verify=True)
         assert loaded.name == name
         assert not loaded.encoder.training
-        assert {p.name for p in folder.iterdir()} == {*CHECKED_FILES, CHECKSUMS_FILE}
+        assert {p.name for p in folder.iterdir()} == {*CHECKED_FILES, *OPTIONAL_FILES, CHECKSUMS_FILE}
         pages = np.zeros((1, loaded.config.image_size, loaded.config.image_size), dtype=np.uint8)
         assert np.isfinite(embed_pages(loaded, pages)).all()
 
@@ -251,7 +251,8 @@ class TestReallyShipped:
 
     def test_its_card_says_what_it_is_for(self, folder: Path) -> None:
         text = (folder / "README.md").read_text(encoding="utf-8")
-        assert "SIMULATED" in text
+        assert "Encoder pretrained on simulated patients." in text and "SIMULATED" not in text
+        assert "marks an answer `warned`" in text and "upside-down" in text
         assert "not a medical device" in text
         assert "stored as float16" in text
 
@@ -267,7 +268,9 @@ def test_the_wheel_takes_the_folder_along() -> None:
     assert build["targets"]["wheel"] == {"packages": ["src/heartprint"]}
     assert set(build) == {"targets"}, "an exclude or only-include may leave the weights out"
     files = [
-        f"src/heartprint/encoders/shipped/{n}/{f}" for n in SHIPPED_NAMES for f in (*CHECKED_FILES, CHECKSUMS_FILE)
+        f"src/heartprint/encoders/shipped/{n}/{f}"
+        for n in SHIPPED_NAMES
+        for f in (*CHECKED_FILES, *OPTIONAL_FILES, CHECKSUMS_FILE)
     ]
     if not (ROOT / ".git").exists():
         pytest.skip("no git checkout, so nothing is ignored")

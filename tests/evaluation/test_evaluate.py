@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders import LoadedModel
+from heartprint.encoders import LoadedModel, PretrainingSummary
 from heartprint.evaluation.evaluate import SCORE_COLUMNS, evaluate
 from heartprint.evaluation.plots import PLOT_FILES
 from heartprint.finetuning import score_cohort
@@ -52,11 +53,13 @@ def test_numbers_are_those_of_the_scores(model: LoadedModel, fresh: Cohort, tmp_
         "negative": int((labels == 0).sum()),
         "without_label": 1,
         "refused": 1,
+        "warned": result["layouts"]["standard"]["warned"],
         "seen_left_out": 0,
         "seen_kept": 0,
     }
     assert not result["simulated"]
-    assert "simulated patients took part in making the model" in result["notice"].lower()
+    assert not result["model"]["pretrained_on_simulated"]
+    assert result["model"]["labels_simulated"] and "SIMULATED LABELS" in result["notice"]
 
 
 def test_every_ecg_is_in_the_score_file(model: LoadedModel, fresh: Cohort, tmp_path: Path) -> None:
@@ -69,7 +72,11 @@ def test_every_ecg_is_in_the_score_file(model: LoadedModel, fresh: Cohort, tmp_p
     refused = table.filter(pl.col("ecg_id") == "q004-0")
     assert refused["status"].to_list() == ["refused"]
     assert refused["reason"][0].startswith("no-signal: ")
-    scored = table.filter(pl.col("status") == "scored")
+    scored = table.filter(pl.col("status").is_in(["scored", "warned"]))
+    assert scored["distance"].is_not_null().all()
+    assert model.encoder.distance is not None
+    beyond = scored["distance"] > model.encoder.distance.limit
+    assert ((scored["status"] == "warned") == beyond).all()
     assert scored["layout"].unique().sort().to_list() == ["alternate", "standard"]
     assert scored.select(pl.col("logit", "probability", "label").is_not_null().all()).row(0) == (True, True, True)
     assert (scored["above_threshold"] == (scored["probability"] >= model.threshold)).all()
@@ -88,7 +95,22 @@ def test_plots_are_pictures_and_say_simulated(model: LoadedModel, fresh: Cohort,
             assert image is not None and min(image.shape[:2]) > 400
             blue, green, red = image[:60].astype(int).transpose(2, 0, 1)
             warnings.append(int(((red > 150) & (green < 60) & (blue < 90)).sum()))
-        assert warnings[1] > 2 * warnings[0] > 0  # larger letters for simulated patients than for a simulated model
+        assert min(warnings) > 0  # simulated labels, or patients and labels
+
+
+def test_real_labels_and_tests_are_not_called_simulated(model: LoadedModel, fresh: Cohort, tmp_path: Path) -> None:
+    tuned = model.config.finetuning
+    real = tuned.model_copy(update={"cohort": tuned.cohort.model_copy(update={"simulated": False})})
+    how = {"method": "bcl", "steps": 1, "batch_size": 2, "temperature": 0.1, "max_rotation_deg": 0.0, "seed": 0}
+    pretraining = PretrainingSummary(cohort=tuned.cohort, **how)
+    known = model.config.encoder.model_copy(update={"pretraining": pretraining})
+    config = model.config.model_copy(update={"finetuning": real, "encoder": known})
+    result = evaluate(dataclasses.replace(model, config=config), fresh, tmp_path / "e", **QUICK)
+    assert "SIMULATED" not in json.dumps(result) and "Encoder pretrained on simulated patients" in result["notice"]
+    assert result["model"]["pretrained_on_simulated"] and not result["model"]["labels_simulated"]
+    for name in PLOT_FILES:
+        blue, green, red = cv2.imread(str(tmp_path / "e" / name))[:60].astype(int).transpose(2, 0, 1)
+        assert not ((red > 150) & (green < 60) & (blue < 90)).any()
 
 
 def test_clusters_replace_delong_where_patients_repeat(model: LoadedModel, folder: Path, tmp_path: Path) -> None:

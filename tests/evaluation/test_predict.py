@@ -44,7 +44,10 @@ def test_every_ecg_ends_in_a_row(model: LoadedModel, cohort: Cohort, tmp_path: P
     np.testing.assert_allclose(good["logit"], logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(good["probability"], probabilities, atol=1e-4)
     assert (good["above_threshold"] == (good["probability"] >= model.threshold)).all()
-    assert good["reason"].is_null().all()
+    # A model in memory that was never shown what it knows cannot tell, and says so of every answer.
+    assert good["status"].to_list() == ["warned"] * 28
+    assert good["distance"].is_null().all()
+    assert all(r.startswith("no-distance: ") for r in good["reason"])
 
 
 def test_batch_size_changes_nothing(model: LoadedModel, cohort: Cohort, tmp_path: Path) -> None:

@@ -86,6 +86,18 @@ def test_a_simulation_is_called_one_everywhere(page: str, tmp_path: Path) -> Non
     text = write_report(real).read_text(encoding="utf-8")
     # The encoders of the fabricated study learned from simulated ECGs, but no cohort here is simulated.
     assert "SIMULATED" not in text and "prove nothing" not in text
+    assert "Pretrained on simulated patients: BCL" in text and "All labels and tests are of real patients" in text
+    table = (real.folder / "report.md").read_text(encoding="utf-8")
+    assert "SIMULATED" not in table and "Pretrained on simulated patients: BCL" in table
+
+
+def test_names_in_the_tables_are_text(tmp_path: Path) -> None:
+    config = make_config(tasks=["female"], title="<script>alert(1)</script> | a", question="")
+    result = fabricate_result(tmp_path, config, n_patients=200)
+    write_report(result)
+    text = (result.folder / "report.md").read_text(encoding="utf-8")
+    assert not re.search(r"<[A-Za-z/!?]", text)
+    assert text.startswith("# &lt;script>alert(1)&lt;/script> \\| a\n")
 
 
 def test_the_numbers_on_the_page_are_those_of_the_statistics(result: StudyResult, page: str) -> None:

@@ -37,7 +37,7 @@ def test_from_labels_to_scores(tmp_path: Path) -> None:
         *("--seed", 3, "-o", "batch_size=8", "--sensitivity", 0.8),
     )
     assert "12 labels (5 positive) of 12 patients" in said
-    assert "simulated" in said
+    assert "SIMULATED labels" in said
     settings = json.loads((out / "config.json").read_text())["finetuning"]
     assert (settings["seed"], settings["settings"]["sensitivity"]) == (3, 0.8)
 

@@ -13,6 +13,7 @@ import pytest
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.foundation.randomness import generator
 from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.methods import get_method
 
 ECGS_PER_PATIENT = (3, 1, 2, 2, 4, 2, 1, 2, 2, 3, 2, 2)
 
@@ -52,17 +53,17 @@ def build(folder: Path, ecgs_per_patient: tuple[int, ...], name: str = "p") -> C
 @pytest.fixture
 def config() -> Callable[..., PretrainConfig]:
     """Make a configuration for the small cohort; keywords change it."""
+    return small_config
 
-    def make(**changes: Any) -> PretrainConfig:
-        values: dict[str, Any] = {
-            "image_size": 32,
-            "batch_size": 4,
-            "epochs": 3,
-            "head_hidden": 16,
-            "head_dim": 8,
-            "workers": 0,
-            "device": "cpu",
-        }
-        return PretrainConfig(**(values | changes))
 
-    return make
+SMALL = {"head_hidden": 16, "head_dim": 8, "expander_dim": 8, "predictor_hidden": 16}
+"""Widths of small objectives, for the methods that have them."""
+
+
+def small_config(method: str = "bcl", **changes: Any) -> PretrainConfig:
+    """A configuration that runs within a second; settings of the method stand beside those of the run."""
+    own = get_method(method).Settings.model_fields
+    settings = {name: value for name, value in (SMALL | changes).items() if name in own}
+    values: dict[str, Any] = {"image_size": 32, "batch_size": 4, "epochs": 3, "workers": 0, "device": "cpu"}
+    values |= {name: value for name, value in changes.items() if name not in own}
+    return PretrainConfig(method={"name": method, **settings}, **values)

@@ -27,7 +27,8 @@ STEPS = 60
 
 def settings(workers: int) -> PretrainConfig:
     return PretrainConfig(
-        image_size=32, batch_size=4, steps=STEPS, head_hidden=16, head_dim=8, workers=workers, device="cpu",
+        method={"name": "bcl", "head_hidden": 16, "head_dim": 8},
+        image_size=32, batch_size=4, steps=STEPS, workers=workers, device="cpu",
         checkpoint_every=2, watch=WatchConfig(share=0.3, every=3),
     )  # fmt: skip
 

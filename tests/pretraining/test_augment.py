@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heartprint.foundation.randomness import generator
-from heartprint.pretraining.augment import augment, blur, jitter, random_resized_crop
-from heartprint.pretraining.config import AugmentConfig
+from heartprint.pretraining.augment import AugmentConfig, augment, blur, jitter, random_resized_crop
 
 
 @pytest.fixture

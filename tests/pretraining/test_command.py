@@ -15,7 +15,7 @@ from heartprint.pretraining.learner import Learner
 
 SMALL = [
     part
-    for setting in ("image_size=32", "batch_size=4", "epochs=1", "head_hidden=16", "workers=0", "device=cpu")
+    for setting in ("image_size=32", "batch_size=4", "epochs=1", "method.head_hidden=16", "workers=0", "device=cpu")
     for part in ("-o", setting)
 ]
 
@@ -33,7 +33,7 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_runs_and_names_the_encoder(cohort: Cohort, tmp_path: Path) -> None:
     code, output = run(str(cohort.path), "--method", "layouts", "--out", str(tmp_path / "run"), *SMALL)
     assert code == 0 and str(tmp_path / "run" / "encoder") in output and "simulated" in output
-    assert "method: layouts" in (tmp_path / "run" / "config.yaml").read_text()
+    assert "name: layouts" in (tmp_path / "run" / "config.yaml").read_text()
 
 
 def test_dates_and_file(cohort: Cohort, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_dates_and_file(cohort: Cohort, tmp_path: Path) -> None:
     arguments = [str(cohort.path), "--out", str(tmp_path / "run"), "--config", str(tmp_path / "own.yaml"), *SMALL]
     assert run(*arguments, "--until", "2001-12-31")[0] == 0
     text = (tmp_path / "run" / "config.yaml").read_text()
-    assert "seed: 5" in text and "until: '2001-12-31'" in text and "method: bcl" in text
+    assert "seed: 5" in text and "until: '2001-12-31'" in text and "name: bcl" in text
 
 
 def test_stop_and_resume_without_repeating_the_settings(

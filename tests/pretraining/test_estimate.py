@@ -33,13 +33,14 @@ def test_measured_step_counts_what_backward_keeps(config: Make) -> None:
     chosen = config(image_size=64)
     found = measure_step(chosen)
     learner = Learner(chosen, 1, World())
+    learner.prepare()
     maps: list[int] = []
     for module in learner.encoder.modules():
         if isinstance(module, torch.nn.Conv2d):
             module.register_forward_hook(lambda _, __, output: maps.append(4 * output[0].numel()))
     learner.backward(_blank(chosen, 2))
     assert sum(maps) < found.activation_bytes < 4 * sum(maps)
-    assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.heads) for p in m.parameters())
+    assert found.n_parameters == sum(p.numel() for m in (learner.encoder, learner.objective) for p in m.parameters())
     assert found.s_per_image > 0 and found.s_per_step >= 0
 
 

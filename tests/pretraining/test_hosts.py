@@ -16,7 +16,15 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.files import sha256_file
 
 HOSTS = (("hpa", "10.77.31.1"), ("hpb", "10.77.31.2"))
-SETTINGS = ("backbone=small", "image_size=32", "batch_size=4", "steps=5", "workers=0", "device=cpu", "head_hidden=16")
+SETTINGS = (
+    "backbone=small",
+    "image_size=32",
+    "batch_size=4",
+    "steps=5",
+    "workers=0",
+    "device=cpu",
+    "method.head_hidden=16",
+)
 
 
 def ip(*words: str) -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heartprint.pretraining.losses import contrastive_logits, nt_xent, partner_found, several_positives
+from heartprint.pretraining.losses import contrastive_accuracy, contrastive_logits, nt_xent, several_positives
 
 
 def literal_nt_xent(z1: np.ndarray, z2: np.ndarray, patients: list[int], temperature: float) -> float:
@@ -112,10 +112,10 @@ def test_similarities_are_float32_under_bfloat16() -> None:
     assert float(found) == float(expected)
 
 
-def test_partner_found() -> None:
+def test_contrastive_accuracy() -> None:
     z = torch.eye(4)
-    assert float(partner_found(*contrastive_logits(z, z, torch.arange(4), 0.1))) == 1.0
-    assert float(partner_found(*contrastive_logits(z, z.roll(1, 0), torch.arange(4), 0.1))) == 0.0
+    assert float(contrastive_accuracy(*contrastive_logits(z, z, torch.arange(4), 0.1))) == 1.0
+    assert float(contrastive_accuracy(*contrastive_logits(z, z.roll(1, 0), torch.arange(4), 0.1))) == 0.0
 
 
 def literal_several(views: np.ndarray, patients: list[int], temperature: float) -> float:
@@ -148,7 +148,7 @@ def test_several_positives_equal_the_literal_twin(n: int, n_views: int, seed: in
     if n_views == 2:
         pair = (*torch.tensor(views), torch.tensor(patients), 0.3)
         assert float(loss) == pytest.approx(float(nt_xent(*pair)), abs=1e-12)
-        assert float(found) == float(partner_found(*contrastive_logits(*pair)))
+        assert float(found) == float(contrastive_accuracy(*contrastive_logits(*pair)))
 
 
 def test_several_positives_equal_pytorch_metric_learning() -> None:

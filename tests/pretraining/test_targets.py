@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import shutil
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from heartprint.foundation.files import sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.config import decisive
 from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.objectives import RegressionObjective
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
 from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
@@ -133,9 +135,9 @@ def test_a_measured_run_resumes_exactly(method: str, patients: Cohort, config: M
     pretrain(patients, chosen, parted, resume=True, progress=False)
     for name in ("encoder/model.safetensors", READOUT_FILE, TARGETS_FILE):
         assert sha256_file(whole / name) == sha256_file(parted / name), name
-    with (whole / "log.csv").open() as log:
-        line = log.read().splitlines()[-1].split(",")
-    assert (line[3] == "nan") == (method != "bcl_measured") and float(line[-1]) > 0
+    with (whole / "log.csv").open(newline="") as log:
+        *_, line = csv.DictReader(log)
+    assert ("contrastive_accuracy" in line) == (method == "bcl_measured") and float(line["measurement_error"]) > 0
 
 
 def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make) -> None:
@@ -145,12 +147,12 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
 
     values = np.arange(len(patients), dtype=np.float32)[:, None]
     learner = Learner(config(method="bcl_measured"), 1, World())
-    learner.learn_to_read(Targets(("row",), values, (1,)))
+    learner.prepare(Targets(("row",), values, (1,)))
     method = get_method("bcl_measured")(patients, config(method="bcl_measured"))
     batch = draw_batch(method, BatchKey(0, 0, np.array([3, 7])))
     asked: list[torch.Tensor] = []
-    assert learner.readout is not None
-    learner.readout.error = lambda embedding, aims: (asked.append(aims), (embedding.sum(), embedding.sum()))[1]  # type: ignore[method-assign, func-returns-value]
+    (readout,) = (part.readout for part in learner.objective.modules() if isinstance(part, RegressionObjective))
+    readout.error = lambda embedding, aims: (asked.append(aims), (embedding.sum(), embedding.sum()))[1]  # type: ignore[method-assign, func-returns-value]
     learner.backward(batch)
     expected = [view.row for place in (0, 1) for view in [method.draw(0, item)[place] for item in (3, 7)]]
     assert asked[0][:, 0].tolist() == expected
@@ -167,7 +169,7 @@ def test_labels_are_learned_of_simulated_patients_only(
     female = labelled.values[:, labelled.names.index("label_female")]
     assert len(np.unique(female)) == 2 and ((female > 0) == (patients.records["sex"] == "female").to_numpy()).all()
     for name in ("bcl", "bcl_state", "segments", "layouts", "simclr", "measured", "bcl_measured"):
-        assert not get_method(name).labelled
+        assert not get_method(name).learns_labels
     real = Cohort.open(patients.path)
     monkeypatch.setattr(real, "info", dataclasses.replace(real.info, simulated=False))
     with pytest.raises(HeartprintError) as caught:

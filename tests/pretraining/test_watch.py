@@ -33,7 +33,7 @@ from heartprint.pretraining.watch import hold_out, watch
 from heartprint.pretraining.watch.look import GAP_CLASSES, Subjects
 from heartprint.pretraining.watch.patients import ECGS_PER_PATIENT
 from heartprint.pretraining.watch.watch import all_alike
-from tests.pretraining.conftest import build
+from tests.pretraining.conftest import build, small_config
 
 Make = Callable[..., PretrainConfig]
 SHARE = {"share": 0.45, "every": 0}
@@ -67,9 +67,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def plain_run(many: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six steps, looked at at the start and at the end alone."""
-    config = PretrainConfig(
-        image_size=32, batch_size=8, steps=6, head_hidden=16, head_dim=8, workers=0, device="cpu", watch=SHARE
-    )
+    config = small_config(batch_size=8, steps=6, watch=SHARE)
     return pretrain(many, config, tmp_path_factory.mktemp("runs") / "plain", progress=False)
 
 

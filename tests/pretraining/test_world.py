@@ -19,10 +19,11 @@ from heartprint.pretraining import PretrainConfig, learner, pretrain
 from heartprint.pretraining.batches import Batch, Schedule, draw_batch
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.losses import nt_xent
-from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.methods import METHODS, get_method
+from heartprint.pretraining.objectives import RegressionObjective
 from heartprint.pretraining.targets import Targets
 from heartprint.pretraining.world import World, joined
-from tests.pretraining.conftest import ECGS_PER_PATIENT
+from tests.pretraining.conftest import ECGS_PER_PATIENT, small_config
 from tests.pretraining.test_losses import literal_nt_xent
 from tests.pretraining.together import free_ports, run_together
 
@@ -65,23 +66,23 @@ def plain_learner(config: PretrainConfig, world: World, dtype: torch.dtype, *, d
         patch.setattr(learner, "initial_encoder", lambda _: encoder)
         made = Learner(config, 10, world)
     values = np.random.default_rng(1).normal(size=(sum(ECGS_PER_PATIENT), 2)).astype(np.float32)
-    made.learn_to_read(Targets(("one", "two"), values, (1, 1)))
+    made.prepare(Targets(("one", "two"), values, (1, 1)))
     for module in made._modules.values():
         module.to(dtype)
-    made._targets = torch.from_numpy(values).to(dtype)
+    for part in made.objective.modules():
+        if isinstance(part, RegressionObjective):
+            part.targets = part.targets.to(dtype)
     plain = made.page_to_tensor
     made.page_to_tensor = lambda pages, device: plain(pages, device=device).to(dtype)  # type: ignore[assignment]
     return made
 
 
 def settings(method: str = "bcl_measured") -> PretrainConfig:
-    return PretrainConfig(
-        method=method, image_size=32, batch_size=6, head_hidden=16, head_dim=8, workers=0, device="cpu"
-    )
+    return small_config(method, batch_size=6)
 
 
 def batch_of(world: World, config: PretrainConfig, cohort: Cohort) -> Batch:
-    method = get_method(config.method)(cohort, config)
+    method = get_method(config.method.name)(cohort, config)
     return draw_batch(method, Schedule(method.n_items, config, rank=world.rank, size=world.size)[0])
 
 
@@ -93,6 +94,12 @@ def part_of_the_work(out: str, cohort: str) -> None:
             config = settings()
             kept |= after_a_step(plain_learner(config, world, dtype), batch_of(world, config, Cohort.open(cohort)))
             save_file(kept, Path(out) / f"{world.rank}.{dtype}")
+        for name in METHODS:
+            config = settings(name)
+            made = plain_learner(config, world, torch.float64)
+            save_file(
+                after_a_step(made, batch_of(world, config, Cohort.open(cohort))), Path(out) / f"{world.rank}.{name}"
+            )
 
 
 def loss_of_a_part(world: World, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -110,11 +117,11 @@ def loss_of_a_part(world: World, dtype: torch.dtype) -> dict[str, torch.Tensor]:
 def after_a_step(made: Learner, batch: Batch) -> dict[str, torch.Tensor]:
     result = made.step(batch)
     gradients = {f"gradient.{name}": p.grad for name, p in made._named() if p.grad is not None}
-    return made.state() | gradients | {"loss": result.loss, "found": result.partner_found, "error": result.target_error}
+    return made.state() | gradients | {"loss": result.total, **result.named}
 
 
 PRECISIONS = [(torch.float64, 1e-10), (torch.float32, 1e-5)]
-Parts = dict[torch.dtype, list[dict[str, torch.Tensor]]]
+Parts = dict[torch.dtype | str, list[dict[str, torch.Tensor]]]
 
 
 @pytest.fixture(scope="module", params=[2, 3])
@@ -123,7 +130,8 @@ def parts(request: pytest.FixtureRequest, cohort: Cohort, tmp_path_factory: pyte
     folder = tmp_path_factory.mktemp("parts")
     for done in run_together(request.param, f"{HERE}:part_of_the_work", folder, cohort.path):
         assert done.returncode == 0, done.stderr
-    return {d: [load_file(folder / f"{rank}.{d}") for rank in range(request.param)] for d, _ in PRECISIONS}
+    kinds = (*(dtype for dtype, _ in PRECISIONS), *METHODS)
+    return {kind: [load_file(folder / f"{rank}.{kind}") for rank in range(request.param)] for kind in kinds}
 
 
 @pytest.mark.parametrize(("dtype", "bound"), PRECISIONS)
@@ -139,6 +147,12 @@ def test_the_loss_and_its_gradient_are_those_of_one_process(parts: Parts, dtype:
         assert part["nt_xent"].item() == pytest.approx(literal, abs=bound * literal)
 
 
+KINDS = (
+    *("gradient.encoder", "gradient.objective.parts.contrastive", "gradient.objective.parts.measurement"),
+    *("objective.parts.contrastive.heads.views.1.running", "loss", "measurement_error"),
+)
+
+
 @pytest.mark.parametrize(("dtype", "bound"), PRECISIONS)
 def test_a_whole_step_is_that_of_one_process(parts: Parts, dtype: torch.dtype, bound: float, cohort: Cohort) -> None:
     expected = after_a_step(plain_learner(settings(), World(), dtype), batch_of(World(), settings(), cohort))
@@ -149,11 +163,23 @@ def test_a_whole_step_is_that_of_one_process(parts: Parts, dtype: torch.dtype, b
             assert torch.equal(other[name], first[name]), f"the processes differ in {name}"
     # Norm-wise over each part of the network. Adam's step itself cannot be compared: it makes whole steps of gradients
     # that are zero but for rounding, as those of a bias before a normalisation are.
-    for kind in ("gradient.encoder", "gradient.heads", "gradient.readout", "heads.views.1.running", "loss", "error"):
+    for kind in KINDS:
         names = [name for name in expected if name.startswith(kind)]
         one, two = (torch.cat([of[name].double().flatten() for name in names]) for of in (expected, first))
         assert float(one.norm()) > 0
         assert float((two - one).norm() / one.norm()) <= bound, kind
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_of_every_method_is_that_of_one_process(parts: Parts, name: str, cohort: Cohort) -> None:
+    expected = after_a_step(
+        plain_learner(settings(name), World(), torch.float64), batch_of(World(), settings(name), cohort)
+    )
+    first, *others = parts[name]
+    for key in expected:
+        assert all(torch.equal(other[key], first[key]) for other in others), f"the processes differ in {key}"
+        if key.startswith("gradient.") or "." not in key:
+            torch.testing.assert_close(first[key], expected[key], rtol=1e-9, atol=1e-12, msg=key)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
@@ -166,7 +192,7 @@ def test_chunks_give_the_gradient_of_the_whole_batch(dropout: float, cohort: Coh
     whole = plain_learner(config.model_copy(update={"chunk_size": 0}), World(), torch.float64, dropout=dropout)
     if dropout:  # The literal twin: the same draws, with the activations of all chunks held at once.
         own = torch.cat([whole._embed(batch.pages[:, k : k + 4], 0, k // 4) for k in (0, 4)], dim=1)
-        whole.loss(own, batch.groups, batch.rows).loss.backward()
+        whole.loss(own, batch.groups, batch.rows).total.backward()
     else:
         whole.backward(batch)
     for (name, one), (_, other) in zip(chunked._named(), whole._named(), strict=True):
@@ -177,6 +203,7 @@ def test_chunks_give_the_gradient_of_the_whole_batch(dropout: float, cohort: Coh
 def test_chunks_count_the_batch_statistics_once(cohort: Cohort) -> None:
     config = settings("bcl").model_copy(update={"chunk_size": 3})
     made = Learner(config, 10, World())
+    made.prepare()
     norm = next(m for m in made.encoder.modules() if isinstance(m, nn.BatchNorm2d))
     momentum = norm.momentum
     made.backward(batch_of(World(), config, cohort))
@@ -189,6 +216,7 @@ def test_chunks_need_less_memory(cohort: Cohort) -> None:
     def held(chunk_size: int) -> int:
         config = settings("bcl").model_copy(update={"chunk_size": chunk_size, "batch_size": 10})
         made, batch = Learner(config, 10, World()), batch_of(World(), config, cohort)
+        made.prepare()
         weights = {parameter.data_ptr() for _, parameter in made._named()}
         pieces: dict[int, int] = {}
         most = 0

@@ -33,6 +33,6 @@ def contact(
     from heartprint.pretraining import PretrainConfig
     from heartprint.pretraining.contact import save_contact
 
-    settings = [*(option or []), *([f"method={method}"] if method else [])]
+    settings = [*(option or []), *([f"method.name={method}"] if method else [])]
     chosen = load_config(config, settings, PretrainConfig)
     print(save_contact(Cohort.open(cohort), chosen, out, n=n, beside=beside, recipe=recipe))

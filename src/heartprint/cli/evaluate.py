@@ -78,6 +78,7 @@ def _table(result: dict[str, Any], out: Path) -> str:
         f"{result['task']['title']} on {result['cohort']['name']}: {counts['evaluated_ecgs']:,} ECGs of "
         f"{counts['evaluated_patients']:,} patients, {counts['positive']:,} positive"
         + (f" (left out: {', '.join(left)})" if left else "")
+        + (f", {counts['warned']:,} in doubt" if counts["warned"] else "")
         + (", TRANSDUCTIVE" if result["transductive"] else ""),
         result["notice"],
         "",

@@ -72,5 +72,5 @@ def finetune(
         f"{out}: {model.task.title}, {summary.mode}, {summary.n_labels:,} labels ({summary.n_positive:,} positive) of "
         f"{summary.cohort.n_patients:,} patients; threshold {model.threshold:.3f}, "
         f"AUROC inside the budget {summary.settings['validation_auroc']:.3f} on {summary.settings['calibrated_on']}"
-        f"{' (simulated patients)' if model.config.simulated else ''}"
+        f"{' (SIMULATED labels)' if model.config.labels_simulated else ''}"
     )

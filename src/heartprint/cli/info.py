@@ -19,7 +19,7 @@ def info(
     """Say what a cohort holds: ECGs, patients, pairs and gaps, labels, refused records. No waveform is read.
 
     -o tries a pair policy: how many pairs, patients and ECGs each of its rules leaves. Settings and their defaults are
-    those of PairPolicy; 'heartprint pretrain' takes the same ones as -o pairs.KEY=VALUE.
+    those of PairPolicy; 'heartprint pretrain' takes the same ones as -o method.pairs.KEY=VALUE.
 
     Example: heartprint info cohorts/ptb-xl -o min_gap_days=30 -o device=other
     """

@@ -16,7 +16,9 @@ def predict(
     batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
 ) -> None:
-    """Score every ECG of a cohort; each ends in a row, scored or refused with a reason.
+    """Score every ECG of a cohort; each ends in a row: scored, warned or refused with a reason.
+
+    An answer is warned where the sheet is unlike those that the model knows: see the column distance.
 
     Example: heartprint predict MODEL COHORT --out scores.csv
     """
@@ -25,7 +27,8 @@ def predict(
 
     ecgs = Cohort.open(cohort)
     table = run(model, ecgs, out, layout=layout, batch_size=batch_size, device=device)
-    above, refused = int(table["above_threshold"].sum()), int((table["status"] == "refused").sum())
+    above = int(table["above_threshold"].sum())
+    warned, refused = (int((table["status"] == status).sum()) for status in ("warned", "refused"))
     note = " of simulated patients" if ecgs.info.simulated else ""
-    print(f"{out}: {len(table):,} ECGs{note}, {above:,} above the threshold, {refused:,} refused")
+    print(f"{out}: {len(table):,} ECGs{note}, {above:,} above the threshold, {warned:,} warned, {refused:,} refused")
     print("Research software; not a medical device.")

@@ -16,8 +16,8 @@ def pretrain(
     method: Annotated[
         str | None,
         typer.Option(
-            help="bcl (the default), bcl_several, bcl_measured, bcl_state, segments, measured, simclr, layouts or "
-            "simulation_supervised."
+            help="bcl (the default), bcl_several, bcl_measured, bcl_state, vicreg, byol, segments, measured, simclr, "
+            "layouts or simulation_supervised."
         ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="YAML file with settings.")] = None,
@@ -32,7 +32,8 @@ def pretrain(
     """Pretrain an encoder without labels; the result is OUT/encoder.
 
     Settings and their defaults are those of PretrainConfig: backbone, image_size, epochs or steps, batch_size, seed,
-    device, learning_rate... Ctrl-C stops cleanly; --resume goes on, in the middle of an epoch if need be.
+    device, learning_rate...; those of a method stand under method, as -o method.temperature=0.2. Ctrl-C stops cleanly;
+    --resume goes on, in the middle of an epoch if need be.
 
     Example: heartprint pretrain cohorts/mine --method bcl --out runs/bcl -o backbone=small -o epochs=3 -o batch_size=32
     """
@@ -41,7 +42,7 @@ def pretrain(
     from heartprint.pretraining import PretrainConfig
     from heartprint.pretraining import pretrain as learn
 
-    named = {"method": method, "since": since, "until": until}
+    named = {"method.name": method, "since": since, "until": until}
     settings = [*(option or []), *(f"{key}={value}" for key, value in named.items() if value is not None)]
     kept = out / "config.yaml"
     if resume and config is None and kept.is_file():
@@ -60,4 +61,4 @@ def pretrain(
         print(f"{stop} Go on with: heartprint pretrain {cohort} --out {out} --resume", file=sys.stderr)
         raise typer.Exit(130) from stop
     if os.environ.get("RANK", "0") == "0":  # One of the processes that torchrun started speaks for all.
-        print(f"{out / 'encoder'}: encoder pretrained by {chosen.method} on '{ecgs.info.name}'{simulated}")
+        print(f"{out / 'encoder'}: encoder pretrained by {chosen.method.name} on '{ecgs.info.name}'{simulated}")

@@ -25,11 +25,11 @@ ALL_PAIRS, STRETCHES = "all", "single"
 """Rows of a flow that are no rule of a pair: before any rule, and patients who give two stretches of one ECG."""
 _PAIRS_AT_ONCE = 1 << 19
 _REMEDIES = {
-    "unknown_gaps": "Ingest the cohort with dates, or let pairs without them count (-o pairs.unknown_gaps=true).",
-    "min_gap_days": "Lower it (-o pairs.min_gap_days=0).",
-    "max_gap_days": "Raise it, or lift it (-o pairs.max_gap_days=null).",
-    "device": "Lift it (-o pairs.device=any); an ECG of unknown device is on neither side.",
-    "site": "Lift it (-o pairs.site=any); an ECG of unknown site is on neither side.",
+    "unknown_gaps": "Ingest the cohort with dates, or count pairs without them (-o method.pairs.unknown_gaps=true).",
+    "min_gap_days": "Lower it (-o method.pairs.min_gap_days=0).",
+    "max_gap_days": "Raise it, or lift it (-o method.pairs.max_gap_days=null).",
+    "device": "Lift it (-o method.pairs.device=any); an ECG of unknown device is on neither side.",
+    "site": "Lift it (-o method.pairs.site=any); an ECG of unknown site is on neither side.",
 }
 
 
@@ -195,7 +195,7 @@ class Pairs:
                     "no-pairs",
                     f"No pair of ECGs of '{name}' is left: none of the {before.pairs:,} "
                     f"{'pairs' if before.rule == ALL_PAIRS else 'pairs that the rules before it leave'} meets "
-                    f"pairs.{self.policy.written(row.rule)}. {_REMEDIES[row.rule]}",
+                    f"method.pairs.{self.policy.written(row.rule)}. {_REMEDIES[row.rule]}",
                 )
 
     def _count(self, starts: Ints, counts: Ints) -> Ints:

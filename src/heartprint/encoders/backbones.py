@@ -1,13 +1,18 @@
-"""The registry of backbones: what each is, what it wants to see, and whether it has weights offline."""
+"""Backbones: what each is, what it wants to see, and whether it has weights offline.
+
+Three have names of their own; any other image network of timm is ``timm/NAME``.
+"""
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from heartprint.encoders.page_to_tensor import PageToTensor
-from heartprint.foundation.errors import unknown_name
+from heartprint.foundation.errors import HeartprintError, unknown_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,6 +31,7 @@ class BackboneSpec:
         mean: See `PageToTensor`.
         std: See `PageToTensor`.
         white: See `PageToTensor`.
+        fixed_size: Whether it reads images of that size alone.
         offline_weights: Whether ImageNet weights come with an installed package.
         build: Makes the network ``(B, channels, S, S) -> (B, D)`` with random weights.
     """
@@ -38,24 +44,89 @@ class BackboneSpec:
     mean: float
     std: float
     white: float = field(default=1.0, kw_only=True)
+    fixed_size: bool = field(default=False, kw_only=True)
     offline_weights: bool
     build: Callable[[], nn.Module]
 
     def page_to_tensor(self, image_size: int | None = None) -> PageToTensor:
-        """The input step of this backbone at an image size in px (default: its own)."""
+        """The input step of this backbone at an image size in px (default: its own).
+
+        Raises:
+            HeartprintError: ``bad-image-size`` if it is made for another size, or the size is too small.
+        """
         size = self.image_size if image_size is None else image_size
+        if self.fixed_size and size != self.image_size:
+            raise HeartprintError(
+                "bad-image-size",
+                f"Backbone {self.name} reads images of {self.image_size} px only, not {size}. Omit image_size, or "
+                "choose a network of convolutions.",
+            )
         return PageToTensor(size, self.channels, self.mean, self.std, self.white)
 
 
 def get_backbone(name: str) -> BackboneSpec:
     """Look a backbone up.
 
+    Args:
+        name: A name in `BACKBONES`, or ``timm/NAME`` for any image network of timm with random weights: its width,
+            input size and normalisation are found out. Its stem reads one grey channel; ``timm/NAME:colour`` keeps
+            three.
+
     Raises:
-        HeartprintError: ``unknown-backbone``, naming the nearest known one.
+        HeartprintError: ``unknown-backbone``, naming the nearest known one; ``unusable-backbone`` for a network of timm
+            that gives no embedding.
     """
+    if name.startswith(TIMM):
+        return _of_timm(name)
     if name not in BACKBONES:
-        raise unknown_name("backbone", name, BACKBONES)
+        raise unknown_name("backbone", name, [*BACKBONES, f"{TIMM}NAME"])
     return BACKBONES[name]
+
+
+TIMM = "timm/"
+_COLOUR = ":colour"
+# What stands in front of a colon would be a place to fetch a network from.
+_TIMM_NAME = re.compile(r"[a-z0-9_]+", re.ASCII)
+
+
+@functools.cache
+def _of_timm(name: str) -> BackboneSpec:
+    """Find out what a network of timm is; its weights are not made for that."""
+    import timm
+    import torch
+
+    bare = name.removeprefix(TIMM).removesuffix(_COLOUR)
+    if not _TIMM_NAME.fullmatch(bare) or not timm.is_model(bare):
+        raise unknown_name("backbone", bare[:80], timm.list_models(), few=True)
+    channels = 3 if name.endswith(_COLOUR) else 1
+    about = timm.get_pretrained_cfg(bare)
+    size = int(about.input_size[-1]) if about else 224
+    mean, std = ((0.5,), (0.5,)) if about is None else (about.mean, about.std)
+    try:
+        with torch.device("meta"):
+            network = timm.create_model(bare, pretrained=False, num_classes=0, in_chans=channels).eval()
+            embedding = network(torch.empty(2, channels, size, size))
+        if not isinstance(embedding, torch.Tensor) or embedding.ndim != 2:
+            raise TypeError("it gives no vector for an image")
+    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
+        raise HeartprintError(
+            "unusable-backbone",
+            f"timm's {bare} cannot be used as a backbone ({str(error).partition(chr(10))[0][:160]}). Choose one that "
+            "pools its features to one vector an image, such as timm/resnet18.",
+        ) from error
+    return BackboneSpec(
+        name=name,
+        description=f"{bare} of timm, with random weights",
+        image_size=size,
+        embedding_dim=int(embedding.shape[1]),
+        channels=channels,
+        # Grey stands for all three colours.
+        mean=round(sum(mean) / len(mean), 6),
+        std=round(sum(std) / len(std), 6),
+        fixed_size=bool(about.fixed_input_size) if about else False,
+        offline_weights=False,
+        build=_timm(bare, channels),
+    )
 
 
 def _small() -> nn.Module:

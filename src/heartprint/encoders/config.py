@@ -172,7 +172,7 @@ class EncoderConfig(_Strict):
 
     @property
     def simulated(self) -> bool:
-        """Whether simulated patients were among those it learned from."""
+        """Whether simulated patients were among those it was pretrained on."""
         return any(stage.cohort.simulated for stage in self.stages)
 
     @property
@@ -212,6 +212,6 @@ class ModelConfig(_Strict):
         return value
 
     @property
-    def simulated(self) -> bool:
-        """Whether simulated patients took part in making it."""
-        return self.encoder.simulated or self.finetuning.cohort.simulated
+    def labels_simulated(self) -> bool:
+        """Whether the labels that it learned its task from are of simulated patients."""
+        return self.finetuning.cohort.simulated

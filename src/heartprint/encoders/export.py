@@ -15,7 +15,7 @@ from heartprint.foundation.errors import HeartprintError
 
 
 def export_encoder(
-    run: str | Path, out: str | Path, *, half: bool = False, card: str | Path | None = None
+    run: str | Path, out: str | Path, *, half: bool = False, card: str | Path | None = None, progress: bool = True
 ) -> LoadedEncoder:
     """Write the encoder of a run as a folder to pass on: smaller, and with a card that a person has written.
 
@@ -29,6 +29,7 @@ def export_encoder(
         half: Store the weights as float16, in half the space; see `save_encoder`.
         card: Markdown file that goes under the automatic part of the card: what the encoder is for, what it is not
             for, how it compares.
+        progress: Whether to show progress.
 
     Returns:
         The encoder as it was read back from ``out``, on the CPU and in eval mode.
@@ -45,7 +46,7 @@ def export_encoder(
     # Equal numbers: everybody in the lists is of this cohort, so its source stands for them all.
     if learned and learned.simulation and len(seen.patients) == learned.n_patients:
         seen = Seen(simulated=(learned.simulation,)) | Seen(simulated=seen.simulated)
-    save_encoder(out, loaded.encoder, config, seen=seen, half=half, card=text)
+    save_encoder(out, loaded.encoder, config, seen=seen, half=half, card=text, distance=True, progress=progress)
     return load_encoder(Path(out), verify=True)
 
 

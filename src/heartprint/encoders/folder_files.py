@@ -24,6 +24,8 @@ import torch
 import heartprint
 from heartprint.encoders.card import card
 from heartprint.encoders.config import FOLDER_VERSION, EncoderConfig, ModelConfig, Sample
+from heartprint.encoders.distance import Distance, read_distance, save_distance
+from heartprint.encoders.encoder import Encoder
 from heartprint.encoders.sane import oddity, unlisted
 from heartprint.encoders.seen import Seen, SimulatedSource
 from heartprint.encoders.tensor_file import read_header
@@ -40,8 +42,9 @@ CHECKSUMS_FILE = "CHECKSUMS"
 """Lines of ``sha256sum``, so that ``sha256sum -c CHECKSUMS`` checks a folder without Heartprint."""
 
 CHECKED_FILES = (CONFIG_FILE, WEIGHTS_FILE, SEEN_FILE, SAMPLE_FILE, CARD_FILE)
-OPTIONAL_FILES: tuple[str, ...] = ()
-"""Files that a folder may have besides; where one is there, `CHECKSUMS_FILE` names it."""
+DISTANCE_FILE = "distance.safetensors"
+OPTIONAL_FILES = (DISTANCE_FILE,)
+"""Files that a folder may lack; where one is there, `CHECKSUMS_FILE` names it."""
 
 _MAX_BYTES = {WEIGHTS_FILE: 2**28, SEEN_FILE: 2**28}
 """The largest network here has 43 MB, and 2^28 bytes list 33 million patients and ECGs; all else is text or a sheet."""
@@ -68,6 +71,7 @@ def write_folder(
     sheet: npt.NDArray[np.uint8],
     expected: tuple[float, ...],
     *,
+    distance: Distance | None = None,
     card_text: str = "",
 ) -> Path:
     """Write a folder, all of it or nothing.
@@ -79,6 +83,7 @@ def write_folder(
         seen: Who took part.
         sheet: ``(S, S)`` uint8 sample sheet.
         expected: What the sample sheet gives.
+        distance: How unlike the sheets that the encoder knows a picture is.
         card_text: What a person has written for the card, in Markdown.
 
     Raises:
@@ -110,9 +115,13 @@ def write_folder(
             {_SOURCES: sources} if seen.simulated else None,
         )
         (new / SAMPLE_FILE).write_bytes(cv2.imencode(".png", sheet)[1].tobytes())
+        if distance is not None:
+            save_distance(distance, new / DISTANCE_FILE)
         half = any(value.dtype == torch.float16 for value in state.values())
-        write_text(new / CARD_FILE, card(complete, half=half, by_source=bool(seen.simulated), text=card_text))
-        write_text(new / CHECKSUMS_FILE, checksum_lines(new, CHECKED_FILES))
+        text = card(complete, half=half, by_source=bool(seen.simulated), distance=distance, text=card_text)
+        write_text(new / CARD_FILE, text)
+        written = [name for name in (*CHECKED_FILES, *OPTIONAL_FILES) if (new / name).is_file()]
+        write_text(new / CHECKSUMS_FILE, checksum_lines(new, written))
         for file in new.iterdir():
             file.chmod(0o644)  # safetensors lets nobody but the owner read: an installed encoder is for everybody
     return folder
@@ -197,6 +206,9 @@ def check_files(folder: Path) -> dict[str, str]:
         except BadFile as error:
             raise damaged(folder, f"its {name} {error}") from error
     expected = _checksums(folder)
+    for name in OPTIONAL_FILES:
+        if (name in expected) != (name in present):
+            raise damaged(folder, f"{name} is {'missing' if name in expected else f'not in its {CHECKSUMS_FILE}'}")
     if set(expected) != set(present):
         raise damaged(folder, f"{CHECKSUMS_FILE} does not name its files")
     for name, digest in expected.items():
@@ -296,6 +308,16 @@ def read_sample(folder: Path, image_size: int) -> npt.NDArray[np.uint8]:
     if sheet is None or sheet.shape != (image_size, image_size):
         raise damaged(folder, f"{SAMPLE_FILE} cannot be read")
     return np.asarray(sheet, dtype=np.uint8)
+
+
+def read_known(folder: Path, encoder: Encoder) -> Distance | None:
+    """Read the distance that belongs to an encoder, from a folder that `read_config` has checked; None without one."""
+    if not (folder / DISTANCE_FILE).is_file():
+        return None
+    try:
+        return read_distance(folder / DISTANCE_FILE, encoder)
+    except ValueError as error:
+        raise damaged(folder, f"{DISTANCE_FILE} {error}") from error
 
 
 def damaged(folder: Path, what: str) -> HeartprintError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +14,17 @@ import torch
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.tasks import Task
 from heartprint.encoders.config import EncoderConfig, ModelConfig
+from heartprint.encoders.distance import Distance, fit_distance
 from heartprint.encoders.encoder import Encoder, build_encoder
-from heartprint.encoders.folder_files import damaged, read_config, read_sample, read_seen, read_weights, write_folder
+from heartprint.encoders.folder_files import (
+    damaged,
+    read_config,
+    read_known,
+    read_sample,
+    read_seen,
+    read_weights,
+    write_folder,
+)
 from heartprint.encoders.half import halved
 from heartprint.encoders.page_to_tensor import PageToTensor
 from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
@@ -41,12 +50,14 @@ class LoadedEncoder:
         config: What its ``config.json`` says (or would say).
         seen: Who took part in its pretraining.
         name: Where it comes from, for people.
+        distance: How unlike the sheets that it knows a picture is; None where its folder does not say.
     """
 
     encoder: Encoder
     config: EncoderConfig
     seen: Seen
     name: str
+    distance: Distance | None = None
 
     @property
     def page_to_tensor(self) -> PageToTensor:
@@ -165,6 +176,8 @@ def save_encoder(
     seen: Seen | None = None,
     half: bool = False,
     card: str = "",
+    distance: bool = False,
+    progress: bool = False,
 ) -> Path:
     """Write an encoder folder; it appears, or replaces the old one, only when it is whole.
 
@@ -178,6 +191,8 @@ def save_encoder(
         seen: Who took part in pretraining.
         half: Whether to store weights as float16, in about half the space. They are float32 again when loaded.
         card: What a person has written about the encoder, in Markdown; goes to the end of the card.
+        distance: Whether to store how unlike known sheets a picture is, too; the encoder is shown some for it.
+        progress: Whether to show progress of that.
 
     Returns:
         The folder.
@@ -194,10 +209,18 @@ def save_encoder(
         state = halved(fresh, sheet)
         _fill(fresh.encoder, state, str(folder))
     expected = _encoder_sample(fresh, sheet)
-    return write_folder(Path(folder), config, state, seen or Seen(), sheet, expected, card_text=card)
+    known = fit_distance(fresh, progress=progress) if distance else None
+    return write_folder(Path(folder), config, state, seen or Seen(), sheet, expected, distance=known, card_text=card)
 
 
-def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, seen: Seen | None = None) -> Path:
+def save_model(
+    folder: str | Path,
+    model: TaskModel,
+    config: ModelConfig,
+    *,
+    seen: Seen | None = None,
+    distance: Distance | None = None,
+) -> Path:
     """Write a model folder; it appears, or replaces the old one, only when it is whole.
 
     Args:
@@ -205,6 +228,7 @@ def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, see
         model: Encoder and head; neither changed nor moved.
         config: Description; weights hash, versions and sample are filled in here.
         seen: Who took part in pretraining or fine-tuning.
+        distance: How unlike the sheets that its encoder knows a picture is; without it every answer is in doubt.
 
     Returns:
         The folder.
@@ -217,7 +241,8 @@ def save_model(folder: str | Path, model: TaskModel, config: ModelConfig, *, see
     state = _state(model)
     fresh = _model_from(state, config, Seen(), str(folder))
     sheet = fresh.encoder.draw(sample_leads(), SAMPLE_RATE)
-    return write_folder(Path(folder), config, state, seen or Seen(), sheet, _model_sample(fresh, sheet))
+    expected = _model_sample(fresh, sheet)
+    return write_folder(Path(folder), config, state, seen or Seen(), sheet, expected, distance=distance)
 
 
 def load_encoder(name_or_path: str | Path = SHIPPED, *, verify: bool = False) -> LoadedEncoder:
@@ -266,6 +291,8 @@ def load_model(folder: str | Path, *, verify: bool = False) -> LoadedModel:
             f"'heartprint finetune COHORT --task af --init {folder} --out MODEL'.",
         )
     loaded = _model_from(read_weights(Path(folder)), config, read_seen(Path(folder), config), str(folder))
+    encoder = replace(loaded.encoder, distance=read_known(Path(folder), loaded.encoder.encoder))
+    loaded = replace(loaded, encoder=encoder)
     if verify:
         _verify(Path(folder), config, loaded.encoder, lambda sheet: _model_sample(loaded, sheet))
     return loaded
@@ -276,6 +303,7 @@ def _load_encoder(folder: Path, name: str, verify: bool) -> LoadedEncoder:
     if isinstance(config, ModelConfig):
         return load_model(folder, verify=verify).encoder
     loaded = _encoder_from(read_weights(folder), config, read_seen(folder, config), name)
+    loaded = replace(loaded, distance=read_known(folder, loaded.encoder))
     if verify:
         _verify(folder, config, loaded, lambda sheet: _encoder_sample(loaded, sheet))
     return loaded

@@ -50,12 +50,14 @@ SCORE_COLUMNS: dict[str, pl.DataType] = {
     "logit": pl.Float64(),
     "probability": pl.Float64(),
     "above_threshold": pl.Boolean(),
+    "distance": pl.Float64(),
     "status": pl.String(),
     "reason": pl.String(),
 }
 """Columns of the score file: one row per ECG and layout for those scored, one row for each other ECG.
 
-``status`` is ``scored``, ``no-label``, ``seen-patient`` (left out) or ``refused`` (with a ``reason``).
+``status`` is ``scored``, ``warned`` (scored, and counted, but in doubt; see `heartprint.evaluation.predict`),
+``no-label``, ``seen-patient`` (left out) or ``refused`` (with a ``reason``).
 """
 
 
@@ -140,7 +142,7 @@ def evaluate(
             level=level,
             resamples=resamples,
             seed=seed,
-        )
+        ) | {"warned": int(scores.warned[k, kept].sum())}
     result = {
         "heartprint_version": heartprint.__version__,
         "simulated": cohort.info.simulated,
@@ -156,6 +158,7 @@ def evaluate(
             "negative": int((answers == 0).sum()),
             "without_label": int((np.isnan(labels) & ~left_out).sum()),
             "refused": len(scores.failures),
+            "warned": int(scores.warned[0, kept].sum()),
             "seen_left_out": int(left_out.sum()),
             "seen_kept": int((seen & ~left_out).sum()) if transductive else 0,
         },
@@ -258,8 +261,10 @@ def _notice(cohort: Cohort, model: LoadedModel) -> str:
     parts = []
     if cohort.info.simulated:
         parts.append("SIMULATED PATIENTS: this shows a mechanism and proves nothing about hospitals.")
-    if model.config.simulated:
-        parts.append("Simulated patients took part in making the model.")
+    if model.config.labels_simulated:
+        parts.append("SIMULATED LABELS: the model learned its task from simulated patients.")
+    if model.config.encoder.simulated:
+        parts.append("Encoder pretrained on simulated patients.")
     return " ".join([*parts, "Research software; not a medical device."])
 
 
@@ -275,7 +280,8 @@ def _describe(model: LoadedModel) -> dict[str, Any]:
         "n_labels": config.finetuning.n_labels,
         "n_positive": config.finetuning.n_positive,
         "threshold": config.threshold,
-        "simulated": config.simulated,
+        "labels_simulated": config.labels_simulated,
+        "pretrained_on_simulated": config.encoder.simulated,
     }
 
 
@@ -305,10 +311,13 @@ def _score_table(
                 "logit": scores.logits[k],
                 "probability": scores.probabilities[k],
                 "above_threshold": scores.probabilities[k] >= threshold,
+                "distance": pl.Series(scores.distances[k]).fill_nan(None),
+                "warned": scores.warned[k],
             }
         )
         for k, name in enumerate(layouts)
     ]
     scored = pl.concat(parts).filter(pl.col("logit").is_not_nan())
     table = base.join(scored, on="row", how="left", maintain_order="left_right")
+    table = table.with_columns(pl.when("warned").then(pl.lit("warned")).otherwise("status").alias("status"))
     return table.select(pl.col(name).cast(kind) for name, kind in SCORE_COLUMNS.items())

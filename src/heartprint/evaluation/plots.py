@@ -13,6 +13,7 @@ Floats = npt.NDArray[np.float64]
 PLOT_FILES = ("roc.png", "precision_recall.png", "reliability.png", "scores.png")
 
 _MAIN, _CASE, _CONTROL, _WARN = "#0b5a8f", "#c2452d", "#5b7f95", "#b00020"
+_PRETRAINED = "Encoder pretrained on simulated patients"
 _OTHERS = ("#7a9e5f", "#c9973a", "#9a7bb0", "#8a8a8a")
 _DPI = 130
 
@@ -61,8 +62,10 @@ def _page(result: Mapping[str, Any]) -> tuple[Any, Any]:
     )
     if result["simulated"]:
         figure.suptitle("SIMULATED PATIENTS", color=_WARN, fontsize=11, fontweight="bold")
-    elif result["model"]["simulated"]:
-        figure.suptitle("Model made with simulated patients", color=_WARN, fontsize=9)
+    elif result["model"]["labels_simulated"]:
+        figure.suptitle("SIMULATED LABELS", color=_WARN, fontsize=11, fontweight="bold")
+    elif result["model"]["pretrained_on_simulated"]:
+        figure.suptitle(_PRETRAINED, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
@@ -71,7 +74,11 @@ def battery_title(result: Mapping[str, Any]) -> str:
     """Title of the battery's heat map, which says where simulated patients took part."""
     tried = result["battery"]
     simulated = "SIMULATED PATIENTS - " if result["simulated"] else ""
-    made = "\nModel made with simulated patients" if result["model"]["simulated"] and not simulated else ""
+    made = ""
+    if not simulated and result["model"]["labels_simulated"]:
+        made = "\nSIMULATED LABELS"
+    elif not simulated and result["model"]["pretrained_on_simulated"]:
+        made = f"\n{_PRETRAINED}"
     return (
         f"{simulated}{result['task']['title']} - {result['cohort']['name']}: "
         f"{tried['ecgs']:,} ECGs, {tried['positive']:,} positive{made}"

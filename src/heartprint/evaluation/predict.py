@@ -14,7 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_path, check_target
 from heartprint.foundation.progress import Progress
 
@@ -27,10 +27,16 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
     "probability": pl.Float64(),
     "logit": pl.Float64(),
     "above_threshold": pl.Boolean(),
+    "distance": pl.Float64(),
     "status": pl.String(),
     "reason": pl.String(),
 }
-"""Columns of a prediction file; ``status`` is ``scored`` or ``refused``, ``reason`` says why it was refused."""
+"""Columns of a prediction file.
+
+``status`` is ``scored``, ``warned`` (scored, but the sheet is unlike those that the model knows, or the model cannot
+tell) or ``refused``; ``reason`` says why it is not plainly scored. ``distance`` says how unlike, see
+`heartprint.encoders.distance`.
+"""
 
 Failure = tuple[str, str]
 _Batch = tuple[npt.NDArray[np.uint8], dict[int, Failure]]
@@ -43,11 +49,16 @@ class Scores:
     Attributes:
         logits: ``(n_layouts, n)`` float64, NaN where the ECG was refused.
         probabilities: ``(n_layouts, n)`` float64, likewise.
+        distances: ``(n_layouts, n)`` float64, how unlike the known sheets each sheet is; NaN as well where the model
+            cannot tell.
+        warned: ``(n_layouts, n)`` whether an answer is in doubt: beyond the limit, or the model cannot tell.
         failures: Row to reason code and sentence.
     """
 
     logits: npt.NDArray[np.float64]
     probabilities: npt.NDArray[np.float64]
+    distances: npt.NDArray[np.float64]
+    warned: npt.NDArray[np.bool_]
     failures: dict[int, Failure]
 
 
@@ -83,6 +94,8 @@ def predict(
     loaded = ready(model, device)
     scores = score_layouts(loaded, cohort, [layout], batch_size=batch_size, progress=progress)
     failed = [scores.failures.get(row) for row in range(len(cohort))]
+    in_doubt = zip(scores.distances[0].tolist(), scores.warned[0].tolist(), strict=True)
+    told = [f or (doubt(loaded, d) if warned else None) for f, (d, warned) in zip(failed, in_doubt, strict=True)]
     table = pl.DataFrame(
         {
             "ecg_id": cohort.records["ecg_id"],
@@ -92,14 +105,35 @@ def predict(
             "above_threshold": [
                 None if f else bool(p >= loaded.threshold) for f, p in zip(failed, scores.probabilities[0], strict=True)
             ],
-            "status": ["refused" if f else "scored" for f in failed],
-            "reason": [f"{f[0]}: {f[1]}" if f else None for f in failed],
+            "distance": pl.Series(scores.distances[0]).fill_nan(None),
+            "status": [
+                "refused" if f else "warned" if w else "scored"
+                for f, w in zip(failed, scores.warned[0].tolist(), strict=True)
+            ],
+            "reason": [f"{t[0]}: {t[1]}" if t else None for t in told],
         },
         schema=PREDICTION_COLUMNS,
     )
     with atomic_path(Path(out)) as path:
         table.write_csv(path)
     return table
+
+
+def doubt(model: LoadedModel, distance: float) -> Caution:
+    """Why an answer is in doubt."""
+    known = model.encoder.distance
+    if known is None:
+        return Caution(
+            "no-distance",
+            "This model cannot tell how unlike the sheets it knows this one is. Look at the picture, and make the "
+            "model again with 'heartprint finetune'.",
+        )
+    return Caution(
+        "unlike-known-sheets",
+        f"Its distance of {distance:.1f} is beyond the limit of {known.limit:.1f}: it does not look like the sheets "
+        "that the model knows. See whether it is an ECG, upright, cut to the sheet, and in a layout that the model "
+        f"knows ({', '.join(known.layouts) or 'that of the images it learned from'}).",
+    )
 
 
 def ready(model: str | Path | LoadedModel, device: str = "auto") -> LoadedModel:
@@ -133,11 +167,13 @@ def score_layouts(
         HeartprintError: ``unknown-layout``, ``needs-waveforms`` if images are asked for in a layout,
             ``out-of-memory``.
     """
+    from heartprint.encoders import embed_pages
     from heartprint.encoders.memory import memory_explained
     from heartprint.sheets import layouts_of
 
     layouts = layouts_of(cohort, layouts)
-    logits = np.full((len(layouts), len(cohort)), np.nan)
+    known = model.encoder.distance
+    logits, distances = np.full((2, len(layouts), len(cohort)), np.nan)
     failures: dict[int, Failure] = {}
     done = 0
     step = max(1, batch_size // len(layouts))
@@ -145,14 +181,18 @@ def score_layouts(
     with memory_explained(batch_size), shown_or_not as shown:
         for pages, failed in _drawn(model.encoder, cohort, layouts, step):
             n = pages.shape[1]
-            scored, _ = model.score(pages.reshape(-1, *pages.shape[2:]), batch_size=batch_size)
-            logits[:, done : done + n] = scored.reshape(len(layouts), n)
-            logits[:, list(failed)] = np.nan
+            embedding = embed_pages(model.encoder, pages.reshape(-1, *pages.shape[2:]), batch_size=batch_size)
+            logits[:, done : done + n] = model.score_embeddings(embedding)[0].reshape(len(layouts), n)
+            if known is not None:
+                distances[:, done : done + n] = known(embedding).reshape(len(layouts), n)
+            logits[:, list(failed)] = distances[:, list(failed)] = np.nan
             failures |= failed
             done += n
             if shown is not None:
                 shown.advance(n)
-    return Scores(logits, model.platt(logits), failures)
+    # A distance that is no number is in doubt as well.
+    warned = ~np.isnan(logits) & ~(distances <= (known.limit if known is not None else -np.inf))
+    return Scores(logits, model.platt(logits), distances, warned, failures)
 
 
 def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step: int) -> Iterator[_Batch]:

@@ -173,7 +173,7 @@ class _Trainer:
         """
         config = self.config
         # A copy, so that one encoder can serve many budgets and folds.
-        own = dataclasses.replace(self.loaded, encoder=copy.deepcopy(self.loaded.encoder))
+        own = dataclasses.replace(self.loaded, encoder=copy.deepcopy(self.loaded.encoder), distance=None)
         model, head_scores = self._frozen_stage(own, rows)
         n_epochs = max(config.epochs, math.ceil(config.min_steps / math.ceil(len(rows) / config.batch_size)))
         plan = [b for e in range(n_epochs) for b in batches(self.positive, rows, e, config)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from heartprint.cohorts import Cohort, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
+from heartprint.encoders.distance import distance_for
 from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
@@ -82,9 +84,18 @@ def finetune(
         else:
             from heartprint.finetuning.probe import train_probe as train
         model = train(loaded, part, known, task=definition, config=config, progress=progress)
+        distance = distance_for(model.encoder, learned_layouts(used, config), used, progress=progress)
+    model = replace(model, encoder=replace(model.encoder, distance=distance))
     head = TaskModel.from_linear(model.encoder.encoder, model.weights, model.bias)
-    save_model(out, head, model.config, seen=model.seen)
+    save_model(out, head, model.config, seen=model.seen, distance=distance)
     return model
+
+
+def learned_layouts(cohort: Cohort, config: FinetuneConfig) -> tuple[str, ...]:
+    """The layouts that a model learns its task from; of images none that could be drawn."""
+    if cohort.kind == "image":
+        return ()
+    return config.layouts if config.mode == "full" else (config.layout,)
 
 
 def parse_budget(text: str | Budget) -> Budget:

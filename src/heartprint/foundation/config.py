@@ -32,7 +32,9 @@ def load_config(path: str | Path | None, overrides: Sequence[str], model: type[M
     """
     values = {} if path is None else read_yaml(path)
     where = "" if path is None else str(path)
-    return validate_config(apply_overrides(values, overrides), model, where=where)
+    # A model may let a group be written as one word; single settings can be put on top of the group alone.
+    expanded = getattr(model, "expanded", dict)
+    return validate_config(apply_overrides(expanded(values), overrides), model, where=where)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
@@ -87,13 +89,14 @@ def apply_overrides(values: Mapping[str, Any], overrides: Sequence[str]) -> dict
     return result
 
 
-def validate_config(values: Mapping[str, Any], model: type[M], *, where: str = "") -> M:
+def validate_config(values: Mapping[str, Any], model: type[M], *, where: str = "", within: str = "") -> M:
     """Make a configuration of plain values.
 
     Args:
         values: Settings, possibly nested.
         model: What they must fit.
         where: Where they come from, for the message.
+        within: Name of the group that they are, if they are one of a larger configuration.
 
     Raises:
         HeartprintError: ``bad-config``, naming every setting that is unknown (with the nearest known one) or has an
@@ -102,7 +105,7 @@ def validate_config(values: Mapping[str, Any], model: type[M], *, where: str = "
     try:
         return model.model_validate(dict(values))
     except pydantic.ValidationError as error:
-        told = list(dict.fromkeys(_tell(problem, model) for problem in error.errors()))
+        told = list(dict.fromkeys(_tell(problem, model, within) for problem in error.errors()))
         place = f" in {where}" if where else ""
         raise HeartprintError("bad-config", f"The settings{place} cannot be used: {' '.join(told)}") from error
 
@@ -130,8 +133,8 @@ def _copied(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copied(value) if isinstance(value, Mapping) else value for key, value in values.items()}
 
 
-def _tell(problem: Any, model: type[BaseModel]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+def _tell(problem: Any, model: type[BaseModel], within: str) -> str:
+    key = ".".join(str(part) for part in (*filter(None, [within]), *problem["loc"]))
     if problem["type"] == "extra_forbidden":
         known = sorted(_names_beside(problem["loc"], model))
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.4)

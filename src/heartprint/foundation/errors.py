@@ -42,18 +42,23 @@ class Caution(NamedTuple):
     message: str
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> HeartprintError:
+def unknown_name(kind: str, name: str, known: Iterable[str], *, few: bool = False) -> HeartprintError:
     """Build the error for a name that is in no registry, naming the nearest one that is.
 
     Args:
         kind: What was looked up, in the user's words (``"layout"``, ``"task"``).
         name: What the user wrote.
         known: All valid names.
+        few: Name the nearest ones alone, for there are too many to list.
 
     Returns:
         An error with code ``unknown-<kind>``.
     """
     names = sorted(set(known))
+    if few:
+        close = difflib.get_close_matches(name, names, n=5, cutoff=0.4)
+        hint = f" The nearest: {', '.join(close)}." if close else ""
+        return HeartprintError(f"unknown-{kind.replace(' ', '-')}", f"There is no {kind} '{name}'.{hint}")
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
     hint = f"Did you mean '{near[0]}'? " if near else ""
     return HeartprintError(

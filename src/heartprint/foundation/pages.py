@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.markdown import code_span, in_markdown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -18,23 +20,27 @@ MUTED = "#66717d"
 
 
 def fill_template(package: str, template: str, context: Mapping[str, Any]) -> str:
-    """Fill a Jinja template; what is not HTML stays as it is written.
+    """Fill a Jinja template; whatever it is given is text: no HTML, in Markdown no markup (see `in_markdown`).
 
     Args:
         package: Package whose folder holds the template.
-        template: File name; ``.html.j2`` is HTML. It may include ``style.css``, the look of all pages.
+        template: File name; ``.html.j2`` is HTML, ``.md.j2`` Markdown, where the filter ``code`` shows code. It may
+            include ``style.css``, the look of all pages.
         context: What it says; a name that is missing is an error.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+    markdown = template.endswith(".md.j2")
     environment = Environment(
         loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("heartprint.foundation", ".")]),
         autoescape=template.endswith(".html.j2"),
+        finalize=(lambda value: in_markdown(value) if isinstance(value, str) else value) if markdown else None,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["code"] = code_span
     return environment.get_template(template).render(context)
 
 

@@ -9,14 +9,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heartprint.pretraining.config import AugmentConfig, PretrainConfig
+    from heartprint.pretraining.augment import AugmentConfig
+    from heartprint.pretraining.config import PretrainConfig
     from heartprint.pretraining.loop import pretrain
     from heartprint.pretraining.losses import nt_xent
     from heartprint.pretraining.methods import METHODS, get_method
 
 _HOME = {
     "METHODS": "methods",
-    "AugmentConfig": "config",
+    "AugmentConfig": "augment",
     "PretrainConfig": "config",
     "get_method": "methods",
     "nt_xent": "losses",

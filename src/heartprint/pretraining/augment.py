@@ -3,18 +3,57 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from heartprint.pretraining.config import AugmentConfig
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Page = npt.NDArray[np.uint8]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 _REFERENCE_SIZE = 224
 _CROP_TRIES = 10
 _LEVELS = np.arange(256, dtype=np.float64)
+
+
+class AugmentConfig(BaseModel):
+    """The image augmentations of ``simclr``, after Chen et al. 2020 (A Simple Framework for Contrastive Learning).
+
+    Where Chen's values for photographs would spoil a sheet they are milder, so that the baseline is a fair one: a crop
+    of 0.08 of a page holds two beats; a white page made brighter is blank. What has no meaning on a grey ECG sheet is
+    left out: colour, and mirroring.
+
+    Attributes:
+        crop_scale: Least and largest share of the page's area that a random crop keeps (Chen: 0.08 to 1).
+        crop_ratio: Least and largest width over height of the crop.
+        jitter_probability: How often brightness and contrast change.
+        brightness: Largest relative loss of brightness (Chen: 0.8, up or down).
+        contrast: Largest relative change of contrast, up or down (Chen: 0.8).
+        blur_probability: How often the page is blurred.
+        blur_sigma: Least and largest standard deviation of the Gaussian blur, px at 224 px; scaled with the image.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    crop_scale: tuple[Share, Share] = (0.2, 1.0)
+    crop_ratio: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (3 / 4, 4 / 3)
+    jitter_probability: Share = 0.8
+    brightness: Share = 0.4
+    contrast: Share = 0.4
+    blur_probability: Share = 0.5
+    blur_sigma: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = (0.1, 2.0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> AugmentConfig:
+        for name in ("crop_scale", "crop_ratio", "blur_sigma"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(
+                    f"{name} needs a positive least value that is not above the largest, got {low}, {high}"
+                )
+        return self
 
 
 def augment(page: Page, rng: np.random.Generator, config: AugmentConfig) -> Page:

@@ -78,15 +78,14 @@ class Schedule:
         if batch % size:
             raise HeartprintError(
                 "batch-not-divisible",
-                f"A batch of {batch:,} pairs cannot be shared equally by {size} processes. Take a multiple of {size} "
+                f"A batch of {batch:,} {item} cannot be shared equally by {size} processes. Take a multiple of {size} "
                 f"(-o batch_size={-(-batch // size) * size}).",
             )
         if batch > n_items:
             remedy = f"Lower it (-o batch_size={n_items}) or add ECGs." if n_items >= 2 else "Add ECGs."
             raise HeartprintError(
                 "more-pairs-than-exist",
-                f"A batch of {batch:,} pairs was asked for (batch_size), but there are only {n_items:,} {item}, and "
-                f"each gives one pair. {remedy}",
+                f"A batch of {batch:,} was asked for (batch_size), but there are only {n_items:,} {item}. {remedy}",
             )
         self.n_items = n_items
         self.batch_size = batch

@@ -53,7 +53,7 @@ def save_contact(
     target = checked_png(out)
     chosen = get_recipe(recipe).name
     photos = [] if beside is None else _photos(Path(beside))
-    method = get_method(config.method)(cohort, config)
+    method = get_method(config.method.name)(cohort, config)
     rng = generator(config.seed, "contact page")
     simulated = " (SIMULATED PATIENTS)" if cohort.info.simulated else ""
     rows = rng.permutation(len(cohort))[:n].tolist()

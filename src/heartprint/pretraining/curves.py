@@ -1,4 +1,4 @@
-"""The curves of a run: how loss, partner found, error of the measurements and learning rate went."""
+"""The curves of a run: how the loss, what the objective names beside it, and the learning rate went."""
 
 from __future__ import annotations
 
@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 
-CURVES = {
-    "loss": "loss",
-    "partner_found": "partner found",
-    "target_error": "error of\nmeasurements",
-    "learning_rate": "learning rate",
-}
-"""Columns of ``log.csv`` that are drawn, with their titles."""
 COLOUR = "#0072B2"
-_NOISY = ("loss", "partner_found", "target_error")
 _WINDOW_SHARE = 0.04
 _MIN_WINDOW = 9
 _MAX_POINTS = 1500
@@ -39,22 +31,25 @@ def curves(rows: Sequence[LogRow], title: str) -> Figure:
     """
     from matplotlib.figure import Figure
 
-    drawn = [field for field in CURVES if any(math.isfinite(getattr(row, field)) for row in rows)]
+    columns = {"loss": [row.loss for row in rows]}
+    columns |= {name: [row.measures[name] for row in rows] for name in (rows[0].measures if rows else ())}
+    columns["learning_rate"] = [row.learning_rate for row in rows]
+    drawn = {name: values for name, values in columns.items() if any(map(math.isfinite, values))}
     figure = Figure(figsize=(7, 1 + 2 * max(1, len(drawn))), layout="constrained")
     axes = figure.subplots(max(1, len(drawn)), 1, sharex=True, squeeze=False)[:, 0]
     some = slice(None, None, max(1, len(rows) // _MAX_POINTS))
     steps = np.array([row.step for row in rows])
-    for axis, field in zip(axes, drawn, strict=False):
-        values = np.array([getattr(row, field) for row in rows], dtype=np.float64)
-        smooth = running_mean(values) if field in _NOISY else None
+    for axis, (name, column) in zip(axes, drawn.items(), strict=False):
+        values = np.array(column, dtype=np.float64)
+        smooth = None if name == "learning_rate" else running_mean(values)
         if smooth is None:
             axis.plot(steps[some], values[some], linewidth=1.2, color=COLOUR)
         else:
             axis.plot(steps[some], values[some], linewidth=0.6, color=COLOUR, alpha=0.45)
             axis.plot(steps[some], smooth[some], linewidth=1.6, color=COLOUR)
-        axis.set_ylabel(CURVES[field])
+        axis.set_ylabel(name.replace("_", "\n" if len(name) > len("learning_rate") else " "))
         axis.grid(alpha=0.3)
-        if field == "partner_found":
+        if name.endswith("_accuracy"):
             axis.set_ylim(0, 1)
     figure.align_ylabels(list(axes))
     axes[-1].set_xlabel("step")

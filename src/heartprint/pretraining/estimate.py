@@ -89,8 +89,8 @@ class Estimate:
         c = self.config
         drawn = "drawing not counted" if self.draw_s is None else f"drawing {1000 * self.draw_s:.2f} ms a view"
         return (
-            f"Estimate for {c.method} with {c.backbone} at {c.image_size} px, {self.n_items:,} items "
-            f"({self.n_ecgs:,} ECGs), batches of {c.batch_size} pairs\n"
+            f"Estimate for {c.method.name} with {c.backbone} at {c.image_size} px, {self.n_items:,} items "
+            f"({self.n_ecgs:,} ECGs), batches of {c.batch_size}\n"
             f"  time    {_duration(self.seconds)} on {self.cost.device} "
             f"({self.steps:,} steps, {self.images:,} images at {self.images_per_s:,.0f}/s)\n"
             f"  memory  {_bytes(self.memory_bytes)} for weights, optimiser and activations "
@@ -129,7 +129,8 @@ def estimate(
     """
     schedule = Schedule(n_items, config)
     cost = cost or measure_step(config)
-    images_per_step = get_method(config.method).n_views * config.batch_size
+    method = get_method(config.method.name)
+    images_per_step = method.n_views * config.batch_size
     compute = cost.s_per_step + images_per_step * cost.s_per_image
     held = min(config.chunk_size or config.batch_size, config.batch_size)
     if held < config.batch_size:
@@ -138,7 +139,6 @@ def estimate(
     # Workers draw while the network computes.
     s_per_step = max(compute, drawing / config.workers) if config.workers else compute + drawing
     steps = schedule.total_steps
-    similarities = 4 * 4 * sum((len(c.views) * config.batch_size) ** 2 for c in get_method(config.method).contrasts)
     return Estimate(
         n_items=n_items,
         n_ecgs=n_ecgs,
@@ -147,8 +147,8 @@ def estimate(
         seconds=steps * s_per_step,
         images_per_s=images_per_step / s_per_step,
         memory_bytes=_ADAM_BYTES_PER_WEIGHT * cost.n_parameters
-        + get_method(config.method).n_views * held * cost.activation_bytes
-        + similarities,
+        + method.n_views * held * cost.activation_bytes
+        + method.objective_bytes(config.method, config.batch_size),
         waveform_bytes=n_ecgs * n_leads * _RECORD_SECONDS * sampling_rate * _SAMPLE_BYTES
         if stored_bytes is None
         else stored_bytes,
@@ -162,7 +162,7 @@ def estimate(
 def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
     """Estimate a run on a cohort; its own sheets are drawn to see how long that takes."""
     chosen, _ = hold_out(select(cohort, config), config.watch)
-    method = get_method(config.method)(chosen, config)
+    method = get_method(config.method.name)(chosen, config)
     Schedule(method.n_items, config, item=method.item)
     key = BatchKey(0, 0, np.arange(min(_TIMED_VIEWS // 2, method.n_items)))
     draw_batch(method, key)  # compiles the drawing
@@ -192,11 +192,10 @@ def measure_step(config: PretrainConfig) -> StepCost:
     few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
     with step_memory_explained(config), reproducible(device):
         learner = Learner(config.model_copy(update={"chunk_size": 0}), 100, World(device=device))
-        if get_method(config.method).measured:
-            learner.learn_to_read(blank_targets())
+        learner.prepare(blank_targets() if get_method(config.method.name).learns_measurements else None)
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
-    views = get_method(config.method).n_views
+    views = get_method(config.method.name).n_views
     more = views * (many - few)
     s_per_image = max((times[1] - times[0]) / more, times[1] / (views * many) / 4)
     return StepCost(
@@ -209,7 +208,7 @@ def measure_step(config: PretrainConfig) -> StepCost:
 
 
 def _blank(config: PretrainConfig, pairs: int) -> Batch:
-    size, views = config.image_size, get_method(config.method).n_views
+    size, views = config.image_size, get_method(config.method.name).n_views
     pages = np.random.Generator(np.random.Philox(0)).integers(0, 256, (views, pairs, size, size), dtype=np.uint8)
     rows = torch.zeros((views, pairs), dtype=torch.int64)
     return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(pages), torch.arange(pairs), rows)
@@ -234,7 +233,7 @@ def _seconds(learner: Learner, batch: Batch) -> float:
     times = []
     for _ in range(2):
         began = time.perf_counter()
-        float(learner.step(batch).loss)
+        float(learner.step(batch).total)
         times.append(time.perf_counter() - began)
     return min(times)
 

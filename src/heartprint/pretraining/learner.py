@@ -1,11 +1,12 @@
-"""What learns: encoder, projection heads, readout and optimiser, and one step of theirs."""
+"""What learns: encoder, objective and optimiser, and one step of theirs."""
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,11 @@ from torch import Tensor, nn
 from heartprint.encoders import EncoderConfig, build_encoder, resolve_encoder
 from heartprint.encoders.encoder import Encoder, Weights
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.randomness import generator
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.losses import contrastive_logits, partner_found, several_positives
 from heartprint.pretraining.methods import get_method
-from heartprint.pretraining.readout import Readout
+from heartprint.pretraining.objectives import Embedded, Losses, Objective, Start
+from heartprint.pretraining.objectives.base import torch_seed
 from heartprint.pretraining.targets import Targets
 from heartprint.pretraining.world import World
 
@@ -26,41 +26,11 @@ FRESH: tuple[Weights, ...] = ("random", "imagenet")
 """Initial weights that are not those of another pretraining."""
 
 
-class StepResult(NamedTuple):
-    """What a step gave, scalars on the device.
-
-    Attributes:
-        loss: What was minimised.
-        partner_found: Share of the views that found their partner, mean over the contrasts; NaN without any.
-        target_error: Mean squared error of the measurements that were read off the sheets; NaN without any.
-    """
-
-    loss: Tensor
-    partner_found: Tensor
-    target_error: Tensor
-
-
-class ProjectionHead(nn.Sequential):
-    """Two-layer perceptron between embedding and loss: ``(B, D)`` -> ``(B, head_dim)``; dropped afterwards.
-
-    Batch normalisation in the middle, as in Chen et al. 2020: without it the small encoder stayed at chance for the
-    first hundred steps.
-    """
-
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(
-            nn.Linear(inputs, hidden, bias=False),
-            nn.BatchNorm1d(hidden),
-            nn.ReLU(inplace=True),
-            nn.Linear(hidden, outputs),
-        )
-
-
 class Learner:
-    """Encoder, heads, readout and optimiser of a run; its whole state is a dictionary of tensors.
+    """Encoder, objective and optimiser of a run; its whole state is a dictionary of tensors.
 
     Several processes may learn together. Each embeds its own sheets; then each computes the whole loss from everyone's
-    embeddings, so that the negatives, the masking of patients and the batch statistics of the heads are those of
+    embeddings, so that the negatives, the masking of patients and the batch statistics of the objective are those of
     the whole batch, and the gradient is that of one process with all of it. Their states stay the same to the bit.
 
     Args:
@@ -72,12 +42,14 @@ class Learner:
         HeartprintError: What `initial_encoder` raises.
     """
 
+    objective: Objective
+    optimizer: torch.optim.AdamW
+
     def __init__(self, config: PretrainConfig, total_steps: int, world: World) -> None:
         self.config = config
         self.world = world
         self.device = device = world.device
         self.total_steps = total_steps
-        self.contrasts = get_method(config.method).contrasts
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and device.type == "cuda")
         self.page_to_tensor = EncoderConfig.new(config.backbone, image_size=config.image_size).page_to_tensor
         self.encoder = initial_encoder(config).to(device)
@@ -85,32 +57,31 @@ class Learner:
             from timm.layers.norm_act import convert_sync_batchnorm
 
             self.encoder = convert_sync_batchnorm(self.encoder)  # type: ignore[no-untyped-call]
-        width = self.encoder.embedding_dim
-        self.heads = nn.ModuleDict()
-        for name in dict.fromkeys(contrast.head for contrast in self.contrasts):
-            purpose = "weights of the projection head" + ("" if name == "views" else f" {name}")
-            with _drawing_from(config.seed, purpose):
-                self.heads[name] = ProjectionHead(width, config.head_hidden, config.head_dim).to(device)
-        self.readout: Readout | None = None
-        self._targets: Tensor | None = None
         self.encoder.train()
-        self._modules: dict[str, nn.Module] = {"encoder": self.encoder, "heads": self.heads}
-        self.optimizer = torch.optim.AdamW(self._groups(self._named()), lr=config.learning_rate)
+        self.teacher: nn.Module | None = None
+        self._modules: dict[str, nn.Module] = {"encoder": self.encoder}
 
-    def learn_to_read(self, targets: Targets) -> None:
-        """Also learn to read measurements off the sheets; to be called before the first step."""
-        with _drawing_from(self.config.seed, "weights of the readout"):
-            self.readout = Readout(self.encoder.embedding_dim, targets.names, targets.parts).to(self.device)
-        self._targets = torch.from_numpy(targets.values)
-        self._modules["readout"] = self.readout
-        for group in self._groups(list(self.readout.named_parameters())):
-            self.optimizer.add_param_group(group)
+    def prepare(self, targets: Targets | None = None) -> None:
+        """Build the method's objective and the optimiser; to be called before the first step.
+
+        Args:
+            targets: What the sheets say of their own waveforms, for methods that learn it.
+        """
+        method = get_method(self.config.method.name)
+        start = Start(self.encoder.embedding_dim, self.config.seed, targets)
+        self.objective = method.objective(self.config.method, start).to(self.device)
+        self._modules["objective"] = self.objective
+        if self.objective.needs_teacher:
+            self.teacher = copy.deepcopy(self.encoder).requires_grad_(False)
+            self._modules["teacher"] = self.teacher
+        self.optimizer = torch.optim.AdamW(self._groups(self._named()), lr=self.config.learning_rate)
 
     def _named(self) -> list[tuple[str, nn.Parameter]]:
         return [
             (f"{part}.{name}", parameter)
             for part, module in self._modules.items()
             for name, parameter in module.named_parameters()
+            if parameter.requires_grad
         ]
 
     def _groups(self, named: list[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
@@ -122,7 +93,7 @@ class Learner:
 
     @property
     def n_parameters(self) -> int:
-        """Number of weights that learn, heads included."""
+        """Number of weights that learn, those of the objective included."""
         return sum(p.numel() for _, p in self._named())
 
     def learning_rate(self, step: int) -> float:
@@ -133,33 +104,13 @@ class Learner:
         done = (step - warmup) / max(1, self.total_steps - warmup)
         return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
-    def loss(self, embedding: Tensor, groups: Tensor, rows: Tensor) -> StepResult:
-        """The mean NT-Xent of the method's contrasts, and the error of the readout.
-
-        Args:
-            embedding: ``(V, B, D)`` embeddings of the whole batch, all processes' items.
-            groups: ``(B,)`` groups of the items.
-            rows: ``(V, B)`` rows of the ECGs.
-        """
-        losses, found = [], []
-        error = torch.tensor(math.nan, device=self.device)
+    def loss(self, views: Tensor, groups: Tensor, rows: Tensor, taught: Tensor | None = None) -> Losses:
+        """What the method minimises, from the embeddings of the whole batch (see `Embedded`)."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            for contrast in self.contrasts:
-                views = self.heads[contrast.head](torch.cat([embedding[k] for k in contrast.views]))
-                one, share = _contrasted(views.chunk(len(contrast.views)), groups, self.config.temperature)
-                losses.append(one)
-                found.append(share)
-        loss = torch.zeros((), device=self.device)
-        if losses:
-            loss = self.config.contrast_weight * torch.stack(losses).mean()
-        if self.readout is not None and self._targets is not None:
-            targets = self._targets[rows.flatten().cpu()].to(self.device)
-            off, error = self.readout.error(embedding.flatten(0, 1), targets)
-            loss = loss + self.config.target_weight * off
-        share = torch.stack(found).mean() if found else torch.tensor(math.nan, device=self.device)
-        return StepResult(loss, share, error)
+            losses: Losses = self.objective(Embedded(views, groups, rows, taught))
+        return losses
 
-    def backward(self, batch: Batch) -> StepResult:
+    def backward(self, batch: Batch) -> Losses:
         """Compute the loss of a batch and the gradients of all weights.
 
         With ``chunk_size`` the encoder holds the activations of a chunk of items at a time (gradient caching, Gao et
@@ -179,32 +130,39 @@ class Learner:
             with torch.no_grad(), _statistics_kept(self.encoder):
                 own = torch.cat([self._embed(pages, step, k) for k, pages in enumerate(chunks)], dim=1)
             own.requires_grad_()
-        result = self.loss(self._of_all(own), *self._of_all_items(batch))
-        torch.autograd.backward(result.loss)
+        taught = None if self.teacher is None else self._of_all(self._taught(chunks, step))
+        result = self.loss(self._of_all(own), *self._of_all_items(batch), taught)
+        torch.autograd.backward(result.total)
         if len(chunks) > 1:
             assert own.grad is not None
             for k, (pages, slope) in enumerate(zip(chunks, torch.split(own.grad, size, dim=1), strict=True)):
                 torch.autograd.backward(self._embed(pages, step, k), slope)
         self._join_gradients()
-        return result._replace(loss=result.loss.detach())
+        return result._replace(total=result.total.detach())
 
-    def step(self, batch: Batch) -> StepResult:
+    def step(self, batch: Batch) -> Losses:
         """Learn from a batch."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(batch.key.step)
         self.optimizer.zero_grad(set_to_none=True)
         result = self.backward(batch)
         self.optimizer.step()
+        self.objective.after_step(self.encoder, self.teacher, (batch.key.step + 1) / self.total_steps)
         return result
 
-    def _embed(self, pages: Tensor, step: int, chunk: int) -> Tensor:
-        """``(V, b, S, S)`` uint8 -> ``(V, b, D)``."""
+    def _taught(self, chunks: list[Tensor], step: int) -> Tensor:
+        """``(V, b, D)`` of this process's sheets as the teacher embeds them, a chunk at a time."""
+        with torch.no_grad():
+            return torch.cat([self._embed(pages, step, k, self.teacher) for k, pages in enumerate(chunks)], dim=1)
+
+    def _embed(self, pages: Tensor, step: int, chunk: int, network: nn.Module | None = None) -> Tensor:
+        """``(V, b, S, S)`` uint8 -> ``(V, b, D)``, by the encoder unless another network is given."""
         # What a network draws (dropout...) depends on its place alone, so that a resumed run and a chunk that is
         # embedded twice draw the same.
-        torch.manual_seed(_torch_seed(self.config.seed, "network", step, self.world.rank, chunk))
+        torch.manual_seed(torch_seed(self.config.seed, "network", step, self.world.rank, chunk))
         x = self.page_to_tensor(pages.flatten(0, 1).numpy(), device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            embedding: Tensor = self.encoder(x)
+            embedding: Tensor = (network or self.encoder)(x)
         return embedding.reshape(*pages.shape[:2], -1)
 
     def _of_all(self, own: Tensor) -> Tensor:
@@ -220,8 +178,8 @@ class Learner:
     def _join_gradients(self) -> None:
         """Give every process the gradients of all, and the mean of their batch statistics.
 
-        The encoder's gradients come from each process's own sheets: they are summed. Heads and readout have seen all
-        embeddings everywhere: theirs are equal already, but for what different machines make of the last digits.
+        The encoder's gradients come from each process's own sheets: they are summed. The objective has seen all
+        embeddings everywhere: its own are equal already, but for what different machines make of the last digits.
         """
         if self.world.size == 1:
             return
@@ -282,14 +240,6 @@ class Learner:
                 self.optimizer.state[parameter] = memory
 
 
-def _contrasted(views: tuple[Tensor, ...], groups: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """NT-Xent of the views of items, and the share of the views that found their like."""
-    if len(views) > 2:
-        return several_positives(views, groups, temperature)
-    logits, partners = contrastive_logits(views[0], views[1], groups, temperature)
-    return nn.functional.cross_entropy(logits, partners), partner_found(logits.detach(), partners)
-
-
 @contextlib.contextmanager
 def _statistics_kept(encoder: nn.Module) -> Iterator[None]:
     """Let batch normalisation use the statistics of its batch without adding them to the running ones."""
@@ -341,15 +291,3 @@ def initial_encoder(config: PretrainConfig) -> Encoder:
         return build_encoder(config.backbone, weights=config.init, seed=config.seed)
     # At another image size the same filters go on learning: a network of convolutions has no size of its own.
     return resolve_encoder(config.init, backbone=config.backbone, unlabelled=True).encoder
-
-
-@contextlib.contextmanager
-def _drawing_from(seed: int, purpose: str) -> Iterator[None]:
-    """Have torch draw from a stream of its own, and leave its global state as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(_torch_seed(seed, purpose))
-        yield
-
-
-def _torch_seed(seed: int, purpose: str, *counters: int) -> int:
-    return int(generator(seed, purpose, *counters).integers(2**63))

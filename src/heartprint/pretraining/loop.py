@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import signal
 import threading
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from heartprint.cohorts import Cohort
@@ -32,10 +32,11 @@ from heartprint.foundation.files import claimed
 from heartprint.foundation.progress import Progress
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
-from heartprint.pretraining.config import OF_DRAWING, PretrainConfig
-from heartprint.pretraining.learner import FRESH, Learner, StepResult, reproducible
+from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.learner import FRESH, Learner, reproducible
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
+from heartprint.pretraining.objectives import Losses, RegressionObjective
 from heartprint.pretraining.readout import READOUT_FILE
 from heartprint.pretraining.run_folder import (
     CHECKPOINTS,
@@ -47,6 +48,7 @@ from heartprint.pretraining.run_folder import (
     surroundings,
 )
 from heartprint.pretraining.targets import Targets, measure_targets
+from heartprint.pretraining.views import OF_DRAWING
 from heartprint.pretraining.watch import Watch, hold_out
 from heartprint.pretraining.world import World, joined
 from heartprint.sheets import without_drawing
@@ -118,28 +120,43 @@ def select(cohort: Cohort, config: PretrainConfig) -> Cohort:
     return chosen
 
 
+def check_draws(method: Method) -> None:
+    """See that a method draws the same views twice: resuming and worker processes rest on it.
+
+    Raises:
+        HeartprintError: ``views-differ``.
+    """
+    one, other = (method.draw(0, 0) for _ in range(2))
+    if any(a.row != b.row or not np.array_equal(a.page, b.page) for a, b in zip(one, other, strict=True)):
+        raise HeartprintError(
+            "views-differ",
+            f"Method {method.name} draws other views when the same item is drawn again. Take all that it draws from "
+            "self.views.rng or heartprint.foundation.randomness.generator.",
+        )
+
+
 class _Run:
     def __init__(self, cohort: Cohort, config: PretrainConfig, out: Path, world: World) -> None:
         self.config = config
         self.world = world
         chosen, watched = hold_out(select(cohort, config), config.watch)
-        self.method: Method = get_method(config.method)(chosen, config)
+        self.method: Method = get_method(config.method.name)(chosen, config)
         self.schedule = Schedule(self.method.n_items, config, item=self.method.item, rank=world.rank, size=world.size)
         self.watch = Watch(watched, config, self.schedule.total_steps)
         # Those who can never be drawn were not seen.
         self.chosen = chosen
         self.used = chosen.take(self.method.rows)
-        labels = labels_hash(self.used) if self.method.labelled else None
+        labels = labels_hash(self.used) if self.method.learns_labels else None
         self.folder = RunFolder(out, config, self.used, labels)
         self.before: LoadedEncoder | None = None
 
     def go(self, stop_after_steps: int | None, progress: bool) -> None:
         total, world = self.schedule.total_steps, self.world
         # Before anything is written: it may not be possible.
+        check_draws(self.method)
         learner = world.agree(lambda: Learner(self.config, total, world))
         world.agree(self._start)
-        if self.method.measured:
-            learner.learn_to_read(self._targets(progress))
+        learner.prepare(self._targets(progress) if self.method.learns_measurements else None)
         found = self._latest()
         if found is not None:
             learner.load(found.tensors)
@@ -150,12 +167,12 @@ class _Run:
         with _stop_asked() as asked:
             step, interrupted = first, False
             batches = drawn_batches(self.method, self.schedule, first, last, self.config.workers)
-            with closing(batches), _shown(self.config.method, total, first, progress) as bar:
+            with closing(batches), _shown(self.method.name, total, first, progress) as bar:
                 if log:
                     self.watch.start(self.folder, log, first)
                 if self.watch.due(first):
                     self._look(first, learner, clock, bar)
-                pending: list[tuple[int, StepResult]] = []
+                pending: list[tuple[int, Losses]] = []
                 for batch in clock.timing(batches):
                     result = learner.step(batch)
                     step = batch.key.step + 1
@@ -205,7 +222,7 @@ class _Run:
             processes=self.world.size,
             **surroundings(self.world.device),
         )
-        return Log(self.folder.path, first)
+        return Log(self.folder.path, first, learner.objective.measures)
 
     def _latest(self) -> Checkpoint | None:
         """The latest checkpoint, read by the process that wrote it; the others may see another disk."""
@@ -224,18 +241,20 @@ class _Run:
             if not self.world.writes:
                 return None
             if not path.is_file():
-                measure_targets(self.chosen, labels=self.method.labelled, progress=progress).save(path)
+                measure_targets(self.chosen, labels=self.method.learns_labels, progress=progress).save(path)
             return Targets.load(path, len(self.chosen))
 
         targets = self.world.agree(measured)
         told = self.world.tell(path.read_bytes() if self.world.writes else b"")
         return targets or Targets.load(io.BytesIO(told))
 
-    def _rows(self, pending: list[tuple[int, StepResult]], clock: _Clock, learner: Learner) -> list[LogRow]:
-        values = torch.stack([torch.stack([part.float() for part in result]) for _, result in pending]).tolist()
+    def _rows(self, pending: list[tuple[int, Losses]], clock: _Clock, learner: Learner) -> list[LogRow]:
+        names = learner.objective.measures
+        scalars = [[result.total, *(result.named[name] for name in names)] for _, result in pending]
+        values = torch.stack([torch.stack([value.float() for value in row]) for row in scalars]).tolist()
         per_s, waiting = clock.lap(self.method.n_views * self.config.batch_size * len(pending))
         rows = []
-        for (step, _), (loss, found, error) in zip(pending, values, strict=True):
+        for (step, _), (loss, *named) in zip(pending, values, strict=True):
             if not abs(loss) < float("inf"):
                 raise HeartprintError(
                     "not-finite",
@@ -244,8 +263,8 @@ class _Run:
                 )
             epoch = (step - 1) // self.schedule.steps_per_epoch
             rate = learner.learning_rate(step - 1)
-            shown = round(loss, 6), round(found, 4), rate, round(per_s, 1), round(waiting, 3), round(error, 4)
-            rows.append(LogRow(step, epoch, *shown))
+            measures = {name: round(value, 4) for name, value in zip(names, named, strict=True)}
+            rows.append(LogRow(step, epoch, round(loss, 6), rate, round(per_s, 1), round(waiting, 3), measures))
         return rows
 
     def _close(self, learner: Learner, log: Log, step: int, clock: _Clock) -> None:
@@ -253,7 +272,7 @@ class _Run:
         if finished:
             self._save_encoder(learner)
         kind = "simulated patients" if self.used.info.simulated else self.used.info.name
-        log.draw_curves(f"Pretraining: {self.config.method}, {self.config.backbone}, {kind}")
+        log.draw_curves(f"Pretraining: {self.method.name}, {self.config.backbone}, {kind}")
         images = self.method.n_views * self.config.batch_size * step
         self.folder.save(
             status="finished" if finished else "stopped",
@@ -266,14 +285,15 @@ class _Run:
 
     def _save_encoder(self, learner: Learner) -> None:
         config = self.config
-        if learner.readout is not None:
-            learner.readout.save(self.folder.path / READOUT_FILE)
+        for part in learner.objective.modules():
+            if isinstance(part, RegressionObjective):
+                part.readout.save(self.folder.path / READOUT_FILE)
         before, seen = self.before, Seen.of(self.used)
         summary = PretrainingSummary(
-            method=config.method,
+            method=config.method.name,
             steps=self.schedule.total_steps,
             batch_size=config.batch_size,
-            temperature=config.temperature if self.method.contrasts else None,
+            temperature=getattr(config.method, "temperature", None),
             max_rotation_deg=config.max_rotation_deg,
             seed=config.seed,
             cohort=CohortSource.of(self.used),
@@ -296,9 +316,11 @@ class _Run:
 
 def _in_words(row: LogRow) -> str:
     """The last numbers of a run, for the progress bar."""
-    found = "" if math.isnan(row.partner_found) else f"  partner found {row.partner_found:.0%}"
-    error = "" if math.isnan(row.target_error) else f"  error of measurements {row.target_error:.2f}"
-    return f"loss {row.loss:.3f}{found}{error}"
+    shown = [
+        f"{name.replace('_', ' ')} " + (f"{value:.0%}" if name.endswith("_accuracy") else f"{value:.3g}")
+        for name, value in row.measures.items()
+    ]
+    return "  ".join([f"loss {row.loss:.3f}", *shown])
 
 
 class _Clock:

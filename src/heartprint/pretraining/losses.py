@@ -45,7 +45,7 @@ def contrastive_logits(z1: Tensor, z2: Tensor, patients: Tensor, temperature: fl
     return logits.masked_fill(excluded, -torch.inf), partners
 
 
-def partner_found(logits: Tensor, partners: Tensor) -> Tensor:
+def contrastive_accuracy(logits: Tensor, partners: Tensor) -> Tensor:
     """Share of the views whose partner is the most similar candidate, a scalar in [0, 1]."""
     return (logits.argmax(dim=1) == partners).float().mean()
 

@@ -19,7 +19,7 @@ def step_memory_explained(config: PretrainConfig) -> Iterator[None]:
     Raises:
         HeartprintError: ``out-of-memory``, or ``worker-died`` if a drawing process was killed.
     """
-    held = f"a step of {config.batch_size} pairs of {config.image_size} px"
+    held = f"a step of {config.batch_size} items of {config.image_size} px"
     try:
         with memory_explained(config.batch_size, smallest=2, held=held):
             yield

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,22 +37,25 @@ class LogRow(NamedTuple):
     Attributes:
         step: Steps done.
         epoch: Pass over the items, from 0.
-        loss: What is minimised: NT-Xent, plus the error of the measurements where these are learned.
-        partner_found: Share of the views whose partner was the most similar candidate; NaN without a contrast.
+        loss: What is minimised.
         learning_rate: Of this step.
         images_per_s: Views learned from per second, drawing and everything else included.
         waiting_share: Share of the time spent waiting for sheets.
-        target_error: Mean squared error of the measurements read off the sheets, 1 for a guess; NaN where none are.
+        measures: What the objective names (`Losses.named`), a column each.
     """
 
     step: int
     epoch: int
     loss: float
-    partner_found: float
     learning_rate: float
     images_per_s: float
     waiting_share: float
-    target_error: float
+    measures: Mapping[str, float]
+
+    @property
+    def cells(self) -> tuple[int | float, ...]:
+        """The line as it is written."""
+        return (*self[:-1], *self.measures.values())
 
 
 class RunFolder:
@@ -116,7 +121,7 @@ class RunFolder:
                 f"The run in {self.path} began from other weights than '{self.config.init}' has now. Give the encoder "
                 "it began from, or choose another --out.",
             )
-        files = layout_file_digests([*self.config.layouts, *self.config.stretch_layouts])
+        files = layout_file_digests(list(self.config.all_layouts))
         for file, digest in self.note.setdefault("layout_files", files).items():
             if files.get(file) != digest:
                 raise HeartprintError(
@@ -211,6 +216,7 @@ def surroundings(device: torch.device) -> dict[str, Any]:
     return {
         "device": name,
         "threads": torch.get_num_threads(),
+        "waiting": os.environ.get("OMP_WAIT_POLICY"),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
 
@@ -221,22 +227,23 @@ class Log:
     Args:
         folder: The run's folder.
         step: Steps done; later lines, of a run that went on after its last checkpoint, are dropped.
+        measures: What the objective names, a column each.
     """
 
-    def __init__(self, folder: Path, step: int) -> None:
+    def __init__(self, folder: Path, step: int, measures: Sequence[str]) -> None:
         self.folder = folder
         self.path = folder / LOG_FILE
         self.rows = [row for row in _read_log(self.path) if row.step <= step]
         with atomic_path(self.path) as new, new.open("w", newline="", encoding="utf-8") as handle:
             writer = csv.writer(handle)
-            writer.writerow(LogRow._fields)
-            writer.writerows(self.rows)
+            writer.writerow([*LogRow._fields[:-1], *measures])
+            writer.writerows(row.cells for row in self.rows)
 
     def add(self, rows: list[LogRow]) -> None:
         """Append lines."""
         self.rows += rows
         with self.path.open("a", newline="", encoding="utf-8") as handle:
-            csv.writer(handle).writerows(rows)
+            csv.writer(handle).writerows(row.cells for row in rows)
 
     def draw_curves(self, title: str) -> None:
         """Draw `curves` into ``curves.png``."""
@@ -254,5 +261,8 @@ def _read_log(path: Path) -> list[LogRow]:
         contextlib.suppress(KeyError, TypeError, ValueError, csv.Error),
     ):
         for line in csv.DictReader(handle):
-            rows.append(LogRow(int(line["step"]), int(line["epoch"]), *(float(line[f]) for f in LogRow._fields[2:])))
+            step, epoch = int(line.pop("step")), int(line.pop("epoch"))
+            loss, rate, speed, waiting = (float(line.pop(name)) for name in LogRow._fields[2:-1])
+            measures = {name: float(value) for name, value in line.items()}
+            rows.append(LogRow(step, epoch, loss, rate, speed, waiting, measures))
     return rows

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
 from heartprint.foundation.randomness import generator, stable_hash
-from heartprint.pretraining.config import PretrainConfig
 from heartprint.sheets import draw_sheet, random_sheet_of
 
+if TYPE_CHECKING:
+    from heartprint.pretraining.config import PretrainConfig
+
 Page = npt.NDArray[np.uint8]
+OF_DRAWING = ("layouts", "styles", "baseline")
+"""Settings of a run that say how waveforms are drawn, and nothing about images."""
 
 
 class Views:
@@ -55,13 +59,14 @@ class Views:
             self.cohort, row, config.image_size, rng, layouts=config.layouts, layout=layout, **self._look
         )
 
-    def half(self, row: int, epoch: int, view: int) -> Page:
-        """Draw one half of an ECG in a random one of ``stretch_layouts`` and a random pose.
+    def half(self, row: int, epoch: int, view: int, layouts: tuple[str, ...]) -> Page:
+        """Draw one half of an ECG in a random layout that it suffices for, and a random pose.
 
         Args:
             row: Row of the ECG.
             epoch: Number of the pass; it decides by chance which half is view 0.
             view: Number of the view: 0 is the one half, any other number the other half.
+            layouts: Layouts that half an ECG suffices for.
 
         Returns:
             ``(S, S)`` uint8, white = 255.
@@ -72,4 +77,4 @@ class Views:
         part = signal[:, middle:] if later else signal[:, :middle]
         config, rng = self.config, self.rng("half", row, epoch, view)
         rate = self.cohort.sampling_rate(row)
-        return draw_sheet(part, rate, config.image_size, rng, layouts=config.stretch_layouts, **self._look)
+        return draw_sheet(part, rate, config.image_size, rng, layouts=layouts, **self._look)

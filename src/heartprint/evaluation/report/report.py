@@ -62,7 +62,9 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
 
     config, statistics = result.config, result.statistics
     titles = {name: task.title for name, task in result.plan.tasks.items()}
-    simulated = {name for name, cohort in result.plan.cohorts.items() if cohort.info.simulated}
+    # Where labels or tests are simulated nothing is proved; an encoder may well learn from simulated patients first.
+    answered = {config.home, *config.external}
+    simulated = {name for name in answered if result.plan.cohorts[name].info.simulated}
     reader = Reader(config, statistics)
 
     made: dict[str, Figure] = {}
@@ -84,7 +86,7 @@ def write_report(result: StudyResult, *, command: str | None = None) -> Path:
         "title": config.title,
         "question": config.question,
         "simulated": [config.cohort_title(n) for n in sorted(simulated)],
-        "tested_on_simulated": bool(simulated & {config.home, *config.external}),
+        "simulated_pretraining": [e["title"] for e in result.encoders if e["simulated"]],
         "simulation_sentence": SIMULATION_SENTENCE,
         "reference": config.title_of(config.reference),
         "findings": key_findings(reader, titles),
@@ -486,6 +488,7 @@ def _as_json(result: StudyResult, context: dict[str, Any]) -> dict[str, Any]:
     return {
         "title": context["title"],
         "simulated_cohorts": context["simulated"],
+        "simulated_pretraining": context["simulated_pretraining"],
         "warning": SIMULATION_SENTENCE if context["simulated"] else None,
         "config": result.config.model_dump(mode="json"),
         "encoders": [{**e, "unequal": result.unequal.get(e["name"], [])} for e in result.encoders],

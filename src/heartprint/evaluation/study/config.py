@@ -112,12 +112,12 @@ class PretrainEntry(_Strict):
     Attributes:
         cohort: Name of one of the study's cohorts. If it holds test patients, they are left out (in
             cross-validation: once per fold) unless the encoder says ``transductive: true``.
-        method: Pretraining method.
-        settings: Settings of this encoder alone. Whatever differs from its group is marked in the report.
+        method: Name of a pretraining method, or its name and settings of its own (``{name: bcl, temperature: 0.2}``).
+        settings: Other settings of this encoder alone. Whatever differs from its group is marked in the report.
     """
 
     cohort: str
-    method: str
+    method: str | dict[str, Any]
     settings: dict[str, Any] = {}
 
 

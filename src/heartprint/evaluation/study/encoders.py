@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,15 +142,15 @@ class Encoders:
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
-        files = layout_file_digests([*config.layouts, *config.stretch_layouts])
+        files = layout_file_digests(list(config.all_layouts))
         more = list(files.values())
         if config.init not in ("random", "imagenet"):
             more.append(resolve_encoder(config.init, unlabelled=True).config.weights_sha256)
-        if get_method(config.method).labelled:
+        if get_method(config.method.name).learns_labels:
             more.append(labels_hash(cohort))
         key = digest(config.recipe(), cohort_digest(cohort), *more)
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
-        run = self.work / "pretraining" / f"{config.method}-{key}"
+        run = self.work / "pretraining" / f"{config.method.name}-{key}"
         if not (run / "encoder").is_dir():
             where = "" if which == ALL_FOLDS else f", fold {which + 1} of {self.plan.n_folds}"
             announce(f"Pretraining {self.plan.config.title_of(entry.name)}{where}", self.progress)
@@ -256,6 +256,9 @@ def summary(entry: EncoderEntry, config: StudyConfig, loaded: LoadedEncoder, *, 
             "max_rotation_deg": p.max_rotation_deg,
         }
         recipe |= {k: v for k, v in settings.items() if k not in {*recipe, *_NOT_RECIPE}}
+        method = settings.get("method")
+        if isinstance(method, Mapping):
+            recipe |= {k: v for k, v in method.items() if k not in _NOT_RECIPE}
     return {
         "name": entry.name,
         "title": config.title_of(entry.name),
@@ -274,7 +277,19 @@ def summary(entry: EncoderEntry, config: StudyConfig, loaded: LoadedEncoder, *, 
 
 
 _NOT_RECIPE = {
-    *("method", "augment", "seed", "device", "workers", "precision", "checkpoint_every", "epochs", "since", "until")
+    *(
+        "name",
+        "method",
+        "augment",
+        "seed",
+        "device",
+        "workers",
+        "precision",
+        "checkpoint_every",
+        "epochs",
+        "since",
+        "until",
+    )
 }
 
 

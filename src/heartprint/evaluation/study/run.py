@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from heartprint._threads import small_matrices
 from heartprint.cohorts import Cohort
 from heartprint.evaluation.study.cells import (
     RESULT_COLUMNS,
@@ -185,7 +186,7 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
     """
     from heartprint.pretraining.estimate import StepCost, estimate, measure_step
     from heartprint.pretraining.methods import get_method
-    from heartprint.pretraining.methods.bcl import Bcl
+    from heartprint.pretraining.methods.patients import PatientMethod
 
     parts = []
     costs: dict[str, StepCost] = {}
@@ -194,7 +195,7 @@ def estimate_for_patients(config: StudyConfig, patients: int) -> str:
             settings = pretrain_config(config, entry)
             if entry.group not in costs:
                 costs[entry.group] = measure_step(settings)
-            n_items = patients if issubclass(get_method(settings.method), Bcl) else 2 * patients
+            n_items = patients if issubclass(get_method(settings.method.name), PatientMethod) else 2 * patients
             told = estimate(settings, n_items=n_items, n_ecgs=2 * patients, cost=costs[entry.group]).text()
             parts.append(f"{config.title_of(entry.name)}:\n{told}")
     return "\n\n".join(parts) or "This study pretrains nothing."
@@ -298,7 +299,8 @@ def _run_encoder(
                 chosen = [c for c in cells if c.mode == mode]
                 if chosen:
                     shown = f"{'Probes' if mode == 'probe' else 'Full fine-tuning'}: {label}"
-                    table, done = run_cells(plan, store, chosen, compute, shown if progress else None)
+                    with small_matrices() if mode == "probe" else contextlib.nullcontext():
+                        table, done = run_cells(plan, store, chosen, compute, shown if progress else None)
                     tables.append(table)
                     n_computed += done
     return tables, n_computed
@@ -327,7 +329,8 @@ def _run_features(plan: Plan, work: Path, store: CellStore, progress: bool) -> t
 
             cells = list(cells_of(plan, FEATURES, FEATURES, task, fold, origin))
             label = f"Waveform features: {task}" + (f", fold {fold + 1}" if plan.n_folds > 1 else "")
-            table, done = run_cells(plan, store, cells, logistic, label if progress else None)
+            with small_matrices():
+                table, done = run_cells(plan, store, cells, logistic, label if progress else None)
             tables.append(table)
             n_computed += done
     return tables, n_computed

@@ -1,18 +1,25 @@
-"""What a pretraining method decides: what an item is, how its views are drawn, and what is learned from them."""
+"""What a pretraining method decides: what an item is, how its views are drawn, and what is minimised.
+
+A new method is one file: a class that derives from `Method` (or from one that is near it), with settings of its own if
+it needs any, and an objective from `heartprint.pretraining.objectives` or of its own.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
-from heartprint.pretraining.config import OF_DRAWING, PretrainConfig
-from heartprint.pretraining.views import Page, Views
+from heartprint.pretraining.objectives import Objective, Start
+from heartprint.pretraining.settings import MethodSettings
+from heartprint.pretraining.views import OF_DRAWING, Page, Views
 from heartprint.sheets import check_drawing
+
+if TYPE_CHECKING:
+    from heartprint.pretraining.config import PretrainConfig
 
 Ints = npt.NDArray[np.int64]
 
@@ -24,35 +31,21 @@ class View(NamedTuple):
     row: int
 
 
-@dataclass(frozen=True)
-class Contrast:
-    """Views of an item that are to find each other among the views of a batch.
-
-    Attributes:
-        head: Name of the projection head in which they are compared. What one head is taught to overlook, another one
-            may keep.
-        views: Numbers of two or more views.
-    """
-
-    head: str
-    views: tuple[int, ...]
-
-
 class Method(ABC):
-    """A way to get views that belong together out of a cohort.
+    """A way to get views that belong together out of a cohort, and to learn from them.
 
     Args:
         cohort: What is learned from.
-        config: The run's configuration.
+        config: The run's configuration; ``config.method`` are the method's own settings.
 
     Attributes:
         name: Name on the command line.
         description: One line for people.
+        Settings: What ``config.method`` may say.
         item: What an item is, in the plural, for messages.
         n_views: Sheets that an item gives, V.
-        contrasts: Which of them are to find each other; may be empty.
-        measured: Whether the sheets' own measurements are learned too (see `targets`).
-        labelled: Whether the labels of simulated patients are learned with them.
+        learns_measurements: Whether the objective needs the sheets' own measurements (`Start.targets`).
+        learns_labels: Whether these targets hold the labels of simulated patients too.
         needs_waveforms: Whether images of ECGs do not suffice.
         rows: Rows of the cohort that can be drawn, ascending.
         n_items: Number of items; an epoch visits each at most once.
@@ -64,11 +57,11 @@ class Method(ABC):
 
     name: ClassVar[str]
     description: ClassVar[str]
+    Settings: ClassVar[type[MethodSettings]] = MethodSettings
     item: str
     n_views: ClassVar[int] = 2
-    contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", (0, 1)),)
-    measured: ClassVar[bool] = False
-    labelled: ClassVar[bool] = False
+    learns_measurements: ClassVar[bool] = False
+    learns_labels: ClassVar[bool] = False
     needs_waveforms: ClassVar[bool] = False
 
     rows: Ints
@@ -82,6 +75,11 @@ class Method(ABC):
         self.config = config
         self.views = Views(cohort, config)
 
+    @classmethod
+    def settings(cls, **values: Any) -> MethodSettings:
+        """Settings of this method, the defaults where nothing else is said."""
+        return cls.Settings(name=cls.name, **values)
+
     def facts(self) -> dict[str, Any]:
         """What the run's note is to say about the items; plain values."""
         return {}
@@ -93,6 +91,21 @@ class Method(ABC):
     @abstractmethod
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """Draw the views of an item: a pure function of the seed, the epoch and the item's own ids."""
+
+    @classmethod
+    @abstractmethod
+    def objective(cls, settings: Any, start: Start) -> Objective:
+        """Build what is minimised, with fresh weights.
+
+        Args:
+            settings: An instance of ``Settings``.
+            start: Width of the embeddings, seed, and targets where the method learns measurements.
+        """
+
+    @classmethod
+    def objective_bytes(cls, settings: Any, batch_size: int) -> int:
+        """Memory that the objective needs beside the activations of the encoder, for estimates."""
+        return 0
 
 
 class EcgMethod(Method):

@@ -2,62 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from heartprint.cohorts import Cohort, Pairs
-from heartprint.foundation.randomness import generator
-from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.methods.base import Ints, Method, View
+from heartprint.pretraining.methods.contrastive import Contrastive
+from heartprint.pretraining.methods.patients import PairSettings, PatientMethod
+from heartprint.pretraining.objectives import ContrastSettings
 
 
-class Bcl(Method):
-    """Two ECGs of one patient at different times, each in a layout and a pose of its own (Sangha et al. 2024).
+class BclSettings(ContrastSettings, PairSettings):
+    """Settings of ``bcl`` and of the methods made of it."""
 
-    Items are the patients with two or more ECGs that the pair policy (``config.pairs``) allows to meet. In every epoch
-    each gives two of its ECGs, drawn at random; another ecg_id is another time. No other ECG of the patient is ever a
-    negative, whatever the policy says of it.
 
-    Where the policy says so (``pairs.single``), patients without such a pair are items too, and give the two halves of
-    one ECG, drawn at random in every epoch.
-
-    Raises:
-        HeartprintError: ``no-pairs`` if no patient has two ECGs, or none that the policy allows.
-    """
+class Bcl(PatientMethod, Contrastive):
+    """Two ECGs of one patient find each other among those of all others (Sangha et al. 2024); see `PatientMethod`."""
 
     name = "bcl"
     description = "two ECGs of one patient, different times, layouts and poses"
-    item = "patients with two or more ECGs"
-
-    def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
-        super().__init__(cohort, config)
-        if config.pairs.single == "stretches":
-            cohort.need_waveforms("'pairs.single=stretches' draws halves of waveforms")
-        self.pairs = Pairs(cohort, config.pairs)
-        self.pairs.require_any(cohort.info.name)
-        if config.pairs.single == "stretches":
-            self.item = "patients"
-        elif config.pairs.rules:
-            self.item = "patients with a pair that the policy allows"
-        self.rows = self.pairs.rows
-        self.n_items = len(self.pairs)
-
-    def facts(self) -> dict[str, Any]:
-        """What each rule of the pair policy leaves."""
-        return {"pair_flow": [row.to_json() for row in self.pairs.flow]}
-
-    def groups(self, items: Ints) -> Ints:
-        """The patient is the group."""
-        return self.pairs.patients[items]
-
-    def pair(self, epoch: int, item: int) -> tuple[int, int]:
-        """Rows of the two ECGs that a patient gives in an epoch; each allowed ordered pair is as likely.
-
-        They are the same ECG if the patient has no pair and gives two stretches.
-        """
-        return self.pairs.draw(item, generator(self.config.seed, "pair", epoch, int(self.pairs.keys[item])))
-
-    def draw(self, epoch: int, item: int) -> tuple[View, ...]:
-        """One sheet of each of the two ECGs, or of each half of the one."""
-        one, other = self.pair(epoch, item)
-        draw = self.views.half if one == other else self.views.sheet
-        return View(draw(one, epoch, 0), one), View(draw(other, epoch, 1), other)
+    Settings = BclSettings

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from heartprint.foundation.randomness import generator
-from heartprint.pretraining.methods.base import Contrast, View
+from heartprint.pretraining.methods.base import View
 from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.objectives import Contrast
 
 
 class BclSeveral(Bcl):
@@ -25,9 +26,8 @@ class BclSeveral(Bcl):
         """Two sheets of each of two pairs."""
         one, other = first_pair = self.pair(epoch, item)
         second_pair = first_pair
-        if one != other and not self.config.pairs.rules:
+        if one != other and not self.policy.rules:
             again = generator(self.config.seed, "second pair", epoch, int(self.pairs.keys[item]))
             second_pair = self.pairs.draw(item, again)
-        draw = self.views.half if one == other else self.views.sheet
         rows = (*first_pair, *second_pair)
-        return tuple(View(draw(row, epoch, view), row) for view, row in enumerate(rows))
+        return tuple(self.shown(row, epoch, view, half=one == other) for view, row in enumerate(rows))

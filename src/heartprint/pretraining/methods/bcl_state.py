@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from heartprint.pretraining.methods.base import Contrast, View
+from heartprint.pretraining.methods.base import View
 from heartprint.pretraining.methods.bcl import Bcl
+from heartprint.pretraining.objectives import Contrast
 
 
 class BclState(Bcl):
@@ -26,6 +27,5 @@ class BclState(Bcl):
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """Two halves of the one ECG, and a sheet of the other (or of the second half again)."""
         one, other = self.pair(epoch, item)
-        halves = (View(self.views.half(one, epoch, view), one) for view in (0, 1))
-        draw = self.views.half if one == other else self.views.sheet
-        return *halves, View(draw(other, epoch, 2), other)
+        halves = (self.shown(one, epoch, view, half=True) for view in (0, 1))
+        return *halves, self.shown(other, epoch, 2, half=one == other)

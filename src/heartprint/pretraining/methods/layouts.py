@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from heartprint.pretraining.methods.base import EcgMethod, View
+from heartprint.pretraining.methods.contrastive import Contrastive
 
 
-class Layouts(EcgMethod):
+class Layouts(EcgMethod, Contrastive):
     """One ECG drawn in two different layouts (the same if there is one only), each in a pose of its own."""
 
     name = "layouts"

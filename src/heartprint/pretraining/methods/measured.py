@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from heartprint.pretraining.methods.base import EcgMethod, View
+from heartprint.pretraining.objectives import Objective, RegressionObjective, Start
+from heartprint.pretraining.settings import MethodSettings
 
 
 class Measured(EcgMethod):
@@ -14,9 +16,13 @@ class Measured(EcgMethod):
     name = "measured"
     description = "one sheet of an ECG; learns to read the waveform's own measurements off it"
     n_views = 1
-    contrasts = ()
-    measured = True
+    learns_measurements = True
     needs_waveforms = True
+
+    @classmethod
+    def objective(cls, settings: MethodSettings, start: Start) -> Objective:
+        """The error of the measurements."""
+        return RegressionObjective(start)
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """One sheet of the ECG."""

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from heartprint.pretraining.methods.base import EcgMethod, View
+from heartprint.pretraining.methods.contrastive import Contrastive
+from heartprint.pretraining.objectives import ContrastSettings
+from heartprint.pretraining.settings import HalvesSettings
 
 
-class Segments(EcgMethod):
+class SegmentsSettings(ContrastSettings, HalvesSettings):
+    """Settings of ``segments``."""
+
+
+class Segments(EcgMethod, Contrastive):
     """The two halves of one ECG, each in a layout that needs no more than it has (``stretch_layouts``).
 
     After CLOCS (Kiyasseh et al. 2021), which finds segments of one recording. Two ECGs of a patient share who the
@@ -16,8 +23,10 @@ class Segments(EcgMethod):
 
     name = "segments"
     description = "two disjoint stretches of one ECG, each in a layout that needs no more than it has"
+    Settings = SegmentsSettings
     needs_waveforms = True
 
     def draw(self, epoch: int, item: int) -> tuple[View, ...]:
         """A sheet of each half, in random order."""
-        return tuple(View(self.views.half(item, epoch, view), item) for view in (0, 1))
+        short = self.config.method.layouts
+        return tuple(View(self.views.half(item, epoch, view, short), item) for view in (0, 1))

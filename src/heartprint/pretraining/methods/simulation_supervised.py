@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
-from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods.measured import Measured
+
+if TYPE_CHECKING:
+    from heartprint.pretraining.config import PretrainConfig
 
 
 class SimulationSupervised(Measured):
@@ -20,7 +24,7 @@ class SimulationSupervised(Measured):
 
     name = "simulation_supervised"
     description = "one sheet of a simulated ECG; learns its measurements and the simulated patient's labels"
-    labelled = True
+    learns_labels = True
 
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
         if not cohort.info.simulated:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
+from heartprint._threads import small_matrices
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, tasks_in
 from heartprint.cohorts.tasks import Task, get_task
@@ -134,8 +134,7 @@ class Subjects:
         """
         reader = self.reader(encoder)
         embeddings = [embed_cohort(reader, self.cohort, layout=name, progress=False) for name in self.layouts]
-        # The matrices are small: threads that also draw sheets wait for each other, and a look took fifty times longer.
-        with threadpool_limits(1, user_api="blas"):
+        with small_matrices():
             return self._judge(embeddings, step)
 
     def _judge(self, embeddings: list[npt.NDArray[np.float32]], step: int) -> Look:

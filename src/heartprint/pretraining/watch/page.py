@@ -44,7 +44,7 @@ def write_page(
         total: Steps of the whole run.
     """
     note, config = folder.note, folder.config
-    title = f"Pretraining: {config.method}, {config.backbone}, {note['cohort']['name']}"
+    title = f"Pretraining: {config.method.name}, {config.backbone}, {note['cohort']['name']}"
     images = {"curves": to_svg(curves(log, ""))} if log else {}
     if watched and (figure := watched_figure(watched, subjects)) is not None:
         images["watched"] = to_svg(figure)
@@ -71,7 +71,7 @@ def _facts(folder: RunFolder, log: Sequence[LogRow], total: int) -> list[tuple[s
     facts = [
         ("Status", str(note["status"])),
         ("Steps", f"{done:,} of {total:,}"),
-        ("Method", config.method),
+        ("Method", config.method.name),
         ("Backbone", f"{config.backbone}, {config.image_size} px, started from {config.init}"),
         ("Learns from", f"{cohort['n_ecgs']:,} ECGs of {cohort['n_patients']:,} patients of {cohort['name']}"),
         ("Batch", f"{config.batch_size:,} {note.get('items', 'items')}"),

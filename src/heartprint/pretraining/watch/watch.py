@@ -121,7 +121,7 @@ class Watch:
         if self._writer is None:
             return
         for row in self.log.rows[self._told :]:
-            for name, value in zip(row._fields[2:], row[2:], strict=True):
+            for name, value in (*zip(row._fields[2:-1], row[2:-1], strict=True), *row.measures.items()):
                 self._writer.add_scalar(name, value, row.step)
         self._told = len(self.log.rows)
         if look is not None:
