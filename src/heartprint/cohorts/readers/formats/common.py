@@ -7,10 +7,10 @@ import binascii
 import datetime as dt
 import re
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 import numpy as np
@@ -19,9 +19,7 @@ import numpy.typing as npt
 from heartprint.cohorts.readers import dates, fields
 from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
-from heartprint.foundation.errors import Caution, HeartprintError
-
-_G = TypeVar("_G")
+from heartprint.foundation.errors import HeartprintError
 
 MAX_BYTES = 32 * 2**20
 """Largest file that is opened; a resting ECG has a hundredth of it."""
@@ -228,57 +226,6 @@ def birth_of(text: str | None) -> dt.datetime | None:
         return compact_moment(text)
     month = int(rough[2] or 0)
     return dt.datetime(int(rough[1]), month, 15) if 1 <= month <= 12 else dt.datetime(int(rough[1]), 7, 1)
-
-
-ENOUGH_LEADS = 8
-"""Leads from which on a part of a file is a recording of its own, and not a rhythm strip."""
-LONGEST_BEAT_S = 3.0
-"""What is shorter is a median or representative beat, not a rhythm."""
-
-
-def choose(recordings: Sequence[tuple[int, float]], name: str) -> tuple[int, tuple[Caution, ...]]:
-    """Which of a file's recordings is taken: a rhythm before a beat, then most leads, then the longest, then the first.
-
-    Args:
-        recordings: Of each how many of the twelve leads it has, and how long it is in s.
-        name: Of the file, for the caution.
-
-    Returns:
-        The number of the one that is taken, and what to say if there are others.
-    """
-    rhythm = [seconds > LONGEST_BEAT_S for _, seconds in recordings]
-    best = max(range(len(recordings)), key=lambda i: (rhythm[i], *recordings[i], -i))
-    n = sum(rhythm[i] and recordings[i][0] >= ENOUGH_LEADS for i in range(len(recordings)) if i != best)
-    if n == 0:
-        return best, ()
-    more = "another recording, which was" if n == 1 else f"{n} other recordings, which were"
-    return best, (
-        Caution(
-            "further-rhythms",
-            f"{name} holds {more} not taken. To use {'it' if n == 1 else 'them'}, export each recording as a file of "
-            "its own.",
-        ),
-    )
-
-
-def joined(groups: Sequence[_G], about: Callable[[_G], tuple[Hashable, set[str]]]) -> list[list[_G]]:
-    """Groups of leads that are one recording.
-
-    Args:
-        groups: In the order of the file.
-        about: Of each what must be the same in all (rate, length and start), and the leads that it has, which must be
-            no other's.
-    """
-    together: list[tuple[Hashable, set[str], list[_G]]] = []
-    for group in groups:
-        timing, leads = about(group)
-        same = next((t for t in together if leads and t[0] == timing and not t[1] & leads), None)
-        if same is None:
-            together.append((timing, set(leads), [group]))
-        else:
-            same[1].update(leads)
-            same[2].append(group)
-    return [members for _, _, members in together]
 
 
 _ID_TAGS = frozenset({"patientid", "patient_id", "mrn"})

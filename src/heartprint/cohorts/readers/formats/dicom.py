@@ -16,21 +16,19 @@ from heartprint.cohorts.lead_names import lead_name
 from heartprint.cohorts.readers.dates import is_dummy
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
-    ENOUGH_LEADS,
     LEAD_NUMBERS,
     UNKNOWN_WORDS,
     Given,
     age_of,
     bad_header,
     birth_of,
-    choose,
     compact_moment,
-    joined,
     mv_per,
     only_id,
     read_bytes,
     truncated,
 )
+from heartprint.cohorts.readers.formats.several import ENOUGH_LEADS, choose, joined
 from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
@@ -86,13 +84,13 @@ def _read(path: Path, data: bytes) -> Recording:
     import pydicom
 
     name = path.name
-    dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
-    # Without meta information it is the default of the standard (PS3.5, 10.1).
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or _IMPLICIT)
+    # Before anything is read: pydicom unpacks a deflated data set whole.
+    syntax = _transfer_syntax(data)
     if syntax not in _TRANSFER_SYNTAXES:
         raise HeartprintError(
             "unsupported-format", f"{name} has the compressed transfer syntax {syntax}. Export it uncompressed."
         )
+    dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
     every = list(dataset.get("WaveformSequence", None) or [])
     recordings = [r for r in joined(every, lambda g: (_timing(g), _leads_of([g]))) if _n_channels(r) >= ENOUGH_LEADS]
     if not recordings:
@@ -116,6 +114,18 @@ def _read(path: Path, data: bytes) -> Recording:
         patient_id=_text(dataset, "PatientID") or _other_id(dataset),
         details=details_of(dataset),
     )
+
+
+def _transfer_syntax(data: bytes) -> str:
+    """What the meta information says, with or without preamble; without it, the default (PS3.5, 10.1)."""
+    from pydicom.filereader import data_element_generator
+
+    start = 132 if data[128:132] == b"DICM" else 0
+    if data[start : start + 2] != b"\2\0":
+        return _IMPLICIT
+    meta = data_element_generator(BytesIO(data[start:]), False, True, lambda tag, vr, length: tag >> 16 != 2)
+    found = next((element for element in meta if element.tag == 0x00020010), None)
+    return _IMPLICIT if found is None else bytes(found.value or b"").decode("ascii", "replace").strip("\0 ")
 
 
 def _other_id(dataset: Any) -> str:

@@ -15,10 +15,8 @@ from heartprint.cohorts.readers.formats.common import (
     Given,
     bad_header,
     birth_of,
-    choose,
     compact_moment,
     ids_below,
-    joined,
     mv_per,
     number,
     numbers,
@@ -30,6 +28,7 @@ from heartprint.cohorts.readers.formats.common import (
     text_at,
     xml_root_name,
 )
+from heartprint.cohorts.readers.formats.several import choose, joined
 from heartprint.cohorts.readers.people import age_at
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError

@@ -14,7 +14,6 @@ from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     Given,
-    choose,
     from_base64,
     ids_below,
     moment_of,
@@ -29,6 +28,7 @@ from heartprint.cohorts.readers.formats.common import (
     truncated,
     xml_root_name,
 )
+from heartprint.cohorts.readers.formats.several import choose
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
