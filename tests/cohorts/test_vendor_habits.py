@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -324,6 +325,18 @@ def test_groups_that_did_not_start_together_are_not_joined(tmp_path: Path) -> No
         group.MultiplexGroupTimeOffset = "0.0"  # type: ignore[attr-defined]
     write_parts("dicom", tmp_path / "b", groups)
     assert taken(tmp_path / "b").signal.shape == ECG.shape
+
+
+def test_twenty_thousand_groups_of_leads_take_no_time(tmp_path: Path) -> None:
+    write_hl7(tmp_path / "a", ECG, RATE)
+    text = (tmp_path / "a").read_text()
+    lead = '<component><sequence><code code="MDC_ECG_LEAD_I"/></sequence></component>'
+    tiny = f"<component><sequenceSet>{lead}</sequenceSet>"
+    at = text.index("<component><sequenceSet>")
+    (tmp_path / "b").write_text(text[:at] + f"{tiny}</component>" * 15_000 + text[at:])
+    start = time.process_time()
+    assert code_of(tmp_path / "b") == "file-too-large"
+    assert time.process_time() - start < 5
 
 
 # Padding

@@ -19,13 +19,14 @@ _VOLTS = r"(?:[mu\u00b5\u03bcn]?v|(?:milli|micro|nano)?volts?)"
 _UNIT = rf"(?:\s*[\[(]\s*(?P<bracketed>{_VOLTS}|z)\s*[\])]|[\s_/,]+(?P<behind>[mu\u00b5\u03bcn]v))?"
 # A hyphen is a sign where nothing but a blank stands before it and nothing behind it: 'ECG-aVR' and 'Lead - aVR' are
 # aVR, 'Lead -aVR' is its mirror image.
-_BETWEEN = r"(?:\s*[-:]\s+|[\s_:.]+|-)"
+_BETWEEN = r"(?:\s*-\s+|[\s_:.]+|-)"
 _WORDS = (
     rf"(?:(?:(?:mdc|ecg|ekg|lead|derivation|derivaci[oó]n|d[eé]rivation|ableitung|ch|channel|kanal|standard|limb"
     rf"|chest|precordial|bipolar|unipolar|augmented|12[ -]lead){_BETWEEN})+|(?:lead|ecg|ekg)(?=[adv\si]))?"
 )
 _NAME = r"(?P<name>d?iii|d?ii|d?i|d[123]|a[\s_]?v[\s_]?[rlf]|[vc][\s_]?[1-6])"
 _SPELLED = re.compile(rf"{_WORDS}(?P<sign>[-+]?)\s*{_NAME}{_UNIT}(?:\s*\((?P<note>.*)\))?", re.IGNORECASE)
+_LONGEST = 80
 _MIRRORED = re.compile(r"inv|neg|minus|revers|flip|upside|umgekehrt", re.IGNORECASE)
 # What makes another lead of one: the same electrode moved to the right or the back.
 _MOVED = re.compile(r"right|recht|droit|derech|post|back|v\d+r|[vc][\s_]?\d|\br\b", re.IGNORECASE)
@@ -56,7 +57,7 @@ def lead_name(text: str) -> LeadName | None:
         The lead, or None where the text is not the name of one of the twelve alone.
     """
     plain = " ".join(text.strip().strip("\"'").split()).replace("\u2212", "-").replace("\u2013", "-")
-    found = _SPELLED.fullmatch(plain)
+    found = _SPELLED.fullmatch(plain) if len(plain) <= _LONGEST else None
     if found is None:
         return None
     note = found["note"] or ""

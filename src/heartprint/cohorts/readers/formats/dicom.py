@@ -92,7 +92,8 @@ def _read(path: Path, data: bytes) -> Recording:
         )
     dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
     every = list(dataset.get("WaveformSequence", None) or [])
-    recordings = [r for r in joined(every, lambda g: (_timing(g), _leads_of([g]))) if _n_channels(r) >= ENOUGH_LEADS]
+    together = joined(every, lambda g: (_timing(g), _leads_of([g])), name)
+    recordings = [r for r in together if _n_channels(r) >= ENOUGH_LEADS]
     if not recordings:
         some = [len(_lead_names(g, name)) for g in every]
         raise HeartprintError(

@@ -64,7 +64,7 @@ def read(path: Path, given: Given) -> Recording:
         for series in root.findall("component/series")
         for sequences in series.findall("component/sequenceSet")
     ]
-    recordings = joined([s for s in sets if s.leads], lambda s: (s.timing, s.known))
+    recordings = joined([s for s in sets if s.leads], lambda s: (s.timing, s.known), name)
     if not recordings:
         raise HeartprintError(
             "no-waveform", f"{name} holds annotations, but no lead of a rhythm. Export it with its waveforms."

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from heartprint.foundation.errors import Caution
+from heartprint.foundation.errors import Caution, HeartprintError
 
 _G = TypeVar("_G")
+# Each is held against all before it; a real file has some dozens.
+_MOST_GROUPS = 500
 
 ENOUGH_LEADS = 8
 """Leads from which on a part of a file is a recording of its own, and not a rhythm strip."""
@@ -40,14 +42,24 @@ def choose(recordings: Sequence[tuple[int, float]], name: str) -> tuple[int, tup
     )
 
 
-def joined(groups: Sequence[_G], about: Callable[[_G], tuple[Hashable, set[str]]]) -> list[list[_G]]:
+def joined(groups: Sequence[_G], about: Callable[[_G], tuple[Hashable, set[str]]], name: str) -> list[list[_G]]:
     """Groups of leads that are one recording.
 
     Args:
         groups: In the order of the file.
         about: Of each what must be the same in all (rate, length and start), and the leads that it has, which must be
             no other's.
+        name: Of the file.
+
+    Raises:
+        HeartprintError: ``file-too-large``.
     """
+    if len(groups) > _MOST_GROUPS:
+        raise HeartprintError(
+            "file-too-large",
+            f"{name} has its leads in {len(groups):,} groups; up to {_MOST_GROUPS} are read. Export the resting ECG by "
+            "itself.",
+        )
     together: list[tuple[Hashable, set[str], list[_G]]] = []
     for group in groups:
         timing, leads = about(group)
