@@ -99,13 +99,21 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
 
 def on_disk(path: Path) -> Path:
     """The file, or the one whose name differs only in capitals: discs from Windows come with ``.HEA`` and ``.DAT``."""
-    if path.exists():
+    if _exists(path):
         return path
     stem, suffix = path.stem, path.suffix
     # Asked for one by one: a listing for each file of a large folder would take hours.
     names = [f"{s}{e}" for s in (stem, stem.upper(), stem.lower()) for e in (suffix.upper(), suffix.lower())]
-    found = {place for name in names if (place := path.with_name(name)).exists()} if stem else set()
+    found = {place for name in names if _exists(place := path.with_name(name))} if stem else set()
     return found.pop() if len(found) == 1 else path
+
+
+def _exists(path: Path) -> bool:
+    """Whether something of that name is there; a damaged header can name what no file can be called."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def header_text(file: Path) -> str:
@@ -192,7 +200,14 @@ def _read_other(stem: Path) -> Recording:
             "unsupported-format",
             f"{stem.name} has a gap between its segments. Export its segments as recordings of their own.",
         )
-    check_length(stem.name, int(header.sig_len or 0))
+    try:
+        parts = [header, *(wfdb.rdheader(str(stem.parent / name)) for name in dict.fromkeys(segments or []) if name)]
+    except Exception as error:
+        raise HeartprintError(
+            "bad-header", f"A segment of {stem.name} has no header in WFDB form ({error}). Fetch it again."
+        ) from error
+    for part in parts:
+        check_length(stem.name, _room(part))
     for file in files:
         own = [i for i, f in enumerate(header.file_name) if f == file]
         size = _BYTES_PER_SAMPLE.get(header.fmt[own[0]])
@@ -218,9 +233,16 @@ def _read_other(stem: Path) -> Recording:
     return Recording(_to_mv(signal, names, tuple(record.units)), names, float(record.fs))
 
 
+def _room(header: Any) -> int:
+    """Samples that wfdb makes room for in each lead: those of a frame, and those that a skew shifts a lead by."""
+    per_frame = max(getattr(header, "samps_per_frame", None) or [], default=1) or 1
+    skew = max((abs(skew or 0) for skew in getattr(header, "skew", None) or []), default=0)
+    return int(header.sig_len or 0) * int(per_frame) + int(skew)
+
+
 def _check_size(file: Path, need: int | None) -> None:
-    if not file.is_file():
-        raise HeartprintError("file-missing", f"The file {file.name} is missing. Restore it or fetch it again.")
+    if not _exists(file) or not file.is_file():
+        raise HeartprintError("file-missing", f"The file {file.name[:80]} is missing. Restore it or fetch it again.")
     size = file.stat().st_size
     if need is None:
         return
