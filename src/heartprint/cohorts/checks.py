@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import MISSING
+from heartprint.cohorts.lead_names import listed
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from heartprint.cohorts.plausibility import judge
 from heartprint.cohorts.scale import normalisation, unusual_height, wrong_unit
@@ -127,7 +128,7 @@ def examine(
     if absent:
         raise HeartprintError(
             "missing-lead",
-            f"{_leads(absent)} not in the recording, which has {_listed(lead_names)}. "
+            f"{_leads(absent)} not in the recording, which has {listed(lead_names)}. "
             f"{'All twelve' if standardised else 'I, II and V1-V6'} are needed; export the recording with all its "
             "leads, or, in a CSV file of samples, name their columns (--column I=ch1).",
         )
@@ -199,11 +200,6 @@ def _locate(signal: npt.NDArray[Any], lead_names: Sequence[str]) -> dict[str, in
             )
         rows[name] = row
     return rows
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [f"'{name[:20]}'" for name in names[:20]]
-    return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if shown else "none"
 
 
 def _leads(names: Sequence[str]) -> str:

@@ -86,13 +86,13 @@ class Files:
 
 def _below(folder: Path) -> list[str]:
     files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    headers = {p.with_suffix("") for p in files if p.suffix.lower() == ".hea"}
+    headers = {p.with_suffix("").as_posix().lower() for p in files if p.suffix.lower() == ".hea"}
     return [
         p.as_posix()
         for p in files
         if not any(part.startswith(".") for part in p.parts)
         # The samples of a WFDB record are read with its header.
-        and not (p.suffix.lower() in _SAMPLES and p.with_suffix("") in headers)
+        and not (p.suffix.lower() in _SAMPLES and p.with_suffix("").as_posix().lower() in headers)
     ]
 
 

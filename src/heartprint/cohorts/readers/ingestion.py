@@ -8,7 +8,6 @@ read again by the next one as far as the journal vouches for it; the rest is cut
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import hashlib
 import itertools
@@ -26,10 +25,9 @@ import numpy.typing as npt
 import heartprint
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
-from heartprint.cohorts.lead_names import canonical, require_once
 from heartprint.cohorts.readers.archive import Archive
+from heartprint.cohorts.readers.named import as_named
 from heartprint.cohorts.readers.people import Corrections, Rules, patient_of, settled
-from heartprint.cohorts.readers.pulses import without_pulses
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
 from heartprint.cohorts.writer import CohortWriter, check_target
 from heartprint.foundation.errors import Caution, HeartprintError
@@ -145,20 +143,6 @@ def _recording(row: Row) -> Recording | ImageRecording:
             f"The file could not be read ({type(error).__name__}: {error}). Check that it is whole and that you may "
             "read it.",
         ) from error
-
-
-def as_named(recording: Recording) -> Recording:
-    """A recording with its leads under their usual names and without the machine's calibration pulse.
-
-    Raises:
-        HeartprintError: ``duplicate-lead`` if a lead is there under two names.
-    """
-    require_once(recording.lead_names, "The recording")
-    signal, cautions = recording.signal, recording.cautions
-    if not recording.standardised and signal.ndim == 2:
-        signal, told = without_pulses(signal, recording.sampling_rate)
-        cautions = (*cautions, *told)
-    return dataclasses.replace(recording, signal=signal, lead_names=canonical(recording.lead_names), cautions=cautions)
 
 
 def ingest_source(
