@@ -11,6 +11,7 @@ from heartprint.cohorts.checks import Examined, Limits, examine
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, twelve_leads
 from heartprint.cohorts.plausibility import judge, screen, usual_rate
 from heartprint.cohorts.readers.archive import Archive
+from heartprint.cohorts.readers.people import Rules
 from heartprint.foundation.errors import HeartprintError
 
 from .hearts import lifelike
@@ -121,10 +122,12 @@ def test_usual_rates() -> None:
 
 def archive(*groups: tuple[int, float, dict, float | None]) -> Archive:
     """So many ECGs each at a declared rate, with these facts and this age."""
-    out = Archive()
+    out = Archive(Rules())
     for n, rate, facts, age in groups:
         for i in range(n):
-            out.add(f"{rate}-{i}", {"sampling_rate": rate, "age": age}, FINE | facts)
+            name = f"{rate}-{i}"
+            values = {"patient_id": name, "sampling_rate": rate, "age": age, "sex": None, "recorded_at": None}
+            out.add(name, values, FINE | facts)
     return out
 
 

@@ -15,6 +15,7 @@ from heartprint.cohorts.cohort import MISSING, REFUSED_FILE
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, twelve_leads
 from heartprint.cohorts.readers import READERS, Table, ingest
 from heartprint.cohorts.readers.ingestion import Outcome, read_part
+from heartprint.cohorts.readers.people import Rules
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import render
 
@@ -55,12 +56,15 @@ def outcomes(
     patch.setattr(sources, "twelve", make)
     example = sources.EXAMPLES[name](folder)
     rows = list(example.reader.open(example.src).rows)
-    found = {outcome.ecg_id: outcome for outcome in read_part(rows, Limits(**options))}
+    found = {outcome.ecg_id: outcome for outcome in read_part(rows, Limits(**options), Rules(shifted_dates=True))}
     return example, {known.ecg_id: found[known.ecg_id] for known in example.known}
 
 
 def codes(outcome: Outcome) -> set[str]:
-    return {outcome.error.code} if outcome.error else {caution.code for caution in outcome.cautions}
+    if outcome.error:
+        return {outcome.error.code}
+    # The Philips file among these ends with a pulse, as its machine writes one.
+    return {caution.code for caution in outcome.cautions} - {"calibration-pulse"}
 
 
 @pytest.mark.parametrize("name", WAVEFORMS)
@@ -100,7 +104,7 @@ def test_a_flat_chest_lead_is_refused_or_missing(name: str, tmp_path: Path, monk
         page = render(cohort.signal(row), cohort.sampling_rate(row), layout="standard")
         assert page.min() < 128 < page.max()
     told = pl.read_parquet(cohort.path / "cautions.parquet")
-    assert told["code"].to_list() == ["flat-lead"] * len(cohort)
+    assert [code for code in told["code"] if code != "calibration-pulse"] == ["flat-lead"] * len(cohort)
 
 
 @pytest.mark.parametrize("name", ["code-15", "sami-trop", "table"])
