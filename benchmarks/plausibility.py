@@ -111,7 +111,6 @@ def clocked(factor: float) -> Callable[[Ecg], Ecg]:
     return lambda ecg: replace(ecg, rate=ecg.rate * factor)
 
 
-ONLY_ARCHIVES = "counts of 2.5 uV as uV"
 RATES = {f"sampling rate x{factor:g}": clocked(factor) for factor in (0.1, 0.2, 0.5, 2.0, 5.0)}
 OTHERS: dict[str, Callable[[Ecg], Ecg]] = {
     "amplitude x1000 (uV as mV)": scaled(1000.0),
@@ -125,7 +124,7 @@ OTHERS: dict[str, Callable[[Ecg], Ecg]] = {
     "largest value per lead 1": per_lead(lambda lead: lead / np.abs(lead).max()),
     "counts of 4.88 uV as mV": counts(4.88, 1.0),
     "counts of 4.88 uV as uV": counts(4.88, 0.001),
-    ONLY_ARCHIVES: counts(2.5, 0.001),
+    "counts of 2.5 uV as uV": counts(2.5, 0.001),
     "upside down": scaled(-1.0),
 }
 
@@ -239,8 +238,7 @@ def main() -> int:
         heads += ["by the check of rates alone, whatever the length", "commonest refusals"]
         print(f"\n| {name}, made wrong | {' | '.join(heads)} |\n|---|---|---|---|---|---|")
         for way, make in (RATES | OTHERS).items():
-            # A healthy heart in counts of 2.5 uV has the height of a small one: only an archive can tell.
-            met &= wrong(way, ecgs, make, way in RATES) or way == ONLY_ARCHIVES
+            met &= wrong(way, ecgs, make, way in RATES)
     print("\n| cost per ECG | rate and polarity | whole examination |\n|---|---|---|")
     cost("PTB-XL, 100 Hz, 10 s", first[:300])
     cost("LUDB, 500 Hz, 10 s", second)
