@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 if TYPE_CHECKING:
     from heartprint.cohorts.readers import Reader
 
@@ -15,7 +17,7 @@ app = typer.Typer(
     help="Bring ECGs from elsewhere into a cohort folder. What was killed goes on when the command is given again.",
 )
 
-_Out = Annotated[Path, typer.Argument(help="Cohort folder to write; an older cohort there is replaced.")]
+_Out = Annotated[Path, typer.Argument(help="Cohort folder to write.")]
 
 
 _Column = Annotated[
@@ -53,6 +55,7 @@ def challenge(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest the PhysioNet Challenges 2020 and 2021 (Chapman-Shaoxing-Ningbo, Georgia, CPSC and others).
 
@@ -62,7 +65,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler, json)
+    _ingest(Challenge(), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("code-15")
@@ -73,6 +76,7 @@ def code_15(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
@@ -80,7 +84,7 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("echonext")
@@ -95,6 +99,7 @@ def echonext(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest EchoNext. LVEF in per cent; leads are standardised (unit z); no dates.
 
@@ -102,7 +107,7 @@ def echonext(
     """
     from heartprint.cohorts.readers import EchoNext
 
-    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler, json)
+    _ingest(EchoNext(female=tuple(female or ()), male=tuple(male or ())), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("files")
@@ -118,6 +123,7 @@ def files(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
@@ -128,7 +134,15 @@ def files(
     """
     from heartprint.cohorts.readers import Files
 
-    _ingest(Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)), src, out, workers, scheduler, json)
+    _ingest(
+        Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column)),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        overwrite,
+    )
 
 
 @app.command("images")
@@ -144,6 +158,7 @@ def images(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest images of ECGs listed in a CSV table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
 
@@ -157,7 +172,7 @@ def images(
     reader = Images(
         labels=tuple(label or ()), longest_side=longest_side, female=tuple(female or ()), male=tuple(male or ())
     )
-    _ingest(reader, src, out, workers, scheduler, json)
+    _ingest(reader, src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("mimic-iv-ecg")
@@ -170,6 +185,7 @@ def mimic_iv_ecg(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest MIMIC-IV-ECG. AF from the machine's report; age and sex if MIMIC-IV's patients.csv(.gz) lies there too.
 
@@ -177,7 +193,7 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler, json)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("ptb")
@@ -187,6 +203,7 @@ def ptb(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest the PTB Diagnostic ECG Database. The label is infarction; the Frank leads are left out.
 
@@ -194,7 +211,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler, json)
+    _ingest(Ptb(), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("ptb-xl")
@@ -205,6 +222,7 @@ def ptb_xl(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest PTB-XL. AF is AFIB or AFLT in scp_codes; an age over 89 becomes 90.
 
@@ -212,7 +230,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("sami-trop")
@@ -223,6 +241,7 @@ def sami_trop(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
@@ -230,7 +249,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, overwrite)
 
 
 @app.command("table")
@@ -246,6 +265,7 @@ def table(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest own data listed in a CSV table.
 
@@ -266,7 +286,7 @@ def table(
         male=tuple(male or ()),
         columns=_columns(column),
     )
-    _ingest(reader, src, out, workers, scheduler, json)
+    _ingest(reader, src, out, workers, scheduler, json, overwrite)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -282,11 +302,13 @@ def _columns(given: list[str] | None) -> dict[str, str]:
     return columns
 
 
-def _ingest(reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None, json: bool) -> None:
+def _ingest(
+    reader: Reader, src: Path, out: Path, workers: int | None, scheduler: str | None, json: bool, overwrite: bool
+) -> None:
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
-    summary = summarise(ingest(reader, src, out, workers=workers, scheduler=scheduler))
+    summary = summarise(ingest(reader, src, out, workers=workers, scheduler=scheduler, overwrite=overwrite))
     if json:
         from json import dumps
 

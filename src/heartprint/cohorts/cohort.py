@@ -92,11 +92,11 @@ class CohortInfo:
     n_refused: int
     n_cautions: int
     kind: Kind
-    content_hash: str
-    patient_key: str
+    content_hash: str = field(repr=False)
+    patient_key: str = field(repr=False)
     heartprint_version: str
     format_version: int = FORMAT_VERSION
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Cohort:

@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import platform
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ from heartprint.encoders.config import FOLDER_VERSION, EncoderConfig, ModelConfi
 from heartprint.encoders.seen import Seen, SimulatedSource
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
+from heartprint.foundation.outputs import Output, refuse_foreign
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -34,6 +35,13 @@ CHECKSUMS_FILE = "CHECKSUMS"
 """Lines of ``sha256sum``, so that ``sha256sum -c CHECKSUMS`` checks a folder without Heartprint."""
 
 CHECKED_FILES = (CONFIG_FILE, WEIGHTS_FILE, SEEN_FILE, SAMPLE_FILE, CARD_FILE)
+
+MODEL_OUTPUT = Output(
+    what="an encoder or model folder",
+    code="output-not-a-model",
+    marker=CONFIG_FILE,
+    names=(*CHECKED_FILES, CHECKSUMS_FILE, "distance.safetensors"),
+)
 
 _SOURCES = "simulated"
 """Key of the simulated sources in the header of `SEEN_FILE`."""
@@ -64,13 +72,9 @@ def write_folder(
         card_text: What a person has written for the card, in Markdown.
 
     Raises:
-        HeartprintError: ``output-not-a-model`` or ``disk-full``.
+        HeartprintError: ``output-not-a-model``, ``output-has-other-files`` or ``disk-full``.
     """
-    if folder.exists() and not (folder / CONFIG_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise HeartprintError(
-            "output-not-a-model",
-            f"{folder} exists and is no encoder or model folder; it is left alone. Choose another output folder.",
-        )
+    refuse_foreign(folder, MODEL_OUTPUT)
     with atomic_folder(folder) as new:
         safetensors.torch.save_file(state, new / WEIGHTS_FILE)
         complete = config.model_copy(
@@ -95,6 +99,41 @@ def write_folder(
         for file in new.iterdir():
             file.chmod(0o644)  # safetensors lets nobody but the owner read: an installed encoder is for everybody
     return folder
+
+
+def recipe_in(folder: Path) -> dict[str, Any] | None:
+    """What a folder says of how it was made, by the names of `recipe_of`; None if it cannot be read."""
+    try:
+        raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        kinds: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
+        return recipe_of(kinds[raw["kind"]].model_validate(raw))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def recipe_of(config: Config) -> dict[str, Any]:
+    """What decides an encoder or a model, by the names that people know; the weights themselves are not in it."""
+    if isinstance(config, ModelConfig):
+        tuned = config.finetuning
+        own: dict[str, Any] = {
+            "task": config.task.name,
+            "definition": config.task.to_json(),
+            "cohort": tuned.cohort.name,
+            "labels": tuned.n_labels,
+            **{name: getattr(tuned, name) for name in ("mode", "seed", "draw")},
+            **tuned.settings,
+        }
+        return {"kind": "model", **own, **{f"encoder's {k}": v for k, v in recipe_of(config.encoder).items()}}
+    stages = [stage.model_dump(mode="json", exclude={"after"}) for stage in config.stages]
+    return {
+        "kind": "encoder",
+        "backbone": config.backbone,
+        "image_size": config.image_size,
+        "pretraining": [stage["method"] for stage in stages] or config.initial_weights,
+        "seed": stages[0]["seed"] if stages else config.initial_seed,
+        "cohort": stages[0]["cohort"]["name"] if stages else None,
+        "settings": stages,
+    }
 
 
 def read_config(folder: Path) -> Config:

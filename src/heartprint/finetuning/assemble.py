@@ -55,13 +55,7 @@ def assemble(
     platt = PlattScaling.fit(validation_scores, validation_labels)
     threshold = threshold_at_sensitivity(validation_labels, platt(validation_scores), config.sensitivity)
     settings = {
-        **without_drawing(
-            cohort,
-            config.model_dump(
-                mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
-            ),
-            OF_DRAWING,
-        ),
+        **settings_of(cohort, config),
         **notes,
         "validation_auroc": round(auroc(validation_labels, validation_scores), 4),
         "n_validation": len(validation_labels),
@@ -83,3 +77,11 @@ def assemble(
         seen=seen,
         name=f"{task.name} from {loaded.name}",
     )
+
+
+def settings_of(cohort: Cohort, config: FinetuneConfig) -> dict[str, Any]:
+    """The settings that a model depends on, as plain values."""
+    chosen = config.model_dump(
+        mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
+    )
+    return without_drawing(cohort, chosen, OF_DRAWING)

@@ -13,9 +13,11 @@ import torch
 
 import heartprint
 from heartprint.cohorts import Cohort
+from heartprint.encoders.folder_files import MODEL_OUTPUT
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, write_json
+from heartprint.foundation.outputs import refuse_foreign
 from heartprint.pretraining.config import PretrainConfig, decisive
 from heartprint.pretraining.curves import curves
 from heartprint.sheets import layout_file_digests
@@ -82,7 +84,8 @@ class RunFolder:
 
         Raises:
             HeartprintError: ``output-exists`` if the folder is not empty and nothing is to be resumed; ``not-a-run``
-                if it holds something else; ``config-changed`` or ``cohort-changed``.
+                if it holds something else; ``output-has-other-files`` if more lies where the encoder is to go;
+                ``config-changed`` or ``cohort-changed``.
         """
         occupied = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if occupied and not resume:
@@ -96,6 +99,7 @@ class RunFolder:
             )
         if occupied:
             self._check_config()
+            refuse_foreign(self.path / "encoder", MODEL_OUTPUT)
         if (self.path / NOTE_FILE).is_file():
             self._check_cohort()
 

@@ -71,13 +71,14 @@ def ingest(
     limits: Limits | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
+    overwrite: bool = False,
 ) -> Cohort:
     """Turn a source into a cohort folder.
 
     A record that cannot be used is left out and noted with a reason in ``refused.parquet``; the others go in. The
-    same source gives the same bytes, however many processes read it. ``out`` appears, or replaces an older cohort,
-    only when all is written. What is killed goes on where it was when the same call is made again: files that have
-    been read are not read again, unless the source's table or an option has changed.
+    same source gives the same bytes, however many processes read it. ``out`` appears, or with ``overwrite`` replaces
+    an older cohort, only when all is written. What is killed goes on where it was when the same call is made again:
+    files that have been read are not read again, unless the source's table or an option has changed.
 
     Args:
         reader: A reader with its options (``PtbXl(rate=500)``), or the name of one.
@@ -87,14 +88,15 @@ def ingest(
         workers: Processes; None for all cores where that is worth their start. A backend that the caller has set with
             `joblib.parallel_config` is used.
         scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
+        overwrite: Whether an older cohort from the same kind of source, by the same options, may be replaced.
 
     Returns:
         The new cohort, opened.
 
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
-            ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
-            one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
+            what `claim_output` raises for ``out``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options``
+            for less than one worker; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
@@ -108,4 +110,6 @@ def ingest(
     # The folder of what is done lies beside the cohort: "." must have a name.
     out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
-        return ingest_source(source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}")
+        return ingest_source(
+            source, out, limits or Limits(), workers, made_by=f"{src}\0{reader!r}", overwrite=overwrite
+        )

@@ -26,9 +26,10 @@ from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
 from heartprint.cohorts.readers.archive import Archive
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
-from heartprint.cohorts.writer import CohortWriter, check_target
+from heartprint.cohorts.writer import COHORT_OUTPUT, CohortWriter, cohort_recipe, recipe_in
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
+from heartprint.foundation.outputs import claim_output
 from heartprint.foundation.parallel import backend_chosen, lost_worker_explained, tied_workers
 from heartprint.foundation.progress import Progress
 
@@ -137,7 +138,9 @@ def _recording(row: Row) -> Recording | ImageRecording:
         ) from error
 
 
-def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str) -> Cohort:
+def ingest_source(
+    source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str, overwrite: bool = False
+) -> Cohort:
     """Turn an opened source into a cohort folder; see `heartprint.cohorts.readers.ingest`.
 
     Args:
@@ -146,12 +149,16 @@ def ingest_source(source: Source, out: Path, limits: Limits, workers: int | None
         limits: What still passes for an ECG.
         workers: Processes, or None for as many as it is worth.
         made_by: What `source` was made by; a broken-off ingestion is gone on with only if it is the same.
+        overwrite: Whether an older cohort from the same kind of source, by the same options, may be replaced.
     """
-    check_target(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.ingest")
     checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
     settings = {**source.settings, **checked, "notes": list(source.notes)}
+    if not (work / COHORT).exists():
+        shutil.rmtree(work, ignore_errors=True)  # of one that was killed when all but this was done
+    recipe = cohort_recipe(source.title, settings)
+    claim_output(out, COHORT_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
     key = _key(source, settings, made_by)
     with disk_full_explained(out), claimed(work), _space_given_back(work):
         (work / COHORT).mkdir(exist_ok=True)

@@ -61,10 +61,14 @@ class Encoders:
         Raises:
             HeartprintError: ``patients-seen`` if it has seen patients that the fold tests and is not transductive.
         """
+        from heartprint.encoders.embedding import choose_device
+
         which = fold if self.per_fold(entry) else ALL_FOLDS
         if (entry.name, which) not in self._loaded:
             # One encoder in memory: the study goes through them one after the other.
             self._loaded = {(entry.name, which): self._make(entry, which)}
+            # Here, not where embeddings are computed: a resumed study reads them from disk and fine-tunes all the same.
+            self._loaded[entry.name, which].encoder.to(choose_device())
         loaded = self._loaded[entry.name, which]
         if not entry.transductive and (entry.name, fold) not in self._cleared:
             self._refuse_seen(entry, loaded, fold)
@@ -86,14 +90,13 @@ class Encoders:
 
     def embedding(self, entry: EncoderEntry, fold: int, cohort: str) -> npt.NDArray[np.float32]:
         """``(n, D)`` embeddings of a home or external view, from disk if they were computed before."""
-        from heartprint.encoders.embedding import choose_device, embed_cohort
+        from heartprint.encoders.embedding import embed_cohort
 
         view = self.plan.views[cohort]
         name = digest(ENGINE, self.origin(entry, fold), cohort_digest(view))
         loaded = self.load(entry, fold)
 
         def compute() -> npt.NDArray[np.float32]:
-            loaded.encoder.to(choose_device())
             announce(f"Embedding '{cohort}' with {entry.name}", self.progress)
             return embed_cohort(loaded, view, layout=self.plan.config.layout, progress=self.progress)
 
