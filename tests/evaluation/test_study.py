@@ -317,7 +317,7 @@ class TestRun:
         assert again.results.equals(first.results)
 
         more = validate_config(tiny_values(tmp_path, draws=3), StudyConfig)
-        assert engine.run_study(more, out, progress=False).n_computed == 3
+        assert engine.run_study(more, out, progress=False, overwrite=True).n_computed == 3
 
     def test_pretraining_leaves_the_test_patients_out(self, tmp_path: Path) -> None:
         config = validate_config(tiny_values(tmp_path, protocol={"cross_validation": 2}, external=[]), StudyConfig)
@@ -395,7 +395,8 @@ class TestRun:
         def aurocs(rate: int, out: str) -> list[float]:
             cohorts = {"internal": {"simulate": {"patients": 80, "rate": rate}}}
             values = tiny_values(tmp_path, cohorts=cohorts, external=[], encoders=[random], reference="random", draws=1)
-            result = engine.run_study(validate_config(values, StudyConfig), tmp_path / out, progress=False)
+            config = validate_config(values, StudyConfig)
+            result = engine.run_study(config, tmp_path / out, progress=False, overwrite=True)
             return result.results.sort("encoder", "budget")["auroc"].to_list()
 
         first = aurocs(100, "one")

@@ -13,12 +13,13 @@ Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what this command has written there; other things are left alone.")
 ]
 
-_CODE = "output-is-another-file"
-PICTURE = Output(what="a picture that Heartprint drew", code=_CODE, marker=b"Software\0Heartprint")
-CARD = Output(what="a card of a cohort", code=_CODE, marker=b'name="generator" content="Heartprint"')
-PREDICTIONS = Output(what="a table of predictions", code=_CODE, marker=b"ecg_id,patient_id,probability,logit,")
-EMBEDDINGS = Output(what="a file of embeddings", code=_CODE, marker=b"ecg_id.npy")
-DUPLICATES = Output(what="a table of duplicates", code=_CODE, marker=b"kind,ecg_id,patient_id,")
+PICTURE = Output(what="a picture that Heartprint drew", code="output-is-another-file", marker=b"Software\0Heartprint")
+CARD = Output(what="a card of a cohort", code="output-is-another-file", marker=b'name="generator" content="Heartprint"')
+PREDICTIONS = Output(
+    what="a table of predictions", code="output-is-another-file", marker=b"ecg_id,patient_id,probability,logit,"
+)
+EMBEDDINGS = Output(what="a file of embeddings", code="output-is-another-file", marker=b"ecg_id.npy")
+DUPLICATES = Output(what="a table of duplicates", code="output-is-another-file", marker=b"ecg_id,patient_id,other_ecg_id,")
 
 
 def claim_file(out: Path, kind: Output, overwrite: bool) -> None:

@@ -47,8 +47,8 @@ class Output:
 
 
 _LOOKED_AT = 1 << 16
-_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini")
-"""What file managers leave in every folder that somebody looks at."""
+_LITTER = (".DS_Store", "Thumbs.db", "desktop.ini", ".*.tmp")
+"""What file managers leave in every folder that somebody looks at, and what killed verbs leave."""
 
 
 def refuse_foreign(out: Path, kind: Output) -> None:

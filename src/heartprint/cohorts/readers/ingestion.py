@@ -154,8 +154,10 @@ def ingest_source(
     work = out.with_name(f".{out.name}.ingest")
     checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
     settings = {**source.settings, **checked, "notes": list(source.notes)}
-    if not (work / COHORT).exists():
-        shutil.rmtree(work, ignore_errors=True)  # of one that was killed when all but this was done
+    if (work / JOURNAL).exists() and not (work / COHORT).exists():
+        # Left by one that was killed when all but this was done.
+        with contextlib.suppress(HeartprintError), claimed(work):
+            shutil.rmtree(work, ignore_errors=True)
     recipe = cohort_recipe(source.title, settings)
     claim_output(out, COHORT_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
