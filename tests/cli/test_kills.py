@@ -26,7 +26,13 @@ def killed(work: Path, verb: str, moments: int, timeout: float) -> None:
         text=True,
         timeout=timeout,
         # Threads of their own would be lost in the fork; the NumPy kernel draws the few sheets as fast as numba loads.
-        env={**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "HEARTPRINT_NO_NUMBA": "1"},
+        env={
+            **os.environ,
+            "OMP_NUM_THREADS": "1",
+            "POLARS_MAX_THREADS": "1",
+            "HEARTPRINT_NO_NUMBA": "1",
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)]),
+        },
     )
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])

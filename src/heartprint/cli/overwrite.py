@@ -19,7 +19,9 @@ PREDICTIONS = Output(
     what="a table of predictions", code="output-is-another-file", marker=b"ecg_id,patient_id,probability,logit,"
 )
 EMBEDDINGS = Output(what="a file of embeddings", code="output-is-another-file", marker=b"ecg_id.npy")
-DUPLICATES = Output(what="a table of duplicates", code="output-is-another-file", marker=b"ecg_id,patient_id,other_ecg_id,")
+DUPLICATES = Output(
+    what="a table of duplicates", code="output-is-another-file", marker=b"ecg_id,patient_id,other_ecg_id,"
+)
 
 
 def claim_file(out: Path, kind: Output, overwrite: bool) -> None:

@@ -139,7 +139,7 @@ def _runs(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except OSError:  # It is somebody else's.
+    except (OSError, OverflowError):  # It is somebody else's, or no number of a process.
         return True
     return True
 

@@ -153,7 +153,9 @@ def ingest_source(
     """
     work = out.with_name(f".{out.name}.ingest")
     checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
-    settings = {**source.settings, **checked, "notes": list(source.notes)}
+    # The reader with its options, without the place it read from: by these the cohort is known again.
+    options = made_by.partition("\0")[2]
+    settings = {**source.settings, **checked, "reader": options, "notes": list(source.notes)}
     if (work / JOURNAL).exists() and not (work / COHORT).exists():
         # Left by one that was killed when all but this was done.
         with contextlib.suppress(HeartprintError), claimed(work):
