@@ -18,6 +18,7 @@ from heartprint.evaluation.report.report import example_pairs
 from heartprint.evaluation.study.config import FEATURES, StudyConfig
 from heartprint.evaluation.study.run import StudyResult
 from heartprint.foundation.config import validate_config
+from heartprint.foundation.pages import patients_shown
 from tests.evaluation.fabricated import fabricate_result, study_values
 
 
@@ -86,6 +87,8 @@ def test_a_simulation_is_called_one_everywhere(page: str, tmp_path: Path) -> Non
     text = write_report(real).read_text(encoding="utf-8")
     # The encoders of the fabricated study learned from simulated ECGs, but no cohort here is simulated.
     assert "SIMULATED" not in text and "prove nothing" not in text
+    # Its example pairs are sheets of patients: the same warning as on a cohort's card and on a run's page.
+    assert str(patients_shown()) in text and str(patients_shown()) not in page
 
 
 def test_the_numbers_on_the_page_are_those_of_the_statistics(result: StudyResult, page: str) -> None:

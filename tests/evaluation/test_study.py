@@ -332,6 +332,30 @@ class TestRun:
             loaded = encoders.load(entry, fold)
             assert not loaded.seen.overlap(plan.test_cohorts(fold)[0]).any()
 
+    def test_a_resumed_study_fine_tunes_on_the_device(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Embeddings come from disk then; the network is moved all the same."""
+        import torch
+
+        config = validate_config(tiny_values(tmp_path, external=[]), StudyConfig)
+        plan = make_plan(config, engine._open_cohorts(config, tmp_path / "cohorts", False))
+        asked: list[str] = []
+
+        def chosen(device: str = "auto") -> torch.device:
+            asked.append(device)
+            return torch.device("cpu")
+
+        monkeypatch.setattr("heartprint.encoders.embedding.choose_device", chosen)
+        for entry in config.encoders[1:]:
+            first = Encoders(plan, tmp_path / "work", progress=False)
+            first.embedding(entry, 0, "internal")
+            first.load(entry, 0)
+            assert asked == ["auto"], "once for each encoder that is loaded"
+            asked.clear()
+            resumed = Encoders(plan, tmp_path / "work", progress=False)
+            resumed.load(entry, 0)
+            assert asked == ["auto"]
+            asked.clear()
+
     def test_an_encoder_that_knows_the_test_patients_is_refused_unless_said(self, tmp_path: Path) -> None:
         values = tiny_values(tmp_path, external=[])
         values["encoders"][0]["transductive"] = True

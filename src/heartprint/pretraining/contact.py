@@ -11,7 +11,7 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.methods import Method, get_method
 from heartprint.sheets import draw_style, get_layout, get_style, layouts_of, render
 from heartprint.sheets.camera import get_recipe, photograph_sheet
 from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
@@ -55,7 +55,7 @@ def save_contact(
     target = checked_png(out)
     chosen = get_recipe(recipe).name
     photos = [] if beside is None else _photos(Path(beside))
-    method = get_method(config.method)(cohort, config)
+    method = _method(cohort, config)
     rng = generator(config.seed, "contact page")
     simulated = " (SIMULATED PATIENTS)" if cohort.info.simulated else ""
     rows = rng.permutation(len(cohort))[:n].tolist()
@@ -89,6 +89,17 @@ def save_contact(
     if photos:
         sections.append(_side_by_side(cohort, config, photos, chosen, rng))
     return save_contact_page(sections, target)
+
+
+def _method(cohort: Cohort, config: PretrainConfig) -> Method:
+    """The method whose views are shown; of images without pairs they are two views of one image."""
+    try:
+        return get_method(config.method)(cohort, config)
+    except HeartprintError as error:
+        if error.code != "no-pairs" or cohort.kind != "image":
+            raise
+        # A page of images is worth a look before the second ones are there; pretraining itself says that it needs them.
+        return get_method("simclr")(cohort, config)
 
 
 def _layouts(cohort: Cohort, config: PretrainConfig) -> list[str]:
