@@ -172,6 +172,16 @@ class RunFolder:
         self.note = old | {"status": "finished" if status == "finished" else "running"}
 
 
+def is_finished(run: Path) -> bool:
+    """Whether a run has written all it will; so it is taken to be if it has no note."""
+    try:
+        return bool(json.loads((run / NOTE_FILE).read_text(encoding="utf-8"))["status"] == "finished")
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def describe(cohort: Cohort) -> dict[str, Any]:
     """Name a cohort, or the part of it that is learned from, without naming a patient."""
     digest = hashlib.sha256(cohort.info.content_hash.encode())

@@ -139,7 +139,7 @@ class Encoders:
         from heartprint.encoders import resolve_encoder
         from heartprint.pretraining import pretrain
         from heartprint.pretraining.methods import get_method
-        from heartprint.pretraining.run_folder import labels_hash
+        from heartprint.pretraining.run_folder import is_finished, labels_hash
         from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
@@ -153,7 +153,8 @@ class Encoders:
         key = digest(config.recipe(), cohort_digest(cohort), *more)
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method}-{key}"
-        if not (run / "encoder").is_dir():
+        # The encoder of a run that was killed in its last moments is there; the run goes on and tidies up.
+        if not (run / "encoder").is_dir() or not is_finished(run):
             where = "" if which == ALL_FOLDS else f", fold {which + 1} of {self.plan.n_folds}"
             announce(f"Pretraining {self.plan.config.title_of(entry.name)}{where}", self.progress)
             pretrain(cohort, config, run, resume=True, progress=self.progress)
