@@ -157,7 +157,8 @@ def test_bad_records_are_refused_and_the_rest_goes_in(tmp_path: Path) -> None:
     assert cohort.ecg_ids.tolist() == ["1", "16", "17", "18", "19", "20", "26"]
     assert cohort.records["n_missing"].to_list() == [0, 0, 0, 0, 0, 0, 480]
     assert np.isnan(cohort.signal(6)[:, 400:450]).all()
-    cautions = pl.read_parquet(cohort.path / CAUTIONS_FILE)
+    # The leads of these made-up ECGs have random signs, and some look upside down; here it is the fields that count.
+    cautions = pl.read_parquet(cohort.path / CAUTIONS_FILE).filter(pl.col("code") != "inverted-leads")
     odd = {"16": "unknown-sex", "18": "bad-age", "19": "bad-date", "20": "bad-label"}
     assert dict(zip(cautions["ecg_id"], cautions["code"], strict=True)) == odd
     for i, column in enumerate(("sex", "sex", "age", "recorded_at", "label_af"), start=1):
