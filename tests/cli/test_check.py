@@ -45,7 +45,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture(scope="module")
 def finished(cohort: Cohort) -> Path:
     config = PretrainConfig(
-        method="measured", image_size=32, batch_size=4, steps=2, head_hidden=16, head_dim=8, workers=0, device="cpu",
+        method="measured", image_size=32, batch_size=4, steps=2, workers=0, device="cpu",
         checkpoint_every=1,
     )  # fmt: skip
     return pretrain(cohort, config, cohort.path.parent / "run", progress=False)
