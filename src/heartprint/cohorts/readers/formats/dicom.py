@@ -32,7 +32,7 @@ from heartprint.cohorts.readers.formats.common import (
 from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.picture_decoder import begins_like_dicom
+from heartprint.foundation.picture_documents import begins_like_dicom
 
 # Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
 _TRANSFER_SYNTAXES = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
