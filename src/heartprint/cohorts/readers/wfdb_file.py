@@ -198,7 +198,7 @@ def _read_other(stem: Path) -> Recording:
             need = int(header.byte_offset[own[0]] or 0) + int(size * len(own) * header.sig_len)
         _check_size(stem.parent / file, need)
     if segments:
-        _check_segments(stem, dict(zip(segments, header.seg_len, strict=True)))
+        _check_segments(stem, set(zip(segments, header.seg_len, strict=True)))
     try:
         # Each segment has gains of its own: joined as whole numbers they would all get those of the first.
         record: Any = wfdb.rdrecord(str(stem), physical=bool(segments))
@@ -236,16 +236,16 @@ def _check_size(file: Path, need: int | None) -> None:
         )
 
 
-def _check_segments(stem: Path, lengths: dict[str, int]) -> None:
+def _check_segments(stem: Path, parts: set[tuple[str, int]]) -> None:
     """See that each segment is a recording by itself, and as long as the header of the whole says."""
-    for name, length in lengths.items():
+    for name, length in sorted(parts):
         text = header_text(stem.with_name(f"{name}.hea"))
         first = next((line.split() for line in text.splitlines() if line.strip() and line.lstrip()[:1] != "#"), [""])
         if "/" in first[0] or (len(first) > 3 and first[3].isdecimal() and first[3].lstrip("0") != f"{length or ''}"):
             raise HeartprintError(
                 "header-mismatch",
-                f"The header of {stem.name} says that its segment {name[:40]} has {length:,} samples; the segment's own "
-                "header disagrees. Fetch the recording again.",
+                f"The header of {stem.name} says that its segment {name[:40]} has {length:,} samples; the segment's "
+                "own header disagrees. Fetch the recording again.",
             )
 
 
