@@ -54,3 +54,15 @@ def ecg(
         out += 0.6 * height * np.outer(DIRECTIONS["s"], hump(s, start + 0.55 * qrs, start + qrs))
         out += t_mv * np.outer(DIRECTIONS["t"], hump(s, start + qt - 0.19, start + qt))
     return out
+
+
+def lifelike(
+    *, bpm: float = 70, rate: float = 500, seconds: float = 10.0, jitter: float = 0.02, seed: int = 0, **shape: float
+) -> npt.NDArray[np.float64]:
+    """``(8, n)`` mV: an `ecg` with a beat about every ``60 / bpm`` s and 10 uV of noise."""
+    rng = np.random.default_rng(seed)
+    rr = 60 / bpm
+    times = np.cumsum(rr * (1 + jitter * rng.standard_normal(int(seconds / rr) + 3))) - 0.7 * rr
+    shape = {"qt": 0.39 * float(np.cbrt(rr)), **shape}
+    leads = ecg(times[(times > -0.5) & (times < seconds + 0.5)], rate, seconds=seconds, **shape)
+    return leads + 0.01 * rng.standard_normal(leads.shape)

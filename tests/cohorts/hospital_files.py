@@ -148,24 +148,30 @@ def write_philips(
     tail[2], tail[3], tail[4], tail[5] = -pulse, -2 * pulse, -pulse, (2 * pulse) // 2 - pulse
     kept = np.concatenate([kept, tail], axis=1)
     data = base64.encodebytes(b"".join(xli(lead) for lead in kept)).decode()
+    # The two versions name the same things in other places (schemas of 2003 and 2010 in C. A. Watford's tools).
     if version == "1.04":
         attributes = (
             f'compression="XLI" numberofleads="12" leadlabels="{" ".join(LEADS_12)}" samplespersecond="{rate}" '
             'resolution="5" signaloffset="0" signalsigned="True" bitspersample="16"'
         )
+        characteristics = "<resolution>5</resolution><hipass>0.05</hipass><lowpass>150</lowpass>"
+        last, kind = "<electrodeplacement>STD</electrodeplacement>", "PhilipsECG"
     else:
-        attributes = 'compressflag="True" compressmethod="XLI"'
+        attributes = 'compressflag="True" compressmethod="XLI" filterflag="False" nbitspersample="16"'
+        characteristics = "<signalresolution>5</signalresolution><signalbandwidth>0.05-150</signalbandwidth>"
+        last, kind = "<leadset>STD-12</leadset>", "SierraECG"
     when, sex = person.recorded_at, {"F": "Female", "M": "Male"}.get(person.sex, "Unknown")
     text = f"""<?xml version="1.0" encoding="{encoding}"?>
 <restingecgdata xmlns="http://www3.medical.philips.com">
-  <documentinfo><documenttype>PhilipsECG</documenttype><documentversion>{version}</documentversion></documentinfo>
+  <documentinfo><documenttype>{kind}</documenttype><documentversion>{version}</documentversion></documentinfo>
   <dataacquisition date="{when:%Y-%m-%d}" time="{when:%H:%M:%S}" statflag="False">
     <machine machineid="EKG1">{person.device}</machine>
     <signalcharacteristics>
-      <samplingrate>{rate}</samplingrate><resolution>5</resolution>
-      <acquisitiontype>10-WIRE</acquisitiontype><bitspersample>16</bitspersample>
+      <samplingrate>{rate}</samplingrate>{characteristics}
+      <acquisitiontype>{"10-WIRE" if version == "1.04" else "STD-12"}</acquisitiontype><bitspersample>16</bitspersample>
       <signaloffset>0</signaloffset><signalsigned>True</signalsigned>
       <numberchannelsallocated>12</numberchannelsallocated><numberchannelsvalid>12</numberchannelsvalid>
+      {last}
     </signalcharacteristics>
   </dataacquisition>
   <patient><generalpatientdata>

@@ -146,6 +146,10 @@ def bad_files(folder: Path) -> dict[str, tuple[bytes, str]]:
         "ragged.csv": (named + b"0,0,0\n", "bad-array"),
         "latin.csv": (named + b"\xe9,0,0,0,0,0,0,0\n", "bad-array"),
         "long.hea": (b"long 12 500 99999999999\n" + b"long.dat 16 200 16 0 0 0 0 I\n" * 12, "file-too-large"),
+        "skew.hea": (b"skew 12 500 5000\n" + b"t.dat 16:999999999 200 16 0 0 0 0 I\n" * 12, "file-too-large"),
+        "frame.hea": (b"frame 12 500 5000\n" + b"t.dat 16x999999999 200 16 0 0 0 0 I\n" * 12, "file-too-large"),
+        "part.hea": (b"part/1 12 500 5000\nskew 5000\n", "file-too-large"),
+        "name.hea": (b"name 12 500 5000\n" + b"x" * 999 + b".dat 16 200 16 0 0 0 0 I\n" * 12, "file-missing"),
         "empty.hea": (b"", "bad-header"),
         "letter.pdf": (b"%PDF-1.7\n" + bytes(1000), "unknown-format"),
     }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,50 @@ def test_header_comments(tmp_path: Path) -> None:
     assert cautions["ecg_id"].to_list() == ["E6", "E7", "E8"]
     assert cautions["code"].to_list() == ["bad-age", "unknown-sex", "bad-label"]
     assert any("patient" in note for note in cohort.info.settings["notes"])
+
+
+@pytest.mark.parametrize(
+    ("dx", "af"),
+    [
+        ("AF", 1),
+        ("AF,RBBB", 1),
+        ("RBBB", 0),
+        ("Normal", 0),
+        ("I-AVB, STD", 0),
+        ("164889003 59118001", 1),
+        ("[426783006; 59118001]", 0),
+        ("Unknown", None),
+        ("AF?", None),
+    ],
+)
+def test_headers_of_the_first_challenge(dx: str, af: int | None, tmp_path: Path) -> None:
+    """As they came in February 2020: classes for codes, no blank behind #, ``16+24``, a date in the first line."""
+    write_challenge_record(
+        tmp_path / "src", "A0001", twelve(), 100, ["#Age: 74", "#Sex: Male", f"#Dx: {dx}", "#Rx: Unknown"]
+    )
+    header = tmp_path / "src" / "A0001.hea"
+    text = header.read_text().replace("16x1+24 1000.0(0)/mV", "16+24 1000/mV")
+    first, rest = text.split("\n", 1)
+    header.write_bytes(f"{first} 05-Feb-2020 11:39:16\n{rest}".replace("\n", "\r\n").encode())
+    cohort = ingest(Challenge(), tmp_path / "src", tmp_path / "out", workers=1)
+    r = cohort.records
+    assert (r["age"].to_list(), r["sex"].to_list(), r["label_af"].to_list()) == ([74], ["male"], [af])
+    assert pl.read_parquet(cohort.path / CAUTIONS_FILE)["code"].to_list() == (["bad-label"] if dx == "AF?" else [])
+    np.testing.assert_allclose(cohort.signal(0)[0], twelve()[0], atol=0.0006)
+
+
+def test_headers_in_capitals_and_without_checksums(tmp_path: Path) -> None:
+    write_challenge_record(tmp_path / "src", "A1", twelve(), 100, ["#Dx: AF"])
+    header = tmp_path / "src" / "A1.hea"
+    (tmp_path / "src" / "A1.HEA").write_text(header.read_text())
+    header.unlink()
+    (tmp_path / "src" / "A1.mat").rename(tmp_path / "src" / "A1.MAT")
+    write_challenge_record(tmp_path / "src", "A2", twelve(), 100, ["#Dx: AF"])
+    second = tmp_path / "src" / "A2.hea"
+    second.write_text(re.sub(r"(/mV 16 0) -?\d+ -?\d+ 0 (\w+)", r"\1 0 0 0 \2", second.read_text()))
+    cohort = ingest(Challenge(), tmp_path / "src", tmp_path / "out", workers=1)
+    assert cohort.ecg_ids.tolist() == ["A1", "A2"] and cohort.info.n_refused == 0
+    np.testing.assert_array_equal(cohort.signal(0), cohort.signal(1))
 
 
 def test_all_real_ecgs_go_in_and_equal_wfdb_within_1_uv(shared_data: Path, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.cohort import REFUSED_FILE
-from heartprint.cohorts.readers import Files, Table, ingest
+from heartprint.cohorts.readers import Files, Table, ingest, read_recording
 from heartprint.foundation.errors import HeartprintError
 
-from .ecgs import twelve
+from .ecgs import twelve, write_record
 from .hospital_files import PERSON, write_dicom, write_edf, write_hl7, write_samples_csv, write_scp
 
 LEADS = twelve(rate=500)
@@ -85,6 +85,32 @@ def test_who_is_not_named_is_refused_with_the_remedy(tmp_path: Path) -> None:
     cohort = ingest(Files(sampling_rate=500, unit="uV"), tmp_path / "src", tmp_path / "out")
     assert refused(cohort) == {"b.csv": "missing-patient-id"}
     assert "heartprint ingest table" in pl.read_parquet(cohort.path / REFUSED_FILE)["message"][0]
+
+
+def test_header_and_samples_of_wfdb_in_capitals_are_one_ecg(tmp_path: Path) -> None:
+    """However Windows wrote their names."""
+    (tmp_path / "src").mkdir()
+    for i, (header, samples) in enumerate([("HEA", "DAT"), ("hea", "DAT"), ("HEA", "dat")]):
+        write_record(tmp_path / "src", f"r{i}", LEADS, 500)
+        (tmp_path / "src" / f"r{i}.hea").rename(tmp_path / "src" / f"r{i}.{header}")
+        (tmp_path / "src" / f"r{i}.dat").rename(tmp_path / "src" / f"r{i}.{samples}")
+    rows = Files().open(tmp_path / "src").rows
+    assert [row.path for row in rows] == ["r0.HEA", "r1.hea", "r2.HEA"]
+    (tmp_path / "t.csv").write_text("path,patient_id\n" + "".join(f"src/r{i}.hea,p{i}\n" for i in range(3)))
+    table = ingest(Table(), tmp_path / "t.csv", tmp_path / "table", workers=1)
+    assert (len(table), table.info.n_refused) == (3, 0)
+    np.testing.assert_allclose(table.signal(2)[0], LEADS[0], atol=0.0006)
+
+
+def test_a_large_folder_is_not_listed_for_each_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header beside a file is asked for by name: 100,000 listings of 100,000 names would take hours."""
+    write_dicom(tmp_path / "a.dcm", LEADS, 500)
+
+    def never(path: Path) -> None:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(Path, "iterdir", never)
+    assert read_recording(tmp_path / "a.dcm").lead_names
 
 
 def test_the_real_files_go_in(shared_data: Path, tmp_path: Path) -> None:

@@ -344,7 +344,9 @@ def test_csv_of_samples(tmp_path: Path) -> None:
     equal(read_recording(tmp_path / "a.csv", given), stored)
     names = tuple(f"ch{i}" for i in range(12))
     write_samples_csv(tmp_path / "b.csv", LEADS, names, ";")
-    assert code_of(tmp_path / "b.csv", given) == "unknown-format"
+    with pytest.raises(HeartprintError, match=r"'ch0', 'ch1'.*--column I=ch1") as caught:
+        read_recording(tmp_path / "b.csv", given)
+    assert caught.value.code == "unknown-format"
     columns = dict(zip(LEADS_12, names, strict=True))
     equal(read_recording(tmp_path / "b.csv", Given(RATE, "uV", columns)), stored)
     text = (tmp_path / "a.csv").read_text()
@@ -649,27 +651,71 @@ def test_dicom_without_preamble_or_meta_information(tmp_path: Path) -> None:
         equal(read_recording(tmp_path / name), stored)
 
 
-def test_sierra_1_03_names_its_resolution_otherwise(tmp_path: Path) -> None:
-    """``signalresolution`` below ``signalcharacteristics``, as the machines write it; nothing at the waveforms."""
-    stored = write_philips(tmp_path / "a.xml", LEADS, RATE, encoding="utf-8")
-    text = text_of(tmp_path / "a.xml")
-    found = re.search(r' resolution="([^"]+)"', text)
-    assert found is not None
-    text = text.replace(found[0], "").replace("1.04</documentversion>", "1.03</documentversion>")
-    text = text.replace(
-        "</signalcharacteristics>", f"<signalresolution>{found[1]}</signalresolution></signalcharacteristics>"
+def test_sierra_1_03_without_compression_or_resolution(tmp_path: Path) -> None:
+    """As converters write it: all twelve leads as they are, one after the other."""
+    stored = write_philips(tmp_path / "a.xml", LEADS, RATE, version="1.03", encoding="utf-8")
+    text = (tmp_path / "a.xml").read_text(encoding="utf-8")
+    assert "<signalresolution>5</signalresolution>" in text and "resolution=" not in text
+    whole = base64.b64encode(np.rint(stored * 200).astype("<i2").tobytes()).decode()
+    text = re.sub(
+        r'compressflag="True" compressmethod="XLI"', 'compressflag="False" compressmethod="Uncompressed"', text
     )
-    (tmp_path / "b.xml").write_bytes((text).encode("latin-1"))
+    text = re.sub(r'durationperchannel="\d+"', 'durationperchannel="10000"', text)
+    text = re.sub(r"(<parsedwaveforms[^>]*>).*?(</parsedwaveforms>)", rf"\g<1>{whole}\g<2>", text, flags=re.DOTALL)
+    (tmp_path / "b.xml").write_text(text, encoding="utf-8")
     equal(read_recording(tmp_path / "b.xml"), stored)
+    (tmp_path / "c.xml").write_text(text.replace("<signalresolution>5</signalresolution>", ""), encoding="utf-8")
+    assert code_of(tmp_path / "c.xml") == "bad-header"
 
 
-def test_an_id_is_found_where_vendors_put_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("said", "patient"),
+    [
+        ("<PatientID>BS1</PatientID>", "BS1"),
+        ("<patientId> BS1 </patientId><MRN>BS1</MRN>", "BS1"),
+        ('<id root="1.2.3" extension="BS1"/>', "BS1"),
+        ("<PatientID>BS1</PatientID><MRN>BS2</MRN>", ""),
+        ("<PatientID/>", ""),
+        ("<name>BS1</name>", ""),
+    ],
+)
+def test_an_id_is_found_where_vendors_of_hl7_put_it(said: str, patient: str, tmp_path: Path) -> None:
+    """Below the person; two that differ are none."""
     write_hl7(tmp_path / "a.xml", LEADS, RATE)
-    text = text_of(tmp_path / "a.xml")
-    text = re.sub(r"(<trialSubject[^>]*>\s*)<id [^>]*/>", r"\1", text)
-    text = re.sub(r"(<subjectDemographicPerson[^>]*>)", r"\1<PatientID>BS1</PatientID>", text)
-    (tmp_path / "a.xml").write_bytes((text).encode("latin-1"))
-    assert read_recording(tmp_path / "a.xml").patient_id == "BS1"
+    text = re.sub(r"(<trialSubject>\s*)<id [^>]*/>", r"\1", text_of(tmp_path / "a.xml"))
+    text = text.replace("<subjectDemographicPerson>", f"<subjectDemographicPerson>{said}")
+    (tmp_path / "a.xml").write_text(text)
+    assert read_recording(tmp_path / "a.xml").patient_id == patient
+
+
+def test_an_id_is_found_where_other_vendors_put_it(tmp_path: Path) -> None:
+    import pydicom
+
+    write_muse(tmp_path / "a.xml", LEADS, RATE)
+    text = text_of(tmp_path / "a.xml").replace(f"<PatientID>{PERSON.patient_id}</PatientID>", "")
+    for said, patient in (
+        ("<Order><PatientID>7</PatientID></Order>", "7"),
+        ("<Order><MRN>7</MRN></Order>", "7"),
+        ("", ""),
+    ):
+        (tmp_path / "b.xml").write_text(text.replace("</MuseInfo>", f"</MuseInfo>{said}"), encoding="iso-8859-1")
+        assert read_recording(tmp_path / "b.xml").patient_id == patient
+    write_philips(tmp_path / "c.xml", LEADS, RATE, encoding="utf-8")
+    text = text_of(tmp_path / "c.xml").replace(
+        f"<patientid>{PERSON.patient_id}</patientid>", "<patientid/><MRN>7</MRN>"
+    )
+    (tmp_path / "c.xml").write_text(text, encoding="utf-8")
+    assert read_recording(tmp_path / "c.xml").patient_id == "7"
+    write_dicom(tmp_path / "d", LEADS, RATE)
+    dataset = pydicom.dcmread(tmp_path / "d")
+    dataset.PatientID, dataset.OtherPatientIDs = "", "7"
+    dataset.save_as(tmp_path / "d")
+    assert read_recording(tmp_path / "d").patient_id == "7"
+    other = pydicom.Dataset()
+    other.PatientID = "8"
+    dataset.OtherPatientIDsSequence = [other]
+    dataset.save_as(tmp_path / "d")
+    assert read_recording(tmp_path / "d").patient_id == ""
 
 
 def test_wfdb_with_skew_is_not_called_damaged(tmp_path: Path) -> None:
@@ -716,3 +762,65 @@ def test_a_lead_that_is_there_twice_is_refused_in_csv(tmp_path: Path) -> None:
     assert code_of(tmp_path / "a.csv", Given(RATE, "uV")) == "duplicate-lead"
     found = read_recording(tmp_path / "a.csv", Given(RATE, "uV", {"V1": "V1"}))
     np.testing.assert_allclose(found.signal[6], LEADS[6], atol=6e-4)
+
+
+def test_units_in_the_names_of_columns(tmp_path: Path) -> None:
+    """They are taken where they agree with each other and with what was given; one lead with a unit counts, too."""
+    millivolts = LEADS / 1.0
+    for names, given, code in (
+        ([f"{lead} (mV)" for lead in LEADS_12], "mV", ""),
+        ([f"{lead} [millivolt]" for lead in LEADS_12], "mV", ""),
+        ([f"{lead}/mV" for lead in LEADS_12], "uV", "bad-unit"),
+        ([f"{lead} (mV)" if lead == "V1" else lead for lead in LEADS_12], "uV", "bad-unit"),
+        ([f"{lead} (uV)" if lead == "V1" else lead for lead in LEADS_12], "mV", "bad-unit"),
+    ):
+        rows = "\n".join(",".join(f"{v:.3f}" for v in column) for column in millivolts.T)
+        (tmp_path / "a.csv").write_text(f"{','.join(names)}\n{rows}\n")
+        if code:
+            assert code_of(tmp_path / "a.csv", Given(RATE, given)) == code
+        else:
+            found = read_recording(tmp_path / "a.csv", Given(RATE, given))
+            np.testing.assert_allclose(found.signal, LEADS, atol=6e-4)
+    for write, old, new in (
+        (write_edf, b"ECG V1          ", b"ECG V1 (uV)     "),
+        (lambda path, leads, rate: write_record(path.parent, path.name, leads, rate), b"0 V1\n", b"0 V1 (uV)\n"),
+    ):
+        write(tmp_path / "b", LEADS, RATE)
+        file = tmp_path / "b.hea" if (tmp_path / "b.hea").exists() else tmp_path / "b"
+        data = file.read_bytes()
+        assert old in data
+        file.write_bytes(data.replace(old, new))
+        assert code_of(tmp_path / "b") == "bad-unit"
+
+
+def test_the_user_s_word_for_a_column_is_the_only_one(tmp_path: Path) -> None:
+    stored = write_samples_csv(tmp_path / "a.csv", np.concatenate([LEADS, -LEADS[6:7]]), (*LEADS_12, "better"))
+    found = read_recording(tmp_path / "a.csv", Given(RATE, "uV", {"V1": "better"}))
+    np.testing.assert_allclose(found.signal[6], stored[12], atol=1e-9)
+    # Another file of the archive, where that column is not.
+    write_samples_csv(tmp_path / "b.csv", LEADS)
+    with pytest.raises(HeartprintError, match="'V1'"):
+        read_recording(tmp_path / "b.csv", Given(RATE, "uV", {"V1": "better"}))
+    assert code_of(tmp_path / "a.csv", Given(RATE, "uV", {"V1": "better", "V2": "better"})) == "duplicate-lead"
+
+
+def test_dicom_code_and_words_must_say_the_same_lead(tmp_path: Path) -> None:
+    import pydicom
+
+    write_dicom(tmp_path / "a", LEADS, RATE)
+    for code, words, expected in (
+        ("5.6.3-9-3", "Lead V1 (Wilson)", ""),
+        ("5.6.3-9-3", "Lead V2", "bad-header"),
+        ("5.6.3-9-3", "-V1", "bad-header"),
+        ("5.6.3-9-65", "aVR", "bad-header"),
+        ("2:0", "Lead V1", ""),
+        ("PRIVATE", "ECG V1", ""),
+    ):
+        dataset = pydicom.dcmread(tmp_path / "a")
+        source = dataset.WaveformSequence[1].ChannelDefinitionSequence[6].ChannelSourceSequence[0]
+        source.CodeValue, source.CodeMeaning = code, words
+        dataset.save_as(tmp_path / "b")
+        if expected:
+            assert code_of(tmp_path / "b") == expected
+        else:
+            assert "V1" in read_recording(tmp_path / "b").lead_names

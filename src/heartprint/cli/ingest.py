@@ -26,7 +26,11 @@ _Column = Annotated[
 ]
 _Rate = Annotated[float | None, typer.Option(help="Hz of .npy and CSV files, where nothing else says it.")]
 _Unit = Annotated[
-    str, typer.Option(help="mV, uV, V, nV, or z (standardised) of .npy and CSV files, where nothing else says it.")
+    str,
+    typer.Option(
+        help="mV, uV, V, nV, a machine's step such as 4.88uV, or z (standardised) of .npy and CSV files, where "
+        "nothing else says it."
+    ),
 ]
 _Label = Annotated[
     list[str] | None,
@@ -57,6 +61,13 @@ _Scheduler = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
 ]
+_TrustRate = Annotated[
+    bool, typer.Option("--trust-rate", help="Take sampling rates as declared, however the ECGs look.")
+]
+_FlatLeads = Annotated[
+    Literal["refuse", "missing"],
+    typer.Option(help="Refuse an ECG with flat chest leads, or store these as missing."),
+]
 _Json = Annotated[bool, typer.Option("--json", help="Print what was taken in and refused as JSON.")]
 _MvPerUnit = Annotated[
     float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
@@ -67,6 +78,8 @@ _MvPerUnit = Annotated[
 def challenge(
     src: Annotated[Path, typer.Argument(help="Folder with .hea and .mat files, at any depth.", show_default=False)],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -79,7 +92,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler, json)
+    _ingest(Challenge(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
 
 
 @app.command("code-15")
@@ -88,6 +101,8 @@ def code_15(
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -98,7 +113,9 @@ def code_15(
     """
     from heartprint.cohorts.readers import Code15
 
-    _ingest(Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, unknown_patients)
+    _ingest(
+        Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads
+    )
 
 
 @app.command("echonext")
@@ -111,6 +128,8 @@ def echonext(
     female: _Female = None,
     male: _Male = None,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -122,7 +141,7 @@ def echonext(
     from heartprint.cohorts.readers import EchoNext
 
     reader = EchoNext(female=tuple(female or ()), male=tuple(male or ()))
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
 
 
 @app.command("files")
@@ -137,6 +156,8 @@ def files(
     column: _Column = None,
     dates: _Dates = None,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -151,7 +172,7 @@ def files(
     from heartprint.cohorts.readers import Files
 
     reader = Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
 
 
 @app.command("images")
@@ -197,6 +218,8 @@ def images(
 def ludb(
     src: Annotated[Path, typer.Argument(help="Folder with data/1.hea and so on.", show_default=False)],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -207,7 +230,7 @@ def ludb(
     """
     from heartprint.cohorts.readers import Ludb
 
-    _ingest(Ludb(), src, out, workers, scheduler, json)
+    _ingest(Ludb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
 
 
 @app.command("mimic-iv-ecg")
@@ -218,6 +241,8 @@ def mimic_iv_ecg(
     ],
     out: _Out,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -228,13 +253,15 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients)
+    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
 
 
 @app.command("ptb")
 def ptb(
     src: Annotated[Path, typer.Argument(help="Folder with patient001, patient002, ...", show_default=False)],
     out: _Out,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -245,7 +272,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler, json)
+    _ingest(Ptb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
 
 
 @app.command("ptb-xl")
@@ -254,6 +281,8 @@ def ptb_xl(
     out: _Out,
     rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -264,7 +293,7 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, unknown_patients)
+    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
 
 
 @app.command("sami-trop")
@@ -272,6 +301,8 @@ def sami_trop(
     src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams.hdf5.", show_default=False)],
     out: _Out,
     mv_per_unit: _MvPerUnit = 1.0,
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -282,7 +313,7 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json)
+    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
 
 
 @app.command("table")
@@ -298,6 +329,8 @@ def table(
     column: _Column = None,
     dates: _Dates = None,
     unknown_patients: _UnknownPatients = "refuse",
+    trust_rate: _TrustRate = False,
+    flat_leads: _FlatLeads = "refuse",
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
@@ -325,7 +358,7 @@ def table(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
 
 
 def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
@@ -356,11 +389,14 @@ def _ingest(
     scheduler: str | None,
     json: bool,
     unknown_patients: Literal["refuse", "separate"] = "refuse",
+    trust_rate: bool = False,
+    flat_leads: Literal["refuse", "missing"] = "refuse",
 ) -> None:
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
     options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "unknown_patients": unknown_patients}
+    options |= {"trust_rate": trust_rate, "flat_leads": flat_leads}
     summary = summarise(ingest(reader, src, out, **options))
     if json:
         from json import dumps

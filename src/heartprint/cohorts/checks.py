@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import MISSING
+from heartprint.cohorts.lead_names import listed
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.cohorts.plausibility import judge
+from heartprint.cohorts.scale import normalisation, unusual_height, wrong_unit
 from heartprint.foundation.errors import Caution, HeartprintError
 
 _CANONICAL = {name.lower(): name for name in LEADS_12}
@@ -35,6 +38,9 @@ class Limits:
         einthoven_uv: Residual (RMS) that derived limb leads may have by rounding and filtering.
         einthoven_share: The same as a share of the lead's own RMS; the larger of the two counts.
         min_sampling_rate: Hz; below it a QRS has too few samples to be drawn.
+        max_clipped: Largest share of the samples of one lead that may be clipped.
+        trust_rate: Take the sampling rate as declared, however the ECG looks.
+        flat_leads: What to do with an ECG that has flat chest leads: ``refuse`` it, or store them as ``missing``.
     """
 
     min_seconds: float = 9.5
@@ -45,6 +51,9 @@ class Limits:
     einthoven_uv: float = 20.0
     einthoven_share: float = 0.05
     min_sampling_rate: float = 50.0
+    max_clipped: float = 0.01
+    trust_rate: bool = False
+    flat_leads: Literal["refuse", "missing"] = "refuse"
 
     def to_json(self) -> dict[str, Any]:
         """The limits as plain values, for ``cohort.json``."""
@@ -63,6 +72,7 @@ class Examined:
         n_missing: Samples stored as missing.
         n_clipped: Samples that did not fit into int16 and were clipped.
         cautions: What to know of it although it passed.
+        facts: What an archive is judged by as a whole; see `heartprint.cohorts.readers.archive.Archive`.
     """
 
     samples: npt.NDArray[np.int16]
@@ -71,6 +81,7 @@ class Examined:
     n_missing: int
     n_clipped: int
     cautions: tuple[Caution, ...] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 def examine(
@@ -101,7 +112,8 @@ def examine(
     Raises:
         HeartprintError: ``bad-sampling-rate``, ``header-mismatch`` (names do not fit the array),
             ``duplicate-lead``, ``missing-lead``, ``too-short``, ``too-many-missing``, ``flat-lead``,
-            ``implausible-amplitude``, ``wrong-lead-order``.
+            ``normalised-leads``, ``implausible-amplitude``, ``wrong-lead-order``, ``clipped-lead``,
+            ``implausible-rate``, ``inverted-leads``.
     """
     limits = limits or Limits()
     if not (np.isfinite(sampling_rate) and sampling_rate >= limits.min_sampling_rate):
@@ -116,7 +128,7 @@ def examine(
     if absent:
         raise HeartprintError(
             "missing-lead",
-            f"{_leads(absent)} not in the recording, which has {_listed(lead_names)}. "
+            f"{_leads(absent)} not in the recording, which has {listed(lead_names)}. "
             f"{'All twelve' if standardised else 'I, II and V1-V6'} are needed; export the recording with all its "
             "leads, or, in a CSV file of samples, name their columns (--column I=ch1).",
         )
@@ -135,24 +147,39 @@ def examine(
         leads[~present] = np.nan
         _check_missing(names, present, stored, limits)
     swing = _swing(leads, sampling_rate, complete)
+    flat = _flat(names, swing, stored, standardised, limits)
     keep = [names.index(name) for name in stored]
+    height = float(np.median(swing[[row for row in keep if names[row] not in flat]]))
+    cautions: list[Caution] = []
     if not standardised:
-        _check_swing(names, swing, keep, limits)
-        _check_einthoven(names, leads, limits)
-    elif (swing == 0).any():
-        raise HeartprintError(
-            "flat-lead", f"{_leads([n for n, s in zip(names, swing, strict=True) if s == 0])} flat. Record it again."
-        )
-    steps = np.rint(leads[keep] * (1000.0 / uv_per_bit))
-    n_clipped = int((np.abs(steps) > _INT16_MAX).sum())
-    if n_clipped:
-        steps = np.clip(steps, -_INT16_MAX, _INT16_MAX)
+        live = [row for row, name in enumerate(names) if name not in flat]
+        _check_scale(leads[live], height, limits)
+        _check_einthoven([names[row] for row in live], leads[live], limits)
+        unusual = unusual_height(height, leads[keep])
+        cautions += [Caution("unusual-amplitude", unusual)] if unusual else []
+    for name in flat:
+        leads[names.index(name)] = np.nan
+    if flat:
+        complete = False
+        gone = f"{_leads(flat)} flat and stored as missing: an electrode was probably off."
+        cautions.append(Caution("flat-lead", gone))
+    step, of = uv_per_bit / 1000.0, "SD" if standardised else "mV"
+    steps, n_clipped, told = _to_steps(stored, leads[keep] * (1000.0 / uv_per_bit), complete, limits, step, of)
+    cautions += told
+    if told:
+        # What is stored must not be flat, whatever the recording was before.
+        _flat(stored, _swing(steps * step, sampling_rate, complete), stored, standardised, limits, flat)
+    eight = steps if len(stored) == len(LEADS_8) else steps[[LEADS_12.index(name) for name in LEADS_8]]
+    told_of, facts = judge(eight * step, sampling_rate, trust_rate=limits.trust_rate)
+    if not standardised:
+        facts = {**facts, "height_mv": round(height, 4)}
     n_missing = 0
     if not complete:
         missing = np.isnan(steps)
         n_missing = int(missing.sum())
         steps[missing] = MISSING
-    return Examined(steps.astype(np.int16), uv_per_bit, "z" if standardised else "uV", n_missing, n_clipped)
+    unit: Literal["uV", "z"] = "z" if standardised else "uV"
+    return Examined(steps.astype(np.int16), uv_per_bit, unit, n_missing, n_clipped, (*cautions, *told_of), facts)
 
 
 def _locate(signal: npt.NDArray[Any], lead_names: Sequence[str]) -> dict[str, int]:
@@ -173,11 +200,6 @@ def _locate(signal: npt.NDArray[Any], lead_names: Sequence[str]) -> dict[str, in
             )
         rows[name] = row
     return rows
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [f"'{name[:20]}'" for name in names[:20]]
-    return ", ".join(shown) + (f" and {len(names) - 20} more" if len(names) > 20 else "") if shown else "none"
 
 
 def _leads(names: Sequence[str]) -> str:
@@ -214,39 +236,106 @@ def _swing(leads: npt.NDArray[np.float64], sampling_rate: float, complete: bool)
         )
 
 
-def _check_swing(names: Sequence[str], swing: npt.NDArray[np.float64], keep: Sequence[int], limits: Limits) -> None:
-    typical = float(np.median(swing[keep]))
-    constant = [n for n, s in zip(names, swing, strict=True) if s == 0]
-    if not constant and 0 < typical < limits.min_amplitude_mv:
-        raise _implausible(typical, limits)
-    flat = [n for n, s in zip(names, swing, strict=True) if s * 1000.0 < limits.flat_uv]
-    if flat:
-        raise HeartprintError(
-            "flat-lead",
-            f"{_leads(flat)} flat (less than {limits.flat_uv:g} uV from peak to peak): an electrode was probably "
-            "off. Leave the recording out or export it again.",
-        )
-    if typical > limits.max_amplitude_mv:
-        raise _implausible(typical, limits)
-
-
-def _implausible(typical: float, limits: Limits) -> HeartprintError:
-    if limits.min_amplitude_mv <= typical / 1000.0 <= limits.max_amplitude_mv:
-        guess = "1000 times too high, as if microvolts had been read as millivolts: the unit is probably uV"
-    elif limits.min_amplitude_mv <= typical * 1000.0 <= limits.max_amplitude_mv:
-        guess = (
-            "1000 times too low, as if millivolts had been read as microvolts (then the unit is mV) "
-            "or volts as millivolts (then it is V)"
-        )
-    elif limits.min_amplitude_mv <= typical / 1e6 <= limits.max_amplitude_mv:
-        guess = "a million times too high: the unit is probably nV"
-    else:
-        guess = "no usual unit explains it: these may be raw machine steps without their gain, or standardised leads"
-    return HeartprintError(
-        "implausible-amplitude",
-        f"The typical QRS is {typical:.4g} mV high ({limits.min_amplitude_mv:g} to {limits.max_amplitude_mv:g} mV is "
-        f"plausible); {guess}. Correct the unit or the gain.",
+def _flat(
+    names: Sequence[str],
+    swing: npt.NDArray[np.float64],
+    stored: Sequence[str],
+    standardised: bool,
+    limits: Limits,
+    known: Sequence[str] = (),
+) -> list[str]:
+    """Flat leads that are to be stored as missing or, being derived, are not needed; others are refused."""
+    limit = 0.0 if standardised else limits.flat_uv / 1000.0
+    flat = [n for n, s in zip(names, swing, strict=True) if n not in known and (s < limit or s == 0)]
+    live = [s for n, s in zip(names, swing, strict=True) if n in stored and n not in flat]
+    typical = float(np.median(live)) if live else 0.0
+    # Leads that are all tiny are not flat: their unit is wrong.
+    tiny = not standardised and (swing > 0).all() and float(np.median(swing)) < limits.min_amplitude_mv
+    if not flat or tiny:
+        return []
+    needed = [n for n in flat if n in ("I", "II")]
+    too_many = sum(n in stored for n in flat) > len(stored) // 2
+    if limits.flat_leads == "missing" and not needed and not too_many and typical > 0:
+        return flat
+    remedy = (
+        "Leave the recording out or export it again."
+        if needed or too_many or limits.flat_leads == "missing"
+        else "Leave the recording out, export it again, or take it with the flat leads stored as missing "
+        "(--flat-leads missing)."
     )
+    how = "" if standardised else f" (less than {limits.flat_uv:g} uV from peak to peak)"
+    raise HeartprintError("flat-lead", f"{_leads(flat)} flat{how}: an electrode was probably off. {remedy}")
+
+
+def _check_scale(leads: npt.NDArray[np.float64], height: float, limits: Limits) -> None:
+    """Whether the leads are mV, by their typical QRS and by what normalised leads look like."""
+    normalised = normalisation(leads)
+    if normalised is not None:
+        raise HeartprintError(
+            "normalised-leads",
+            f"The leads were normalised: {normalised}. They say nothing about millivolts. Export the ECG in mV or uV, "
+            "or give the unit 'z' if all twelve leads are there and only their shape is to be used.",
+        )
+    if not limits.min_amplitude_mv <= height <= limits.max_amplitude_mv:
+        raise HeartprintError(
+            "implausible-amplitude",
+            f"The typical QRS is {height:.4g} mV high ({limits.min_amplitude_mv:g} to {limits.max_amplitude_mv:g} mV "
+            f"is plausible); {wrong_unit(height, leads, limits.min_amplitude_mv, limits.max_amplitude_mv)}. "
+            "Correct the unit or the gain.",
+        )
+
+
+def _to_steps(
+    names: Sequence[str], steps: npt.NDArray[np.float64], complete: bool, limits: Limits, step: float, unit: str
+) -> tuple[npt.NDArray[np.float64], int, list[Caution]]:
+    """Whole steps within int16: a lead's offset is removed where the lead would otherwise clip, and only there.
+
+    Leads are shifted by whole steps, so that shapes stay as they were; leads derived from I and II are then shifted by
+    a constant as well.
+    """
+    steps = np.rint(steps)
+    n_clipped, offsets, clipped = 0, {}, {}
+    for name, lead in zip(names, steps, strict=True):
+        there = lead if complete else lead[np.isfinite(lead)]
+        beyond = int((np.abs(there) > _INT16_MAX).sum())
+        if not beyond:
+            continue
+        offset = float(np.rint(np.median(there)))
+        left = int((np.abs(there - offset) > _INT16_MAX).sum())
+        if left < beyond:
+            lead -= offset
+            beyond = left
+            offsets[name] = offset
+        if beyond > limits.max_clipped * there.size:
+            raise HeartprintError(
+                "clipped-lead",
+                f"{beyond / there.size:.1%} of the samples of lead {name} are too high to be stored (up to "
+                f"{limits.max_clipped:.0%} may be): the gain is wrong, or the electrode was off. Correct the gain, or "
+                "leave the recording out.",
+            )
+        if beyond:
+            clipped[name] = beyond
+        n_clipped += beyond
+    np.clip(steps, -_INT16_MAX, _INT16_MAX, out=steps)
+    cautions = []
+    if offsets:
+        cautions.append(
+            Caution(
+                "offset-removed",
+                f"{_leads(list(offsets))} too far off zero to be stored as given; the offset was removed "
+                f"({_each({name: f'{value * step:.2f} {unit}' for name, value in offsets.items()})}). Other leads "
+                "were left as they are.",
+            )
+        )
+    if clipped:
+        cautions.append(
+            Caution("clipped-lead", f"Samples were too high to be stored and were clipped: {_each(clipped)}.")
+        )
+    return steps, n_clipped, cautions
+
+
+def _each(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in values.items())
 
 
 def _check_einthoven(names: Sequence[str], leads: npt.NDArray[np.float64], limits: Limits) -> None:
@@ -255,8 +344,9 @@ def _check_einthoven(names: Sequence[str], leads: npt.NDArray[np.float64], limit
         return
     given = leads[[names.index(name) for name in derived]]
     rule = TWELVE_FROM_EIGHT[[LEADS_12.index(name) for name in derived], :2].astype(np.float64)
-    residual = given - rule @ leads[[names.index("I"), names.index("II")]]
-    residual_uv, own_uv = 1000.0 * _rms(residual), 1000.0 * _rms(given)
+    # Without means: an electrode's offset is not a wrong order, and it is no part of an ECG.
+    residual = _centred(given - rule @ leads[[names.index("I"), names.index("II")]])
+    residual_uv, own_uv = 1000.0 * _rms(residual), 1000.0 * _rms(_centred(given))
     allowed = np.maximum(limits.einthoven_uv, limits.einthoven_share * own_uv)
     worst = int(np.argmax(residual_uv / allowed))
     if residual_uv[worst] > allowed[worst]:
@@ -266,6 +356,13 @@ def _check_einthoven(names: Sequence[str], leads: npt.NDArray[np.float64], limit
             f"{residual_uv[worst]:.0f} uV (RMS), {allowed[worst]:.0f} uV is allowed. Leads are probably in another "
             "order than named; correct their names.",
         )
+
+
+def _centred(leads: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Each lead less its mean over the samples that are there."""
+    there = np.isfinite(leads)
+    count = np.maximum(there.sum(axis=1, keepdims=True), 1)
+    return np.asarray(leads - np.where(there, leads, 0.0).sum(axis=1, keepdims=True) / count, dtype=np.float64)
 
 
 def _rms(leads: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

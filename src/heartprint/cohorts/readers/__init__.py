@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +75,8 @@ def ingest(
     out: str | Path,
     *,
     limits: Limits | None = None,
+    trust_rate: bool = False,
+    flat_leads: Literal["refuse", "missing"] = "refuse",
     workers: int | None = None,
     scheduler: str | None = None,
     unknown_patients: Literal["refuse", "separate"] = "refuse",
@@ -90,6 +93,8 @@ def ingest(
         src: Folder or file to read.
         out: Cohort folder to write.
         limits: What still passes for an ECG; the defaults if None.
+        trust_rate: Take sampling rates as declared, however the ECGs look.
+        flat_leads: Refuse an ECG with flat chest leads, or store these as missing.
         workers: Processes; None for all cores where that is worth their start. A backend that the caller has set with
             `joblib.parallel_config` is used.
         scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
@@ -103,7 +108,9 @@ def ingest(
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
             ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
             one worker or another word for unknown patients; ``unknown-sex`` or ``ambiguous-dates`` if words or dates
-            of the whole archive are not understood; ``dask-missing``, ``cluster-unreachable`` or ``worker-died``.
+            of the whole archive are not understood; ``implausible-rate``, ``implausible-amplitude`` or
+            ``inverted-leads`` where most ECGs are alike in that; ``dask-missing``, ``cluster-unreachable`` or
+            ``worker-died``.
     """
     if isinstance(reader, str):
         if reader not in READERS:
@@ -111,6 +118,11 @@ def ingest(
         reader = READERS[reader]()
     if workers is not None and workers < 1:
         raise HeartprintError("bad-options", f"{workers} workers can read nothing. Give 1 or more.")
+    if flat_leads not in ("refuse", "missing"):
+        raise HeartprintError("bad-options", f"flat_leads is 'refuse' or 'missing', not '{flat_leads}'.")
+    limits = limits or Limits()
+    if trust_rate or flat_leads != "refuse":
+        limits = replace(limits, trust_rate=trust_rate or limits.trust_rate, flat_leads=flat_leads)
     # A worker of a cluster has a working folder of its own.
     src = Path(src).absolute()
     rules = Rules(unknown_patients)
@@ -119,4 +131,4 @@ def ingest(
     out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
         made_by = f"{src}\0{reader!r}"
-        return ingest_source(source, out, limits or Limits(), workers, made_by=made_by, rules=rules)
+        return ingest_source(source, out, limits, workers, made_by=made_by, rules=rules)

@@ -20,6 +20,10 @@ from heartprint.foundation.errors import HeartprintError
 # Atrial fibrillation, atrial flutter, either; chronic, paroxysmal and rapid atrial fibrillation.
 AF_CODES = frozenset({"164889003", "164890007", "195080001", "426749004", "282825002", "314208002"})
 """SNOMED CT codes that say atrial fibrillation or flutter."""
+# What the first headers of the Challenge of 2020 have in place of codes: the nine classes of CPSC 2018 (Liu et al.,
+# J Med Imaging Health Inform 8:1368, 2018).
+_AF_WORDS = frozenset({"af"})
+_OTHER_WORDS = frozenset({"normal", "i-avb", "iavb", "lbbb", "rbbb", "pac", "pvc", "std", "ste"})
 OVER_89 = 300.0
 """Code for an age over 89 in the part that comes from PTB-XL."""
 STORED_OVER_89 = 90.0
@@ -51,7 +55,7 @@ class Challenge:
         Raises:
             HeartprintError: ``source-missing``.
         """
-        headers = sorted(src.rglob("*.hea")) if src.is_dir() else []
+        headers = sorted(p for p in src.rglob("*") if p.suffix.lower() == ".hea") if src.is_dir() else []
         if not headers:
             raise HeartprintError(
                 "source-missing", f"{src} holds no header (.hea). Give the folder that holds the .hea and .mat files."
@@ -99,10 +103,12 @@ def _age(cell: str) -> float | None:
 def _labels(cell: str) -> dict[str, float]:
     if fields.is_nothing(cell):
         return {}
-    codes = [code.strip() for code in cell.split(",") if code.strip()]
-    odd = next((code for code in codes if not code.isdecimal()), None)
+    codes = [code for code in re.split(r"[\s,;|\[\]'\"]+", cell.lower()) if code]
+    odd = next((c for c in codes if not c.isdecimal() and c not in _AF_WORDS | _OTHER_WORDS), None)
     if odd is not None:
         raise HeartprintError(
-            "bad-label", f"Dx holds '{odd[:40]}', which is no SNOMED CT code. Correct the header or empty its Dx."
+            "bad-label",
+            f"Dx holds '{odd[:40]}', which is neither a SNOMED CT code nor a class of the first Challenge headers. "
+            "Correct the header or empty its Dx.",
         )
-    return {"af": float(not AF_CODES.isdisjoint(codes))}
+    return {"af": float(not (AF_CODES | _AF_WORDS).isdisjoint(codes))} if codes else {}

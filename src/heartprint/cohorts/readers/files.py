@@ -28,7 +28,7 @@ class Files:
 
     Args:
         sampling_rate: Hz of ``.npy`` and CSV files.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files.
+        unit: ``mV``, ``uV``, ``V``, ``nV``, a machine's step such as ``4.88uV``, or ``z``, of ``.npy`` and CSV files.
         columns: Lead name to column name in CSV files.
         dates: ``day-first`` or ``month-first``: what comes first in a date such as 03-02-2019 in MUSE files.
     """
@@ -86,13 +86,13 @@ class Files:
 
 def _below(folder: Path) -> list[str]:
     files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
-    headers = {p.with_suffix("") for p in files if p.suffix.lower() == ".hea"}
+    headers = {p.with_suffix("").as_posix().lower() for p in files if p.suffix.lower() == ".hea"}
     return [
         p.as_posix()
         for p in files
         if not any(part.startswith(".") for part in p.parts)
         # The samples of a WFDB record are read with its header.
-        and not (p.suffix.lower() in _SAMPLES and p.with_suffix("") in headers)
+        and not (p.suffix.lower() in _SAMPLES and p.with_suffix("").as_posix().lower() in headers)
     ]
 
 

@@ -8,7 +8,6 @@ read again by the next one as far as the journal vouches for it; the rest is cut
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import datetime as dt
 import hashlib
 import itertools
@@ -26,10 +25,9 @@ import numpy.typing as npt
 import heartprint
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
-from heartprint.cohorts.lead_names import canonical, require_once
 from heartprint.cohorts.readers.archive import Archive
+from heartprint.cohorts.readers.named import as_named
 from heartprint.cohorts.readers.people import Corrections, Rules, patient_of, settled
-from heartprint.cohorts.readers.pulses import without_pulses
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
 from heartprint.cohorts.writer import CohortWriter, check_target
 from heartprint.foundation.errors import Caution, HeartprintError
@@ -145,7 +143,14 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
     }
     samples = np.ascontiguousarray(examined.samples, dtype=DATA_TYPES["waveform"])
     cautions = (*of_patient, *recording.cautions, *examined.cautions)
-    return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, details.facts)
+    facts = {**details.facts, **examined.facts}
+    return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, facts)
+
+
+def _shown(error: Exception) -> str:
+    """An error in a few words, without the path of this machine that the system's errors carry."""
+    said = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+    return said.partition("\n")[0][:200]
 
 
 def _recording(row: Row) -> Recording | ImageRecording:
@@ -160,26 +165,6 @@ def _recording(row: Row) -> Recording | ImageRecording:
             "unreadable-file",
             f"The file could not be read ({_shown(error)}). Check that it is whole and that you may read it.",
         ) from error
-
-
-def _shown(error: Exception) -> str:
-    """An error in a few words, without the path of this machine that the system's errors carry."""
-    said = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
-    return said.partition("\n")[0][:200]
-
-
-def as_named(recording: Recording) -> Recording:
-    """A recording with its leads under their usual names and without the machine's calibration pulse.
-
-    Raises:
-        HeartprintError: ``duplicate-lead`` if a lead is there under two names.
-    """
-    require_once(recording.lead_names, "The recording")
-    signal, cautions = recording.signal, recording.cautions
-    if not recording.standardised and signal.ndim == 2:
-        signal, told = without_pulses(signal, recording.sampling_rate)
-        cautions = (*cautions, *told)
-    return dataclasses.replace(recording, signal=signal, lead_names=canonical(recording.lead_names), cautions=cautions)
 
 
 def ingest_source(
@@ -321,6 +306,7 @@ class _Journal:
                     error = duplicate
             if error is not None:
                 self._writer.refuse(outcome.ecg_id or None, outcome.path or None, error)
+                self._archive.refuse(error)
                 notes.append({"refused": [outcome.ecg_id or None, outcome.path or None, error.code, error.message]})
                 continue
             assert outcome.stored is not None
@@ -394,6 +380,7 @@ class _Journal:
             if "refused" in row:
                 ecg_id, path, code, message = row["refused"]
                 self._writer.refuse(ecg_id, path, HeartprintError(code, message))
+                self._archive.refuse(HeartprintError(code, message))
                 continue
             values = _not_plain(row["values"])
             self._add(next(stored), ecg_id=row["ecg_id"], **values)

@@ -14,7 +14,7 @@ from heartprint.cohorts.readers.column_names import LIKELY, likely, need_columns
 from heartprint.cohorts.readers.dates import Order, check_order, order_of_column
 from heartprint.cohorts.readers.delimited import read_csv
 from heartprint.cohorts.readers.formats import Given, read_recording
-from heartprint.cohorts.readers.formats.npy import UNITS
+from heartprint.cohorts.readers.formats.npy import check_unit
 from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.words import codes_of_column
@@ -48,7 +48,8 @@ class Table:
         labels: Columns that are labels. ``af=VHF|VHFL`` of a column of words: these are 1, all others 0;
             ``af=VHF:SR|ST``: these are 1 and those 0, all others missing.
         sampling_rate: Hz of ``.npy`` and CSV files where the table has no such cell.
-        unit: ``mV``, ``uV``, ``V``, ``nV`` or ``z`` of ``.npy`` and CSV files where the table has no such cell.
+        unit: ``mV``, ``uV``, ``V``, ``nV``, a machine's step such as ``4.88uV``, or ``z``, of ``.npy`` and CSV files
+            where the table has no such cell.
         columns: Lead name to column name in CSV files of samples.
         female: Further codes for female, e.g. ``("1",)``.
         male: Further codes for male.
@@ -71,8 +72,7 @@ class Table:
         Raises:
             HeartprintError: ``unknown-unit``, ``unknown-lead``, or what `read_listed` raises.
         """
-        if self.unit not in UNITS:
-            raise unknown_name("unit", self.unit, UNITS)
+        check_unit(self.unit)
         for lead in self.columns:
             if lead not in LEADS_12:
                 raise unknown_name("lead", lead, LEADS_12)

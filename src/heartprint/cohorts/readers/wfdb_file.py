@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.lead_names import require_unit
 from heartprint.cohorts.readers.source import Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import read_small
@@ -98,10 +99,21 @@ def read_wfdb(path: Path, *, uv_per_unit: float | None = None) -> Recording:
 
 def on_disk(path: Path) -> Path:
     """The file, or the one whose name differs only in capitals: discs from Windows come with ``.HEA`` and ``.DAT``."""
-    if path.exists() or not path.parent.is_dir():
+    if _exists(path):
         return path
-    alike = [p for p in path.parent.iterdir() if p.name.lower() == path.name.lower()]
-    return alike[0] if len(alike) == 1 else path
+    stem, suffix = path.stem, path.suffix
+    # Asked for one by one: a listing for each file of a large folder would take hours.
+    names = [f"{s}{e}" for s in (stem, stem.upper(), stem.lower()) for e in (suffix.upper(), suffix.lower())]
+    found = {place for name in names if _exists(place := path.with_name(name))} if stem else set()
+    return found.pop() if len(found) == 1 else path
+
+
+def _exists(path: Path) -> bool:
+    """Whether something of that name is there; a damaged header can name what no file can be called."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def header_text(file: Path) -> str:
@@ -169,7 +181,7 @@ def _read_common(folder: Path, header: _Header) -> Recording:
     invalid = digital == _INVALID_16
     if invalid.any():
         signal[invalid] = np.nan
-    return Recording(_to_mv(signal, header.units), header.names, header.sampling_rate)
+    return Recording(_to_mv(signal, header.names, header.units), header.names, header.sampling_rate)
 
 
 def _read_other(stem: Path) -> Recording:
@@ -188,7 +200,14 @@ def _read_other(stem: Path) -> Recording:
             "unsupported-format",
             f"{stem.name} has a gap between its segments. Export its segments as recordings of their own.",
         )
-    check_length(stem.name, int(header.sig_len or 0))
+    try:
+        parts = [header, *(wfdb.rdheader(str(stem.parent / name)) for name in dict.fromkeys(segments or []) if name)]
+    except Exception as error:
+        raise HeartprintError(
+            "bad-header", f"A segment of {stem.name} has no header in WFDB form ({error}). Fetch it again."
+        ) from error
+    for part in parts:
+        check_length(stem.name, _room(part))
     for file in files:
         own = [i for i, f in enumerate(header.file_name) if f == file]
         size = _BYTES_PER_SAMPLE.get(header.fmt[own[0]])
@@ -213,12 +232,19 @@ def _read_other(stem: Path) -> Recording:
         stored = wfdb.rdrecord(str(stem), physical=False, ignore_skew=True) if any(header.skew or ()) else record
         _check_sums(stem.name, stored.d_signal.T, tuple(int(c) for c in record.checksum))
     names = tuple(str(n) for n in record.sig_name)
-    return Recording(_to_mv(signal, tuple(record.units)), names, float(record.fs))
+    return Recording(_to_mv(signal, names, tuple(record.units)), names, float(record.fs))
+
+
+def _room(header: Any) -> int:
+    """Samples that wfdb makes room for in each lead: those of a frame, and those that a skew shifts a lead by."""
+    per_frame = max(getattr(header, "samps_per_frame", None) or [], default=1) or 1
+    skew = max((abs(skew or 0) for skew in getattr(header, "skew", None) or []), default=0)
+    return int(header.sig_len or 0) * int(per_frame) + int(skew)
 
 
 def _check_size(file: Path, need: int | None) -> None:
-    if not file.is_file():
-        raise HeartprintError("file-missing", f"The file {file.name} is missing. Restore it or fetch it again.")
+    if not _exists(file) or not file.is_file():
+        raise HeartprintError("file-missing", f"The file {file.name[:80]} is missing. Restore it or fetch it again.")
     size = file.stat().st_size
     if need is None:
         return
@@ -263,8 +289,9 @@ def _check_sums(name: str, digital: npt.NDArray[Any], checksums: tuple[int, ...]
         )
 
 
-def _to_mv(signal: npt.NDArray[np.float64], units: tuple[str, ...]) -> npt.NDArray[np.float64]:
-    for unit in units:
+def _to_mv(signal: npt.NDArray[np.float64], names: tuple[str, ...], units: tuple[str, ...]) -> npt.NDArray[np.float64]:
+    for name, unit in zip(names, units, strict=True):
+        require_unit(name, unit, "The header")
         if unit.lower() not in MV_PER_UNIT:
             raise HeartprintError(
                 "bad-unit", f"The header gives samples in '{unit}', which is no voltage. Correct it to mV, uV or V."

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from heartprint.cohorts.lead_names import listed
 from heartprint.cohorts.readers.formats import csv_file, dicom, edf, hl7, muse, npy, philips, scp
 from heartprint.cohorts.readers.formats.common import Given
+from heartprint.cohorts.readers.named import as_named
 from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Recording
 from heartprint.cohorts.readers.wfdb_file import looks_like_header, on_disk, read_wfdb
@@ -19,6 +21,7 @@ __all__ = ["FORMATS", "Format", "Given", "detect", "read_recording"]
 _HEAD_BYTES = 16_384
 _OF_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"RIFF", b"%PDF-")
 _OF_WFDB = (".hea", ".dat", ".mat")
+_OF_TEXT = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,18 @@ def detect(path: Path, given: Given | None = None) -> str | None:
     Raises:
         HeartprintError: ``unreadable-file``.
     """
+    head = _head(path)
+    return next((name for name, form in FORMATS.items() if form.looks_like(head, given or Given())), None)
+
+
+def _head(path: Path) -> bytes:
     try:
         with path.open("rb") as handle:
-            head = handle.read(_HEAD_BYTES)
+            return handle.read(_HEAD_BYTES)
     except OSError as error:
         raise HeartprintError(
             "unreadable-file", f"{path.name} cannot be opened ({error.strerror}). Check that you may read it."
         ) from error
-    return next((name for name, form in FORMATS.items() if form.looks_like(head, given or Given())), None)
 
 
 def read_recording(path: Path, given: Given | None = None) -> Recording:
@@ -74,10 +81,11 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
         given: What ``.npy`` and CSV files cannot say themselves.
 
     Returns:
-        The leads in mV, and what the file says about patient and recording.
+        The leads in mV under their usual names and without calibration pulses, and what the file says about patient
+        and recording.
 
     Raises:
-        HeartprintError: ``file-missing``, ``unknown-format``, or what the format's parser raises.
+        HeartprintError: ``file-missing``, ``unknown-format``, ``duplicate-lead``, or what the format's parser raises.
     """
     given = given or Given()
     suffix = path.suffix.lower()
@@ -85,20 +93,24 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
     if not path.is_file() and not header.is_file():
         raise HeartprintError("file-missing", f"The file {path.name} is missing. Restore it or correct the path.")
     if header.is_file():
-        return read_wfdb(header)
+        return as_named(read_wfdb(header))
     name = detect(path, given)
     if name is not None:
-        recording = FORMATS[name].read(path, given)
+        recording = as_named(FORMATS[name].read(path, given))
         return replace(recording, details=settled(recording.details, shifted_dates=False))
     _send_pictures_on(path)
     # The suffix does not decide what a file is, but it knows what to say of one that is nothing.
     if suffix == ".npy":
-        return npy.read(path, given)
+        return as_named(npy.read(path, given))
     if suffix in _OF_WFDB:
-        return read_wfdb(path)
+        return as_named(read_wfdb(path))
+    columns = csv_file.header_of(_head(path)) if suffix in _OF_TEXT else []
     raise HeartprintError(
         "unknown-format",
-        f"{path.name} is no ECG file of a known format ({', '.join(f.title for f in FORMATS.values())}). "
+        f"{path.name} is a table with the columns {listed(columns)}, which are not named like leads. If they are, say "
+        "which column is which (--column I=ch1 --column II=ch2 ...); else leave it out."
+        if len(columns) > 1
+        else f"{path.name} is no ECG file of a known format ({', '.join(f.title for f in FORMATS.values())}). "
         "Export it in one of these, or leave it out.",
     )
 

@@ -7,7 +7,7 @@ import binascii
 import datetime as dt
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from heartprint.cohorts.readers import dates, fields
 from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
-from heartprint.foundation.errors import Caution, HeartprintError
+from heartprint.foundation.errors import HeartprintError
 
 MAX_BYTES = 32 * 2**20
 """Largest file that is opened; a resting ECG has a hundredth of it."""
@@ -228,22 +228,18 @@ def birth_of(text: str | None) -> dt.datetime | None:
     return dt.datetime(int(rough[1]), month, 15) if 1 <= month <= 12 else dt.datetime(int(rough[1]), 7, 1)
 
 
-ENOUGH_LEADS = 8
-"""Leads from which on a part of a file is a recording of its own, and not a rhythm strip."""
+_ID_TAGS = frozenset({"patientid", "patient_id", "mrn"})
 
 
-def further_rhythms(n: int, name: str) -> tuple[Caution, ...]:
-    """What to say where a file holds more recordings than the one that is taken."""
-    if n <= 0:
-        return ()
-    more = "another recording, which was" if n == 1 else f"{n} other recordings, which were"
-    return (
-        Caution(
-            "further-rhythms",
-            f"{name} holds {more} not taken. To use {'it' if n == 1 else 'them'}, export each "
-            "recording as a file of its own.",
-        ),
-    )
+def ids_below(element: Element | None) -> list[str]:
+    """Texts of all elements that vendors call a patient's id, wherever they stand."""
+    return [] if element is None else [e.text or "" for e in element.iter() if e.tag.lower() in _ID_TAGS]
+
+
+def only_id(found: Iterable[str]) -> str:
+    """The one patient id among what a file has in several places; empty where there is none, or two that differ."""
+    different = {text for one in found if (text := " ".join(one.split()))}
+    return different.pop() if len(different) == 1 else ""
 
 
 # XML

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from heartprint.cohorts.lead_names import lead_name, require_once
+from heartprint.cohorts.lead_names import lead_called, lead_name, listed, require_once
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.dialect import MOST_COLUMNS, chunks_of, encoding_of, separated
 from heartprint.cohorts.readers.formats.common import Given, read_bytes
-from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit
+from heartprint.cohorts.readers.formats.npy import STANDARDISED, check_unit, mv_per_unit
 from heartprint.cohorts.readers.source import Recording
-from heartprint.cohorts.readers.wfdb_file import MV_PER_UNIT
 from heartprint.foundation.errors import HeartprintError
 
 # Python reads about a million cells a second.
@@ -30,14 +29,18 @@ _HEAD = 2**20  # characters that the separator is told by
 def looks_like(head: bytes, columns: Mapping[str, str]) -> bool:
     """Whether a file begins with a line of column names, among them those of the eight leads that are needed."""
     try:
-        text = codecs.getincrementaldecoder(encoding_of(iter([head]), "", whole=False))(errors="replace").decode(head)
-        header = _header(text, "", whole=False)[1]
-    except HeartprintError:
-        return False
-    try:
-        return set(LEADS_8) <= set(_columns(header, columns))
+        return set(LEADS_8) <= set(_columns(header_of(head), columns))
     except HeartprintError:  # a lead that is there twice: said when it is read
         return True
+
+
+def header_of(head: bytes) -> list[str]:
+    """The columns that a file names, from its first bytes; none if it is no table of text."""
+    try:
+        text = codecs.getincrementaldecoder(encoding_of(iter([head]), "", whole=False))(errors="replace").decode(head)
+        return _header(text, "", whole=False)[1]
+    except HeartprintError:
+        return []
 
 
 def read(path: Path, given: Given) -> Recording:
@@ -48,7 +51,7 @@ def read(path: Path, given: Given) -> Recording:
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large``, ``missing-sampling-rate``, ``unknown-unit``,
-            ``bad-array``.
+            ``bad-array``, ``missing-lead``, ``duplicate-lead``, ``bad-unit``.
     """
     sampling_rate = given.need_sampling_rate(path)
     check_unit(given.unit)
@@ -56,11 +59,11 @@ def read(path: Path, given: Given) -> Recording:
     text = data.decode(encoding_of(chunks_of(data), path.name, "bad-array"), errors="replace")
     delimiter, header, before = _header(text, path.name, whole=True)
     places = _columns(header, given.columns)
-    if not places:
-        shown = ", ".join(f"'{column[:20]}'" for column in header[:12])
+    if not set(LEADS_8) <= set(places):
         raise HeartprintError(
-            "bad-array",
-            f"{path.name} names no lead in its first line ({shown}). Name the columns of the leads (--column I=ch1).",
+            "missing-lead",
+            f"The columns of {path.name} are {listed(header)}; among them {_not_found(places)}. I, II and V1-V6 are "
+            "needed: say which columns they are (--column I=ch1 --column II=ch2 ...).",
         )
     unit = _unit_of(header, places, given, path.name)
     text = _with_points(text, delimiter, path.name)
@@ -84,7 +87,7 @@ def read(path: Path, given: Given) -> Recording:
         raise HeartprintError("bad-array", f"{path.name} is not a CSV table ({error}). Save it again.") from error
     standardised = unit == STANDARDISED
     signal = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
-    factor = 1.0 if standardised else MV_PER_UNIT[unit.lower()]
+    factor = mv_per_unit(unit)
     return Recording(signal.reshape(-1, len(places)).T * factor, tuple(places), sampling_rate, standardised)
 
 
@@ -119,22 +122,25 @@ def _with_points(text: str, delimiter: str, name: str) -> str:
 
 
 def _columns(header: list[str], given: Mapping[str, str]) -> dict[str, int]:
-    """Lead name to place in a row; the user's word goes before the name that a column has.
+    """Lead name to place in a row; where the user names a lead's column, no other is taken for it.
 
     Raises:
         HeartprintError: ``duplicate-lead``.
     """
     places: dict[str, int] = {}
     for lead, column in given.items():
-        at = [i for i, name in enumerate(header) if name.lower() == column.lower()]
+        at = [i for i, name in enumerate(header) if name == column]
+        at = at or [i for i, name in enumerate(header) if name.lower() == column.lower()]
         if len(at) > 1:
             raise HeartprintError("duplicate-lead", f"The column '{column}' is there twice. Rename one of them.")
         if at:
             places[lead] = at[0]
+    if len(set(places.values())) < len(places):
+        raise HeartprintError("duplicate-lead", "One column was given for two leads. Correct --column.")
     others = [(i, name) for i, name in enumerate(header) if i not in places.values()]
-    named = [(i, name, known) for i, name in others if (known := lead_name(name)) and not known.negated]
-    require_once([name for _, name, known in named if known.lead not in places], "The file")
-    places |= {known.lead: i for i, _, known in named if known.lead not in places}
+    named = [(i, name, known) for i, name in others if (known := lead_called(name)) and known not in given]
+    require_once([name for _, name, _ in named], "The file")
+    places |= {lead: i for i, _, lead in named}
     return {lead: places[lead] for lead in LEADS_12 if lead in places}
 
 
@@ -144,19 +150,26 @@ def _unit_of(header: list[str], places: Mapping[str, int], given: Given, name: s
     Raises:
         HeartprintError: ``bad-unit`` if they disagree.
     """
-    said = {known.unit for i in places.values() if (known := lead_name(header[i])) and known.unit}
-    if not said:
+    said = [known.unit if (known := lead_name(header[i])) else "" for i in places.values()]
+    if not any(said):
         return given.unit
-    if len(said) > 1:
-        raise HeartprintError("bad-unit", f"The columns of {name} are in {' and '.join(sorted(said))}. Use one unit.")
-    (unit,) = said
+    units = sorted({unit or given.unit.lower() for unit in said})
+    if len(units) > 1:
+        raise HeartprintError(
+            "bad-unit", f"The columns of {name} are in {' and '.join(units)}. Save all leads in one unit."
+        )
     # mV is what is taken where nobody says anything.
-    if given.unit.lower() not in (unit, "mv"):
+    if given.unit.lower() not in (units[0], "mv"):
         raise HeartprintError(
             "bad-unit",
-            f"The columns of {name} say {unit}, but the unit was given as {given.unit}. Correct one of them.",
+            f"The columns of {name} say {units[0]}, but the unit was given as {given.unit}. Correct one of them.",
         )
-    return unit
+    return units[0]
+
+
+def _not_found(places: Mapping[str, int]) -> str:
+    absent = [lead for lead in LEADS_8 if lead not in places]
+    return f"no column is named like {', '.join(absent)}"
 
 
 def _value(cell: str, name: str, line: int) -> float:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_12
+from heartprint.cohorts.lead_names import lead_name
 from heartprint.cohorts.readers.dates import is_dummy
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
-    ENOUGH_LEADS,
     LEAD_NUMBERS,
     UNKNOWN_WORDS,
     Given,
@@ -24,11 +23,12 @@ from heartprint.cohorts.readers.formats.common import (
     bad_header,
     birth_of,
     compact_moment,
-    further_rhythms,
     mv_per,
+    only_id,
     read_bytes,
     truncated,
 )
+from heartprint.cohorts.readers.formats.several import ENOUGH_LEADS, choose, joined
 from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
@@ -40,18 +40,13 @@ _SAMPLE_TYPES = {"SB": "i1", "UB": "u1", "SS": "i2", "US": "u2", "SL": "i4", "UL
 # As SCP-ECG's (5.6.3-9-61), as MDC's part and code (2:61), or as MDC's two in one number (2 * 65536 + 61).
 _CODED = re.compile(r"(?:5\.6\.3-9-|2:)(\d{1,3})|(131\d{3})")
 _MDC_ECG = 2 * 65536
-_NAMED = re.compile(
-    r"(?:.*\b(?:lead|derivation)\s+|MDC_ECG_LEAD_)?(III|II|I|aVR|aVL|aVF|V[1-6])(?:\s*\(.*)?", re.IGNORECASE
-)
+_AGE = re.compile(r"(\d{1,3})\s*([YMWD]?)", re.IGNORECASE)
+_AGE_UNITS = {"": "years", "Y": "years", "M": "months", "W": "weeks", "D": "days"}
+_IMPLICIT = "1.2.840.10008.1.2"
 # Media Storage SOP Class UID, and what it is of images, of encapsulated documents and of waveforms (PS3.4, B.5).
 _STORED_AS = b"\2\0\2\0UI"
 _PICTURES = tuple(f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("1", "2", "3", "4", "6", "7", "12", "77", "104."))
 _WAVEFORMS = "1.2.840.10008.5.1.4.1.1.9."
-_AGE = re.compile(r"(\d{1,3})\s*([YMWD]?)", re.IGNORECASE)
-_AGE_UNITS = {"": "years", "Y": "years", "M": "months", "W": "weeks", "D": "days"}
-_IMPLICIT = "1.2.840.10008.1.2"
-_LONGEST_BEAT_S = 3.0
-"""What is shorter is a median beat."""
 
 
 def looks_like(head: bytes) -> bool:
@@ -62,8 +57,8 @@ def looks_like(head: bytes) -> bool:
 def read(path: Path, given: Given) -> Recording:
     """Read a DICOM ECG.
 
-    Of several multiplex groups the longest that holds at least eight of the twelve leads is taken: the rhythm, not
-    the median beat.
+    Multiplex groups of one rate, length and start with leads of their own are one recording. Of several recordings
+    with at least eight of the twelve leads the rhythm is taken, not the median beat; see `choose`.
 
     Returns:
         Its leads in mV after sensitivity, correction factor and baseline, padding as NaN; patient id, age, sex,
@@ -94,17 +89,18 @@ def _read(path: Path, data: bytes) -> Recording:
     import pydicom
 
     name = path.name
-    dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
-    # Without meta information it is the default of the standard (PS3.5, 10.1).
-    syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or _IMPLICIT)
+    # Before anything is read: pydicom unpacks a deflated data set whole.
+    syntax = _transfer_syntax(data)
     if syntax not in _TRANSFER_SYNTAXES:
         raise HeartprintError(
             "unsupported-format", f"{name} has the compressed transfer syntax {syntax}. Export it uncompressed."
         )
+    dataset = pydicom.dcmread(BytesIO(data), force=True, stop_before_pixels=True)
     every = list(dataset.get("WaveformSequence", None) or [])
-    groups = [g for g in _joined(every) if len(_leads_of(g)) >= ENOUGH_LEADS]
-    if not groups:
-        some = [len(_lead_names(g)) for g in every]
+    together = joined(every, lambda g: (_timing(g), _leads_of([g])), name)
+    recordings = [r for r in together if _n_channels(r) >= ENOUGH_LEADS]
+    if not recordings:
+        some = [len(_lead_names(g, name)) for g in every]
         raise HeartprintError(
             "no-waveform",
             f"{name} holds no waveform. If it holds a picture or a PDF, use 'heartprint ingest images'; else export it "
@@ -113,18 +109,36 @@ def _read(path: Path, data: bytes) -> Recording:
             else f"No group of waveforms in {name} holds {ENOUGH_LEADS} of the twelve leads (they hold "
             f"{', '.join(map(str, some[:12]))}). Export all leads in one group.",
         )
-    # The rhythm, not the median beat.
-    group = max(groups, key=lambda g: (round(_seconds(g[0])), len(_leads_of(g)), _seconds(g[0])))
-    parts = [_signal(part, _TRANSFER_SYNTAXES[syntax], name) for part in group]
-    others = sum(_seconds(g[0]) > _LONGEST_BEAT_S for g in groups) - 1
+    taken, cautions = choose([(len(_leads_of(r)), _seconds(r[0])) for r in recordings], name)
+    groups = recordings[taken]
+    parts = [_signal(group, _TRANSFER_SYNTAXES[syntax], name) for group in groups]
     return Recording(
         np.concatenate([signal for signal, _ in parts]),
         tuple(lead for _, names in parts for lead in names),
-        float(group[0].SamplingFrequency),
-        cautions=further_rhythms(others, name),
-        patient_id=_text(dataset, "PatientID"),
+        float(groups[0].SamplingFrequency),
+        cautions=cautions,
+        patient_id=_text(dataset, "PatientID") or _other_id(dataset),
         details=details_of(dataset),
     )
+
+
+def _transfer_syntax(data: bytes) -> str:
+    """What the meta information says, with or without preamble; without it, the default (PS3.5, 10.1)."""
+    from pydicom.filereader import data_element_generator
+
+    start = 132 if data[128:132] == b"DICM" else 0
+    if data[start : start + 2] != b"\2\0":
+        return _IMPLICIT
+    meta = data_element_generator(BytesIO(data[start:]), False, True, lambda tag, vr, length: tag >> 16 != 2)
+    found = next((element for element in meta if element.tag == 0x00020010), None)
+    return _IMPLICIT if found is None else bytes(found.value or b"").decode("ascii", "replace").strip("\0 ")
+
+
+def _other_id(dataset: Any) -> str:
+    """The patient's id where it stands among the others only."""
+    others = dataset.get("OtherPatientIDsSequence", None) or []
+    listed = str(dataset.get("OtherPatientIDs", None) or "").split("\\")
+    return only_id([*(_text(item, "PatientID") for item in others), *listed])
 
 
 def details_of(dataset: Any) -> Details:
@@ -143,47 +157,49 @@ def details_of(dataset: Any) -> Details:
     return settled(details, shifted_dates=False)
 
 
-def _joined(groups: list[Any]) -> list[list[Any]]:
-    """Groups of channels that are one recording: of one rate, length and start, each with leads of its own."""
-    together: list[list[Any]] = []
-    for group in groups:
-        names = set(_lead_names(group).values())
-        same = next(
-            (t for t in together if names and _timing(t[0]) == _timing(group) and not names & _leads_of(t)), None
-        )
-        if same is None:
-            together.append([group])
-        else:
-            same.append(group)
-    return together
-
-
-def _timing(group: Any) -> tuple[float, int, str]:
-    return float(group.SamplingFrequency), int(group.NumberOfWaveformSamples), _text(group, "MultiplexGroupTimeOffset")
+def _timing(group: Any) -> tuple[float, int, float]:
+    """What all groups of one recording have in common: rate, length and start."""
+    start = float(group.get("MultiplexGroupTimeOffset", None) or 0)
+    return float(group.SamplingFrequency), int(group.NumberOfWaveformSamples), start
 
 
 def _seconds(group: Any) -> float:
-    return int(group.NumberOfWaveformSamples) / float(group.SamplingFrequency)
+    rate = float(group.SamplingFrequency)
+    return int(group.NumberOfWaveformSamples) / rate if rate > 0 else 0.0
 
 
 def _leads_of(groups: list[Any]) -> set[str]:
     return {lead for group in groups for lead in _lead_names(group).values()}
 
 
-def _lead_names(group: Any) -> dict[int, str]:
-    """Channel number to lead name, for the channels that are one of the twelve leads."""
-    names = {}
-    for i, channel in enumerate(group.ChannelDefinitionSequence):
-        source = (channel.get("ChannelSourceSequence", None) or [{}])[0]
-        coded = _CODED.fullmatch(_text(source, "CodeValue"))
-        words = (_text(source, "CodeValue"), _text(source, "CodeMeaning"), _text(channel, "ChannelLabel"))
-        named = next((m for m in map(_NAMED.fullmatch, words) if m), None)
-        number = 0 if not coded else int(coded[1]) if coded[1] else int(coded[2]) - _MDC_ECG
-        if number in LEAD_NUMBERS:
-            names[i] = LEAD_NUMBERS[number]
-        elif named:
-            names[i] = next(lead for lead in LEADS_12 if lead.lower() == named[1].lower())
-    return names
+def _n_channels(groups: list[Any]) -> int:
+    return sum(len(_lead_names(group)) for group in groups)
+
+
+def _lead_names(group: Any, name: str = "The file") -> dict[int, str]:
+    """Channel number to lead name, for the channels that are one of the twelve leads.
+
+    Raises:
+        HeartprintError: ``bad-header`` where code and words of a channel say different leads.
+    """
+    leads = ((i, _lead_of(channel, name)) for i, channel in enumerate(group.ChannelDefinitionSequence))
+    return {i: lead for i, lead in leads if lead is not None}
+
+
+def _lead_of(channel: Any, name: str) -> str | None:
+    source = (channel.get("ChannelSourceSequence", None) or [{}])[0]
+    code = _text(source, "CodeValue")
+    words = [code, _text(source, "CodeMeaning"), _text(channel, "ChannelLabel")]
+    named = next((known for known in map(lead_name, words) if known), None)
+    spelled = None if named is None or named.negated else named.lead
+    coded = _CODED.fullmatch(code)
+    number = 0 if coded is None else int(coded[1]) if coded[1] else int(coded[2]) - _MDC_ECG
+    if number == 0:  # no code, or the code of a lead that is not specified
+        return spelled
+    lead = LEAD_NUMBERS.get(number)
+    if named is not None and spelled != lead:
+        raise bad_header(name, f"has a channel with the code of {lead or 'another lead'} ({code}) called '{words[1]}'")
+    return lead
 
 
 def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64], tuple[str, ...]]:
@@ -198,7 +214,7 @@ def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64],
     dtype = np.dtype(order + kind)
     if len(raw) < k * n * dtype.itemsize:
         raise truncated(name)
-    names = _lead_names(group)
+    names = _lead_names(group, name)
     if len(set(names.values())) < len(names):
         raise HeartprintError("duplicate-lead", f"{name} holds a lead twice in one group. Export the recording again.")
     digital = np.frombuffer(raw, dtype, count=k * n).reshape(n, k).T[list(names)]
@@ -207,13 +223,25 @@ def _signal(group: Any, order: str, name: str) -> tuple[npt.NDArray[np.float64],
     padding = group.get("WaveformPaddingValue", None)
     if padding is not None:
         value = np.frombuffer(padding, dtype)[0] if isinstance(padding, bytes) else padding
-        # Padding fills up what was not recorded (PS3.3, C.10.9.1.5): in all channels, before the start or after the
-        # end. In between the same number is a voltage, often that of 0 mV.
-        padded = (digital == value).all(axis=0)
-        recorded = np.flatnonzero(~padded)
-        first, last = (recorded[0], recorded[-1]) if len(recorded) else (n, n)
-        signal[:, :first] = signal[:, last + 1 :] = np.nan
+        signal[_padded(digital, int(value))] = np.nan
     return signal, tuple(names.values())
+
+
+def _padded(digital: npt.NDArray[Any], value: int) -> npt.NDArray[np.bool_]:
+    """``(k, n)``: samples that were not recorded (PS3.3, C.10.9.1.5).
+
+    Padding stands in all channels before the start or after the end; in between the same number is a voltage, often
+    that of 0 mV. The lowest or highest number of a wide type is no voltage anywhere.
+    """
+    same = digital == value
+    limits = np.iinfo(digital.dtype)
+    if limits.bits > 8 and limits.min < 0 and value in (limits.min, limits.max):
+        return np.asarray(same)
+    recorded = np.flatnonzero(~same.all(axis=0))
+    first, last = (recorded[0], recorded[-1]) if len(recorded) else (same.shape[1], same.shape[1])
+    ends = np.zeros(same.shape, dtype=np.bool_)
+    ends[:, :first] = ends[:, last + 1 :] = True
+    return ends
 
 
 def _calibrated(row: npt.NDArray[Any], channel: Any, name: str) -> npt.NDArray[np.float64]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.lead_names import lead_name
+from heartprint.cohorts.lead_names import lead_name, listed, require_unit
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     Given,
@@ -90,13 +90,16 @@ def read(path: Path, given: Given) -> Recording:
         known = lead_name(header["label"])
         if known is None or known.negated:
             continue
+        require_unit(header["label"], header["unit"], name)
         names.append(known.lead)
         check_length(name, n_records * width)
         rates.add(width / seconds)
         leads.append(_physical(records[:, end - width : end].reshape(-1), header, name))
     if not leads:
         raise HeartprintError(
-            "no-waveform", f"{name} holds no signal named like a lead (I, ECG V1, Lead aVF). Rename its signals."
+            "no-waveform",
+            f"{name} holds no signal named like a lead (I, ECG V1, Lead aVF), only "
+            f"{listed([header['label'] for header in signals])}. Rename its signals.",
         )
     if len(rates) > 1:
         raise HeartprintError(

@@ -9,17 +9,18 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.lead_names import lead_called
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
-    ENOUGH_LEADS,
     Given,
     bad_header,
     birth_of,
     compact_moment,
-    further_rhythms,
+    ids_below,
     mv_per,
     number,
     numbers,
+    only_id,
     positive,
     read_xml,
     stacked,
@@ -27,6 +28,7 @@ from heartprint.cohorts.readers.formats.common import (
     text_at,
     xml_root_name,
 )
+from heartprint.cohorts.readers.formats.several import choose, joined
 from heartprint.cohorts.readers.people import age_at
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
@@ -46,8 +48,8 @@ def looks_like(head: bytes) -> bool:
 def read(path: Path, given: Given) -> Recording:
     """Read an annotated ECG.
 
-    Of all sequence sets recorded directly (not derived, such as representative beats) the one with the most leads is
-    taken, and of equals the longest.
+    Of all sequence sets recorded directly (not derived, such as representative beats) the one with most of the twelve
+    leads is taken, and of equals the longest. Sets of one rate, length and start with leads of their own are one.
 
     Returns:
         Its leads in mV; subject id, age (from the date of birth, else as reported), sex, start, model and site.
@@ -57,40 +59,60 @@ def read(path: Path, given: Given) -> Recording:
             ``unreadable-file``, ``file-too-large``.
     """
     name, root = path.name, read_xml(path)
-    chosen: tuple[Element, Element] | None = None
-    best, others = (0, 0), -1
-    for series in root.findall("component/series"):
-        for sequences in series.findall("component/sequenceSet"):
-            leads = [s for s in sequences.findall("component/sequence") if _code(s).startswith(_LEAD)]
-            size = (len(leads), max((len(s.findtext("value/digits") or "") for s in leads), default=0))
-            others += size[0] >= ENOUGH_LEADS
-            if size > best:
-                chosen, best = (series, sequences), size
-    if chosen is None:
+    sets = [
+        _Set(series, sequences)
+        for series in root.findall("component/series")
+        for sequences in series.findall("component/sequenceSet")
+    ]
+    recordings = joined([s for s in sets if s.leads], lambda s: (s.timing, s.known), name)
+    if not recordings:
         raise HeartprintError(
             "no-waveform", f"{name} holds annotations, but no lead of a rhythm. Export it with its waveforms."
         )
-    series, sequences = chosen
-    time = None
-    names, leads_mv = [], []
-    for sequence in sequences.findall("component/sequence"):
-        code = _code(sequence)
-        if code.startswith("TIME_"):
-            time = sequence
-        elif code.startswith(_LEAD):
-            names.append(code.removeprefix(_LEAD))
-            leads_mv.append(_lead(sequence, name))
+    taken, cautions = choose([(sum(len(s.known) for s in r), r[0].seconds) for r in recordings], name)
+    parts = recordings[taken]
+    leads = [lead for part in parts for lead in part.leads]
     subject = root.find(".//trialSubject")
     person = None if subject is None else subject.find("subjectDemographicPerson")
     identity = None if subject is None else subject.find("id")
     return Recording(
-        stacked(leads_mv, name),
-        tuple(names),
-        _sampling_rate(time, name),
-        patient_id=_identity(identity) or text_at(person, "PatientID"),
-        cautions=further_rhythms(others, name),
-        details=_details(root, series, person),
+        stacked([_lead(lead, name) for lead in leads], name),
+        tuple(_code(lead).removeprefix(_LEAD) for lead in leads),
+        _sampling_rate(parts[0].time, name),
+        patient_id=_identity(identity) or _elsewhere(subject, person),
+        cautions=cautions,
+        details=_details(root, parts[0].series, person),
     )
+
+
+class _Set:
+    """A sequence set: leads that were recorded together.
+
+    Args:
+        series: What it belongs to.
+        element: The sequence set itself.
+    """
+
+    def __init__(self, series: Element, element: Element) -> None:
+        sequences = element.findall("component/sequence")
+        self.series = series
+        self.leads = [s for s in sequences if _code(s).startswith(_LEAD)]
+        self.known = {lead for s in self.leads if (lead := lead_called(_code(s)))}
+        self.time = next((s for s in reversed(sequences) if _code(s).startswith("TIME_")), None)
+        value = None if self.time is None else self.time.find("value")
+        step = _value(value, "increment"), _value(value, "increment", "unit")
+        n = max((len((s.findtext("value/digits") or "").split()) for s in self.leads), default=0)
+        self.timing = (step, n, _value(value, "head"), _value(series, "effectiveTime/low"))
+        try:
+            self.seconds = n * float(step[0]) * _SECONDS[step[1]]
+        except (KeyError, ValueError):  # said if it is the one that is taken
+            self.seconds = 0.0
+
+
+def _elsewhere(subject: Element | None, person: Element | None) -> str:
+    """The patient's id where vendors put it who leave out the subject's: below the person, as an id or in words."""
+    own = "" if person is None else _identity(person.find("id"))
+    return only_id([own, *ids_below(subject)])
 
 
 def _details(root: Element, series: Element, person: Element | None) -> Details:

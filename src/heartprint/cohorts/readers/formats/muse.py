@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.lead_names import lead_name
+from heartprint.cohorts.lead_names import lead_called
 from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
-    ENOUGH_LEADS,
     Given,
     from_base64,
-    further_rhythms,
+    ids_below,
     moment_of,
     mv_per,
     number,
+    only_id,
     positive,
     read_xml,
     stacked,
@@ -27,6 +28,7 @@ from heartprint.cohorts.readers.formats.common import (
     truncated,
     xml_root_name,
 )
+from heartprint.cohorts.readers.formats.several import choose
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
 
@@ -56,8 +58,8 @@ def read(path: Path, given: Given) -> Recording:
             "no-waveform", f"{name} holds no waveform of the type Rhythm. Export it from MUSE with its waveforms."
         )
     # A rhythm strip of one lead may stand before the recording.
-    wave = max(waves, key=lambda w: (len(_leads(w)), max(map(_length, w.findall("LeadData")), default=0)))
-    others = sum(len(_leads(w)) >= ENOUGH_LEADS for w in waves) - 1
+    taken, cautions = choose([(len(_leads(w)), _seconds(w)) for w in waves], name)
+    wave = waves[taken]
     exponent = number(text_at(wave, "SampleExponent") or "0", name, "exponent of the sampling rate")
     if abs(exponent) > 6:
         raise HeartprintError(
@@ -70,9 +72,9 @@ def read(path: Path, given: Given) -> Recording:
         stacked([_lead(lead, name) for lead in leads], name),
         tuple(text_at(lead, "LeadID") for lead in leads),
         rate * 10.0**exponent,
-        patient_id=text_at(patient, "PatientID"),
+        patient_id=text_at(patient, "PatientID") or only_id(ids_below(root)),
         details=_details(patient, test, given.dates),
-        cautions=further_rhythms(others, name),
+        cautions=cautions,
     )
 
 
@@ -97,12 +99,17 @@ def _details(patient: Element | None, test: Element | None, order: Order | None)
 
 def _leads(wave: Element) -> set[str]:
     """Which of the twelve leads a waveform holds."""
-    named = (lead_name(text_at(lead, "LeadID")) for lead in wave.findall("LeadData"))
-    return {known.lead for known in named if known is not None and not known.negated}
+    return {lead for e in wave.findall("LeadData") if (lead := lead_called(text_at(e, "LeadID")))}
 
 
-def _length(lead: Element) -> int:
-    return len(lead.findtext("WaveFormData") or "")
+def _seconds(wave: Element) -> float:
+    """How long a waveform is by its header; nothing is checked yet, for it may not be the one that is taken."""
+    try:
+        rate = float(text_at(wave, "SampleBase") or text_at(wave, "SampleRate"))
+        rate *= math.pow(10.0, float(text_at(wave, "SampleExponent") or "0"))
+        return max(float(text_at(e, "LeadSampleCountTotal")) for e in wave.findall("LeadData")) / rate
+    except (ArithmeticError, ValueError):
+        return 0.0
 
 
 def _lead(lead: Element, name: str) -> npt.NDArray[np.float64]:

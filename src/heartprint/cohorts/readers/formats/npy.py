@@ -33,10 +33,30 @@ def looks_like(head: bytes) -> bool:
     return head.startswith(_MAGIC)
 
 
+_COUNTED = re.compile(r"(\d+(?:\.\d+)?(?:e-?\d+)?)\s*(\D+)", re.IGNORECASE)
+
+
 def check_unit(unit: str) -> None:
-    """Raise ``unknown-unit`` unless a unit is a voltage or `STANDARDISED`."""
-    if unit != STANDARDISED and unit.lower() not in MV_PER_UNIT:
-        raise unknown_name("unit", unit, UNITS)
+    """Raise ``unknown-unit`` unless a unit is a voltage, a multiple of one (``4.88uV``), or `STANDARDISED`."""
+    mv_per_unit(unit)
+
+
+def mv_per_unit(unit: str) -> float:
+    """Millivolts of one unit: of a voltage, or of a machine's count given as a multiple of one (``4.88uV``).
+
+    Leads that are `STANDARDISED` are left as they are: 1.
+
+    Raises:
+        HeartprintError: ``unknown-unit``.
+    """
+    if unit == STANDARDISED:
+        return 1.0
+    counted = _COUNTED.fullmatch(unit.strip())
+    count, name = (float(counted[1]), counted[2]) if counted else (1.0, unit)
+    factor = MV_PER_UNIT.get(name.strip().lower())
+    if factor is None or not 0 < count < float("inf"):
+        raise unknown_name("unit", unit, (*UNITS, "4.88uV"))
+    return count * factor
 
 
 def read(path: Path, given: Given) -> Recording:
@@ -63,7 +83,7 @@ def read(path: Path, given: Given) -> Recording:
     check_length(path.name, max(array.shape))
     leads = array if array.shape[0] in _LEADS else array.T
     standardised = given.unit == STANDARDISED
-    factor = 1.0 if standardised else MV_PER_UNIT[given.unit.lower()]
+    factor = mv_per_unit(given.unit)
     with np.errstate(invalid="ignore"):
         signal = np.array(leads, dtype=np.float64)
     if factor != 1.0:

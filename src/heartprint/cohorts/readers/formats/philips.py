@@ -15,15 +15,18 @@ from xml.etree.ElementTree import Element
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.cohorts.lead_names import lead_called
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers.fields import Reading
 from heartprint.cohorts.readers.formats.common import (
     Given,
     bad_header,
     from_base64,
+    ids_below,
     moment_of,
     number,
     numbers,
+    only_id,
     positive,
     read_xml,
     stacked,
@@ -83,13 +86,13 @@ def read(path: Path, given: Given) -> Recording:
     names = _lead_names(waves, signal)
     n_samples = round(min(seconds * rate, 1e12))
     check_length(name, n_samples)
-    digital = _without_calibration(_samples(waves, names, n_samples, name))
+    digital = _samples(waves, names, n_samples, name)
     patient = root.find("patient/generalpatientdata")
     return Recording(
         (digital - offset) * (uv / 1000),
         names,
         rate,
-        patient_id=text_at(patient, "patientid"),
+        patient_id=text_at(patient, "patientid") or only_id(ids_below(patient)),
         details=_details(root, patient),
     )
 
@@ -226,14 +229,8 @@ def _integrate(unpacked: bytes, start: int, n_samples: int, name: str) -> npt.ND
     return samples.astype(np.int16).astype(np.int64)
 
 
-def _without_calibration(digital: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Cut off the end where every lead shows the same: the 1 mV calibration pulse between two empty stretches."""
-    differs = np.flatnonzero((digital != digital[0]).any(axis=0))
-    return digital[:, : differs[-1] + 1] if len(differs) else digital
-
-
 def _undo_derived(names: tuple[str, ...], leads: list[npt.NDArray[np.int64]]) -> list[npt.NDArray[np.int64]]:
-    by_name = {label.lower(): i for i, label in enumerate(names)}
+    by_name = {(lead_called(label) or label).lower(): i for i, label in enumerate(names)}
     if not {"i", "ii"} <= set(by_name) or len({len(lead) for lead in leads}) != 1:
         return leads
     out = list(leads)
