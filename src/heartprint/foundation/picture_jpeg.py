@@ -10,12 +10,13 @@ import numpy as np
 from heartprint.foundation.picture_rules import Grey, Refused
 
 _END = b"\xff\xd9"
-_SCAN = 0xDA
+_SCAN, _PROGRESSIVE = 0xDA, 0xC2
 # Within a scan 0xFF is followed by 0 (it is data), by the number of a restart, or by more of itself.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _FILLED_UP = (127, 128, 129)  # levels that decoders take for missing blocks, and what rounding makes of them
 _SHARE = 0.02  # of a scan's data, at its end
-_LEAST = 64  # bytes
+_LEAST = 256  # bytes: a block has fewer, and at an eighth of the size only its first number is seen
+_LEAST_OF_MEANS = 16  # bytes, where the first scan has nothing but these numbers
 _UNUSED = bytes(range(1, 251))
 
 
@@ -34,13 +35,11 @@ def check_amount(name: str, data: bytes, last_level: int | None) -> None:
     Raises:
         Refused: ``file-truncated`` or ``header-mismatch``.
     """
-    start = _first_scan(data)
-    if start is None:
+    start, progressive = _first_scan(data)
+    if not start:
         return
     end = _MARKER.search(data, start)
     scan = data[start : end.start() if end else len(data)]
-    if len(scan) < 4 * _LEAST:
-        return
     head, whole = data[:start], _eighth(data[:start] + scan + _END)
     if whole is None:
         return
@@ -52,9 +51,10 @@ def check_amount(name: str, data: bytes, last_level: int | None) -> None:
                 f"The pixels of {name} end before those that its header promises: it is truncated. Fetch or export it "
                 "again.",
             )
-    if last_level in _FILLED_UP:  # what is written over may be filled up with the same
+    least = _LEAST_OF_MEANS if progressive else _LEAST
+    if len(scan) < 2 * least or last_level in _FILLED_UP:  # what is written over may be filled up with the same
         return
-    n = max(_LEAST, int(_SHARE * len(scan)))
+    n = max(least, int(_SHARE * len(scan)))
     other = _eighth(head + scan[:-n] + _written_over(scan[-n:]) + _END)
     if other is not None and np.array_equal(other, whole):
         raise Refused(
@@ -71,20 +71,21 @@ def _written_over(scan: bytes) -> bytes:
     return np.where(part_of_marker, old, new).tobytes()
 
 
-def _first_scan(data: bytes) -> int | None:
-    """Where the first scan's data begin."""
-    at = 2
+def _first_scan(data: bytes) -> tuple[int, bool]:
+    """Where the first scan's data begin, 0 if nowhere; whether others refine it."""
+    at, progressive = 2, False
     while at + 4 <= len(data):
         if data[at] != 0xFF:
-            return None
+            return 0, progressive
         kind = data[at + 1]
         if kind == 0xFF or 0xD0 <= kind <= 0xD8 or kind == 0x01:
             at += 1 if kind == 0xFF else 2
             continue
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        progressive = progressive or kind == _PROGRESSIVE
         if kind == _SCAN:
-            return at
-    return None
+            return at, progressive
+    return 0, progressive
 
 
 def _eighth(data: bytes) -> Grey | None:
