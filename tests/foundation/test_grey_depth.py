@@ -56,7 +56,7 @@ def test_white_that_is_zero_in_16_bits(tmp_path: Path) -> None:
     tags[262] = 0
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "a.tif", tiffinfo=tags)
     with Image.open(tmp_path / "a.tif") as opened:
-        assert opened.tag_v2[262] == 0
+        assert getattr(opened, "tag_v2", {})[262] == 0
     assert apart(tmp_path / "a.tif", 255 - grey) == 0
 
 

@@ -6,8 +6,9 @@ import re
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 
-from heartprint.foundation.picture_rules import Grey, Refused
+from heartprint.foundation.picture_rules import Refused
 
 _END = b"\xff\xd9"
 _SCAN, _PROGRESSIVE = 0xDA, 0xC2
@@ -88,13 +89,13 @@ def _first_scan(data: bytes) -> tuple[int, bool]:
     return 0, progressive
 
 
-def _eighth(data: bytes) -> Grey | None:
-    """The picture at an eighth of its size, which costs little; None if it cannot be decoded."""
+def _eighth(data: bytes) -> npt.NDArray[np.uint8] | None:
+    """The picture, in its colours, at an eighth of its size, which costs little; None if it cannot be decoded."""
     from PIL import Image
 
     try:
         with Image.open(BytesIO(data), formats=("JPEG",)) as picture:
-            picture.draft("L", (max(1, picture.width // 8), max(1, picture.height // 8)))
+            picture.draft(None, (max(1, picture.width // 8), max(1, picture.height // 8)))
             return np.asarray(picture, dtype=np.uint8)
     except (OSError, SyntaxError, ValueError):
         return None
