@@ -81,7 +81,7 @@ for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
 
 
 def dump_yaml(values: Any) -> str:
-    """Plain values as YAML; `parse_yaml` reads them back equal."""
+    """Plain values as YAML; `parse_yaml` reads them back equal, but for control characters."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
