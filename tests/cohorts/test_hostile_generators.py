@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
@@ -46,19 +45,47 @@ ROWS = """
 """
 
 
+IMAGES = """
+    import csv, json, resource, sys, time
+    from pathlib import Path
+    from heartprint.foundation import pictures
+    from heartprint.foundation.errors import HeartprintError
+
+    found = []
+    folder = Path(sys.argv[1])
+    for row in csv.DictReader((folder / "table.csv").open()):
+        if not row["path"]:
+            continue
+        pictures._decoder()._running()  # its start is not the picture's time
+        began = time.perf_counter()
+        try:
+            pictures.read_picture(folder / row["path"], page=int(float(row["page"])) if row["page"] else None)
+            said = ["taken", ""]
+        except HeartprintError as error:
+            said = [error.code, error.message]
+        found.append([row["path"], row["page"], *said, time.perf_counter() - began])
+    pictures._decoder().close()
+    # Of processes that have ended, killed ones too: the largest of all.
+    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    print(json.dumps({"pictures": found, "megabytes": largest}))
+"""
+
+
 def made(script: str, folder: Path, *more: str) -> None:
     if not (HOSTILE / script).is_file():
         pytest.skip(f"no generator here: {HOSTILE / script} is absent")
     subprocess.run([sys.executable, str(HOSTILE / script), str(folder), *more], check=True, capture_output=True)
 
 
+def ran(program: str, *arguments: str) -> list[str]:
+    command = [sys.executable, "-c", textwrap.dedent(program), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+
+
 def outcomes(kind: str, src: Path) -> dict[str, str]:
     """Id to code of each row, each of which is told in a sentence, in time and in memory."""
-    run = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(ROWS), kind, str(src)], check=True, capture_output=True, text=True
-    )
     found = {}
-    for line in run.stdout.splitlines():
+    for line in ran(ROWS, kind, str(src)):
         name, code, message, seconds, megabytes = json.loads(line)
         assert code != "died" and seconds <= SECONDS and megabytes <= MEGABYTES, line[:300]
         assert not message or (message.endswith(".") and "\n" not in message and len(message) < 700), line[:300]
@@ -92,31 +119,14 @@ def test_hostile_hdf5(kind: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_hostile_images(tmp_path: Path) -> None:
-    import resource
-    import time
-
-    from heartprint.foundation import pictures
-    from heartprint.foundation.errors import HeartprintError
-
     made("hostile_images.py", tmp_path / "made")
-    with (tmp_path / "made" / "table.csv").open() as table:
-        rows = [row for row in csv.DictReader(table) if row["path"]]
+    said = json.loads(ran(IMAGES, str(tmp_path / "made"))[-1])
+    assert said["megabytes"] <= MEGABYTES
     found = {}
-    for row in rows:
-        pictures._decoder()._running()  # its start is not the picture's time
-        began = time.perf_counter()
-        try:
-            pictures.read_picture(
-                tmp_path / "made" / row["path"], page=int(float(row["page"])) if row["page"] else None
-            )
-            found[row["path"], row["page"]] = "taken"
-        except HeartprintError as error:
-            assert error.message.endswith(".") and "\n" not in error.message and str(tmp_path) not in error.message
-            found[row["path"], row["page"]] = error.code
-        assert time.perf_counter() - began <= SECONDS, row
-    pictures._decoder().close()
-    # Of processes that have ended, killed ones too: the largest of all.
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 <= MEGABYTES
+    for name, page, code, message, seconds in said["pictures"]:
+        assert seconds <= SECONDS, name
+        assert not message or (message.endswith(".") and "\n" not in message and str(tmp_path) not in message), message
+        found[name, page] = code
     for name in ("apng3000.png", "webp900.webp", "tiff_20000_pages.tif"):
         assert found[name, ""] == "several-pages"
     for name in ("jpeg7200.jpg", "jpeg7200prog.jpg"):
