@@ -206,7 +206,7 @@ def _read_other(stem: Path) -> Recording:
     except Exception as error:
         raise HeartprintError(
             "bad-header",
-            f"A segment of {stem.name} has no header in WFDB form ({_shown(error, stem)}). Fetch it again.",
+            f"A segment of {stem.name} has no WFDB header ({_shown(error, stem)}). Fetch it again.",
         ) from error
     for part in parts:
         check_length(stem.name, _room(part))
