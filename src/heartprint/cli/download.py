@@ -13,7 +13,8 @@ def download(
     name: Annotated[
         str,
         typer.Argument(
-            help="ptb-xl, challenge-2020, challenge-2021, ptb, mimic-iv-ecg, code-15 or sami-trop.", show_default=False
+            help="ptb-xl, challenge-2020, challenge-2021, ptb, mimic-iv-ecg, code-15, sami-trop or ludb.",
+            show_default=False,
         ),
     ],
     out: Annotated[Path, typer.Argument(help="Folder of the set; the same folder goes on.", show_default=False)],
