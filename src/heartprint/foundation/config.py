@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import pydantic
-import yaml
 from pydantic import BaseModel
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import read_text, write_text
-from heartprint.foundation.yaml_text import MAX_CHARACTERS, YamlError, parse_yaml
+from heartprint.foundation.yaml_text import MAX_CHARACTERS, YamlError, dump_yaml, parse_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -112,7 +111,7 @@ def validate_config(values: Mapping[str, Any], model: type[M], *, where: str = "
 
 def save_config(path: Path, config: BaseModel) -> None:
     """Write a configuration as YAML, atomically, every setting spelled out; `load_config` reads it back equal."""
-    write_text(path, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True))
+    write_text(path, dump_yaml(config.model_dump(mode="json")))
 
 
 def _mapping(text: str, where: str) -> dict[str, Any]:

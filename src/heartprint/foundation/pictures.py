@@ -86,7 +86,7 @@ class _Decoder:
         if reply is None:
             raise HeartprintError(
                 "unreadable-file",
-                f"{path.name} breaks what opens it: it is damaged, or swells beyond all measure. Export it again.",
+                f"{path.name} breaks what opens it: it is damaged, or unpacks to far too much. Export it again.",
             )
         if "code" in reply:
             raise HeartprintError(reply["code"], reply["message"])

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 300_000
 MAX_DEPTH = 50
-MAX_NODES = 100_000
+MAX_NODES = 30_000
 """Nodes that a text may stand for, aliases written out."""
 
 
@@ -71,6 +71,20 @@ def _int(loader: _Loader, node: yaml.ScalarNode) -> int:
 _Loader.add_constructor("tag:yaml.org,2002:int", _int)
 
 
+class _Dumper(yaml.SafeDumper):
+    """The safe dumper, which puts words in quotes that either version of YAML takes for something else."""
+
+
+for _first, _resolvers in _Loader.yaml_implicit_resolvers.items():
+    for _tag, _pattern in _resolvers:
+        _Dumper.add_implicit_resolver(_tag, _pattern, [_first])
+
+
+def dump_yaml(values: Any) -> str:
+    """Plain values as YAML; `parse_yaml` reads them back equal, but for control characters."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 def parse_yaml(text: str) -> Any:
     """Read one YAML document.
 
@@ -93,6 +107,8 @@ def parse_yaml(text: str) -> Any:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise YamlError(_first_line(error)) from error
+    except Exception as error:  # PyYAML meets values that do not fit their explicit tag with many kinds of error
+        raise YamlError("a value does not fit its tag (!!...)") from error
 
 
 def _count(text: str) -> None:

@@ -19,6 +19,7 @@ import polars as pl
 from heartprint.cohorts.leads import LEADS_12
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.delimited import read_frame
+from heartprint.cohorts.readers.formats.npy import mapped
 from heartprint.cohorts.readers.source import Details, LazyRows, Recording, Row, Source
 from heartprint.cohorts.readers.words import codes_of_column
 from heartprint.foundation.errors import HeartprintError
@@ -105,20 +106,10 @@ class _Waveforms:
     def _array(self) -> npt.NDArray[np.floating[Any]]:
         if not self.path.is_file():
             raise HeartprintError("file-missing", f"The file {self.path.name} is missing. Fetch it.")
-        try:
-            array = np.load(self.path, allow_pickle=False, mmap_mode="r")
-        except MemoryError:
-            raise
-        except Exception as error:
-            reason = str(error).partition("\n")[0][:200]
-            code = "file-truncated" if "mmap length" in reason else "bad-array"
+        array = mapped(self.path, "Fetch it again.")
+        if array.dtype.kind != "f" or array.shape[1:] != (1, 2500, 12):
             raise HeartprintError(
-                code, f"{self.path.name} is not a whole .npy array ({reason}). Fetch it again."
-            ) from error
-        if not isinstance(array, np.ndarray) or array.dtype.kind != "f" or array.shape[1:] != (1, 2500, 12):
-            shape = getattr(array, "shape", None)
-            raise HeartprintError(
-                "bad-array", f"{self.path.name} has the shape {shape}, not (N, 1, 2500, 12). Fetch it again."
+                "bad-array", f"{self.path.name} has the shape {array.shape}, not (N, 1, 2500, 12). Fetch it again."
             )
         if array.shape[0] != self._n:
             raise HeartprintError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from heartprint.cohorts.readers import fields
 from heartprint.cohorts.readers.dates import Order
-from heartprint.cohorts.readers.formats import dicom
+from heartprint.cohorts.readers.formats import FORMATS, detect, dicom
 from heartprint.cohorts.readers.paths import file_name, locate
 from heartprint.cohorts.readers.source import ImageRecording, LazyRows, Row, Source
 from heartprint.cohorts.readers.table import read_listed
@@ -83,9 +83,18 @@ class Images:
         number = fields.number(page, "page", "no-such-page")
         if number is not None and number != int(number):
             raise HeartprintError("no-such-page", f"There is no page '{page}'. Correct the column 'page'.")
-        picture = read_picture(
-            locate(folder, path), page=None if number is None else int(number), longest_side=self.longest_side
-        )
+        file = locate(folder, path)
+        try:
+            picture = read_picture(file, page=None if number is None else int(number), longest_side=self.longest_side)
+        except HeartprintError as error:
+            form = detect(file) if error.code == "unknown-format" else None
+            if form is None:
+                raise
+            raise HeartprintError(
+                "no-image",
+                f"{file.name} is not a picture: it holds the samples of an ECG ({FORMATS[form].title}). Take it in "
+                "with 'heartprint ingest files' or 'heartprint ingest table'.",
+            ) from error
         return ImageRecording(
             picture.pixels, picture.original, picture.facts.get("PatientID", ""), dicom.details_of(picture.facts)
         )

@@ -41,6 +41,8 @@ PART_OF_IMAGES = 16
 """The same of images, which are a hundred times as large."""
 # Parts that may be read ahead of the writing, for each worker: what bounds the memory.
 _AHEAD, _AHEAD_OF_IMAGES = 12, 4
+# Bytes that must be free if a row that ran out of memory is to blame for it.
+_ROOM = 256 * 2**20
 # Starting workers costs about this much; less work than that is done here.
 _WORTHWHILE_S = 4.0
 
@@ -75,8 +77,29 @@ def _hash(stored: Stored) -> str:
 
 
 def read_part(rows: Sequence[Row], limits: Limits, rules: Rules) -> list[Outcome]:
-    """Read and check some rows; one bad row never costs another."""
-    return [_outcome(row, limits, rules) for row in rows]
+    """Read and check some rows; one bad row never costs another.
+
+    Raises:
+        MemoryError: There is no memory left, whatever a row asks for.
+    """
+    # Numbers that are far too large are refused in words; NumPy need not warn of them.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return [_outcome_in_memory(row, limits, rules) for row in rows]
+
+
+def _outcome_in_memory(row: Row, limits: Limits, rules: Rules) -> Outcome:
+    try:
+        return _outcome(row, limits, rules)
+    except MemoryError:
+        # Either the row asks for more than there is, or this process has none left: then all rows after it would be
+        # refused, and nobody be told why.
+        np.empty(_ROOM, dtype=np.uint8)
+        refused = HeartprintError(
+            "too-much-memory",
+            "Reading the file takes more memory than there is: it is damaged or far too large. Export it again, or "
+            "leave it out.",
+        )
+        return Outcome(row.ecg_id, row.path, None, {}, refused)
 
 
 def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
@@ -124,24 +147,23 @@ def _outcome(row: Row, limits: Limits, rules: Rules) -> Outcome:
     return Outcome(row.ecg_id, row.path, samples, known | own, None, _hash(samples), cautions, facts)
 
 
+def _shown(error: Exception) -> str:
+    """An error in a few words, without the path of this machine that the system's errors carry."""
+    said = (error.strerror if isinstance(error, OSError) else None) or f"{type(error).__name__}: {error}"
+    return said.partition("\n")[0][:200]
+
+
 def _recording(row: Row) -> Recording | ImageRecording:
     try:
         recording = row.recording()
         return recording if isinstance(recording, ImageRecording) else as_named(recording)
-    except HeartprintError:
+    except (HeartprintError, MemoryError):
         raise
-    except MemoryError as error:
-        raise HeartprintError(
-            "too-much-memory",
-            "Reading the file took more memory than there is: it is damaged or far too large, or this machine has "
-            "little left (then lower --workers). Check the file and ingest it again.",
-        ) from error
     except Exception as error:
         # A file nobody thought of must not cost the other ten thousand.
         raise HeartprintError(
             "unreadable-file",
-            f"The file could not be read ({type(error).__name__}: {error}). Check that it is whole and that you may "
-            "read it.",
+            f"The file could not be read ({_shown(error)}). Check that it is whole and that you may read it.",
         ) from error
 
 

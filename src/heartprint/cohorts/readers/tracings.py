@@ -34,6 +34,7 @@ UNIT_NOTE = (
 _LONGEST = 100_000
 _MOST = 10_000_000
 _MOST_IN_A_CHUNK = 96 * 2**20  # bytes: 480 ECGs; all exam ids that there may be
+_MOST_AT_ONCE = 256 * 2**20  # bytes of the ECGs that lie in the same chunks; h5py's own chunks take half of it
 # What h5py raises for damaged files, besides what is not there.
 _HDF5_ERRORS = (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
 
@@ -54,6 +55,7 @@ class Tracings:
             raise HeartprintError("bad-unit", f"A step of {mv_per_unit:g} mV is none. Give a positive number.")
         self.path = path
         self._mv_per_unit = mv_per_unit
+        self._band: tuple[int, npt.NDArray[Any] | Exception] | None = None
 
     def __reduce__(self) -> tuple[type[Tracings], tuple[Path, float]]:
         # A worker opens the file itself.
@@ -66,9 +68,7 @@ class Tracings:
         if not self.path.is_file():
             raise HeartprintError("file-missing", f"The file {self.path.name} is missing. Fetch and unzip it.")
         try:
-            # Rows are asked for one after another: the chunk that holds them is unpacked once.
-            file = h5py.File(self.path, "r", rdcc_nbytes=_MOST_IN_A_CHUNK)
-            data = _own_dataset(file, "tracings")
+            data = _own_dataset(h5py.File(self.path, "r"), "tracings")
             shape = data.shape
         except _HDF5_ERRORS as error:
             code = "file-truncated" if "truncated" in str(error) else "unreadable-file"
@@ -79,6 +79,13 @@ class Tracings:
             raise HeartprintError(
                 "bad-array",
                 f"The tracings of {self.path.name} have the shape {shape}; (N, 4096, 12) is needed. Fetch it again.",
+            )
+        band = math.prod(shape[1:]) * data.dtype.itemsize * min(shape[0], data.chunks[0] if data.chunks else 1)
+        if band > _MOST_AT_ONCE:
+            raise HeartprintError(
+                "file-too-large",
+                f"The tracings of {self.path.name} are stored so that each ECG needs {band:,} bytes to be unpacked; up "
+                f"to {_MOST_AT_ONCE:,} are. Fetch the file again, or write it in chunks of fewer ECGs.",
             )
         return data
 
@@ -124,12 +131,30 @@ class Tracings:
             )
         try:
             with np.errstate(invalid="ignore"):
-                tracing = np.asarray(data[row], dtype=np.float64)
+                tracing = np.asarray(self._stored(row), dtype=np.float64)
         except _HDF5_ERRORS as error:
             raise HeartprintError(
                 "file-truncated", f"ECG number {row + 1} of {self.path.name} cannot be read ({error}). Fetch it again."
             ) from error
         return Recording(without_padding(tracing).T * self._mv_per_unit, LEADS_12, SAMPLING_RATE)
+
+    def _stored(self, row: int) -> npt.NDArray[Any]:
+        """One ECG as it is stored; all that lie in the same chunks are unpacked with it, once."""
+        data = self._data
+        if data.chunks is None:
+            return np.asarray(data[row])
+        first = row - row % data.chunks[0]
+        if self._band is None or self._band[0] != first:
+            self._band = None
+            try:
+                self._band = first, np.asarray(data[first : first + data.chunks[0]])
+            except _HDF5_ERRORS as error:
+                # Kept as well: unpacking in vain takes as long.
+                self._band = first, error
+        kept = self._band[1]
+        if isinstance(kept, Exception):
+            raise kept
+        return np.asarray(kept[row - first])
 
 
 def _own_dataset(file: Any, name: str) -> Any:

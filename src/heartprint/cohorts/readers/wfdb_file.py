@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,7 +193,7 @@ def _read_other(stem: Path) -> Recording:
         files = list(dict.fromkeys(getattr(header, "file_name", None) or []))
     except Exception as error:
         raise HeartprintError(
-            "bad-header", f"The header {stem.name}.hea is not in WFDB form ({error}). Fetch it again."
+            "bad-header", f"The header {stem.name}.hea is not in WFDB form ({_shown(error, stem)}). Fetch it again."
         ) from error
     segments = getattr(header, "seg_name", None)
     if segments and "~" in segments:
@@ -204,7 +205,8 @@ def _read_other(stem: Path) -> Recording:
         parts = [header, *(wfdb.rdheader(str(stem.parent / name)) for name in dict.fromkeys(segments or []) if name)]
     except Exception as error:
         raise HeartprintError(
-            "bad-header", f"A segment of {stem.name} has no header in WFDB form ({error}). Fetch it again."
+            "bad-header",
+            f"A segment of {stem.name} has no WFDB header ({_shown(error, stem)}). Fetch it again.",
         ) from error
     for part in parts:
         check_length(stem.name, _room(part))
@@ -216,6 +218,8 @@ def _read_other(stem: Path) -> Recording:
         else:
             need = int(header.byte_offset[own[0]] or 0) + int(size * len(own) * header.sig_len)
         _check_size(stem.parent / file, need)
+    if segments:
+        _check_segments(stem, set(zip(segments, header.seg_len, strict=True)))
     try:
         # Each segment has gains of its own: joined as whole numbers they would all get those of the first.
         record: Any = wfdb.rdrecord(str(stem), physical=bool(segments))
@@ -223,7 +227,7 @@ def _read_other(stem: Path) -> Recording:
     except Exception as error:
         raise HeartprintError(
             "header-mismatch",
-            f"The samples of {stem.name} do not fit its header ({error}). Fetch the recording again.",
+            f"The samples of {stem.name} do not fit its header ({_shown(error, stem)}). Fetch the recording again.",
         ) from error
     if not segments and all(c is not None for c in record.checksum or [None]):
         # The checksums are those of what is stored; a lead with skew has been shifted by now.
@@ -258,6 +262,24 @@ def _check_size(file: Path, need: int | None) -> None:
             f"{file.name} has {size:,} bytes, its header describes {need:,}. Header and samples do not belong "
             "together; fetch both again.",
         )
+
+
+def _shown(error: Exception, stem: Path) -> str:
+    """What wfdb says, without the folder: the same data give the same refusals everywhere."""
+    return str(error).replace(f"{stem.parent}{os.sep}", "").partition("\n")[0][:200]
+
+
+def _check_segments(stem: Path, parts: set[tuple[str, int]]) -> None:
+    """See that each segment is a recording by itself, and as long as the header of the whole says."""
+    for name, length in sorted(parts):
+        text = header_text(stem.with_name(f"{name}.hea"))
+        first = next((line.split() for line in text.splitlines() if line.strip() and line.lstrip()[:1] != "#"), [""])
+        if "/" in first[0] or (len(first) > 3 and first[3].isdecimal() and first[3].lstrip("0") != f"{length or ''}"):
+            raise HeartprintError(
+                "header-mismatch",
+                f"The header of {stem.name} says that its segment {name[:40]} has {length:,} samples; the segment's "
+                "own header disagrees. Fetch the recording again.",
+            )
 
 
 def _check_sums(name: str, digital: npt.NDArray[Any], checksums: tuple[int, ...]) -> None:

@@ -32,6 +32,7 @@ from heartprint.evaluation.study.statistics import Statistics, compute_statistic
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, claimed, write_text
 from heartprint.foundation.progress import Progress
+from heartprint.foundation.yaml_text import dump_yaml
 from heartprint.metrics.probe import fit_logistic, fit_probe
 
 RESULTS_FILE = "results.parquet"
@@ -255,9 +256,7 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
 
 def to_yaml(config: StudyConfig) -> str:
     """The study as a YAML file that runs it again."""
-    import yaml
-
-    return yaml.safe_dump(config.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True)
+    return dump_yaml(config.model_dump(mode="json", exclude_none=True))
 
 
 def _open_cohorts(config: StudyConfig, folder: Path, progress: bool) -> dict[str, Cohort]:

@@ -19,6 +19,7 @@ __all__ = ["FORMATS", "Format", "Given", "detect", "read_recording"]
 
 # Comments and a DOCTYPE may stand before the root element that tells one XML format from another.
 _HEAD_BYTES = 16_384
+_OF_PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"RIFF", b"%PDF-")
 _OF_WFDB = (".hea", ".dat", ".mat")
 _OF_TEXT = (".csv", ".tsv", ".txt")
 
@@ -97,6 +98,7 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
     if name is not None:
         recording = as_named(FORMATS[name].read(path, given))
         return replace(recording, details=settled(recording.details, shifted_dates=False))
+    _send_pictures_on(path)
     # The suffix does not decide what a file is, but it knows what to say of one that is nothing.
     if suffix == ".npy":
         return as_named(npy.read(path, given))
@@ -111,3 +113,13 @@ def read_recording(path: Path, given: Given | None = None) -> Recording:
         else f"{path.name} is no ECG file of a known format ({', '.join(f.title for f in FORMATS.values())}). "
         "Export it in one of these, or leave it out.",
     )
+
+
+def _send_pictures_on(path: Path) -> None:
+    with path.open("rb") as handle:
+        if handle.read(_HEAD_BYTES).lstrip().startswith(_OF_PICTURES):
+            raise HeartprintError(
+                "unknown-format",
+                f"{path.name} is a picture or a PDF and holds no samples. List it in a table and take it in with "
+                "'heartprint ingest images'.",
+            )

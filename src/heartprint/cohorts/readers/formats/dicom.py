@@ -32,7 +32,7 @@ from heartprint.cohorts.readers.formats.several import ENOUGH_LEADS, choose, joi
 from heartprint.cohorts.readers.people import settled
 from heartprint.cohorts.readers.source import Details, Recording, check_length
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.picture_decoder import begins_like_dicom
+from heartprint.foundation.picture_documents import begins_like_dicom
 
 # Uncompressed; a deflated data set could unpack to any size, and waveforms have no other encapsulation.
 _TRANSFER_SYNTAXES = {"1.2.840.10008.1.2": "<", "1.2.840.10008.1.2.1": "<", "1.2.840.10008.1.2.2": ">"}
@@ -43,6 +43,10 @@ _MDC_ECG = 2 * 65536
 _AGE = re.compile(r"(\d{1,3})\s*([YMWD]?)", re.IGNORECASE)
 _AGE_UNITS = {"": "years", "Y": "years", "M": "months", "W": "weeks", "D": "days"}
 _IMPLICIT = "1.2.840.10008.1.2"
+# Media Storage SOP Class UID, and what it is of images, of encapsulated documents and of waveforms (PS3.4, B.5).
+_STORED_AS = b"\2\0\2\0UI"
+_PICTURES = tuple(f"1.2.840.10008.5.1.4.1.1.{kind}" for kind in ("1", "2", "3", "4", "6", "7", "12", "77", "104."))
+_WAVEFORMS = "1.2.840.10008.5.1.4.1.1.9."
 
 
 def looks_like(head: bytes) -> bool:
@@ -69,6 +73,7 @@ def read(path: Path, given: Given) -> Recording:
         with warnings.catch_warnings():
             # pydicom warns of values that break the standard; what matters of them is checked here.
             warnings.simplefilter("ignore")
+            _send_pictures_on(data, name)
             return _read(path, data)
     except (HeartprintError, MemoryError):
         raise
@@ -276,3 +281,18 @@ def _age(dataset: Any) -> float | None:
     if text.lower() in UNKNOWN_WORDS:
         return None
     raise HeartprintError("bad-age", f"The file gives the age '{text[:20]}', not one like 064Y. Correct the file.")
+
+
+def _send_pictures_on(data: bytes, name: str) -> None:
+    """Name the command that reads pictures, before fault is found with how a picture is compressed."""
+    at = data.find(_STORED_AS, 0, 1024)
+    if at < 0:
+        return
+    length = int.from_bytes(data[at + 6 : at + 8], "little")
+    kind = data[at + 8 : at + 8 + length].decode("ascii", "replace").strip("\0 ")
+    if kind.startswith(_PICTURES) and not kind.startswith(_WAVEFORMS):
+        raise HeartprintError(
+            "no-waveform",
+            f"{name} holds a picture or a PDF and no waveform. List it in a table and take it in with 'heartprint "
+            "ingest images', or export it with its waveforms.",
+        )
