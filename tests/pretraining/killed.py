@@ -87,7 +87,7 @@ def main(cohort: str, out: str, workers: str, moment: str, count: str) -> None:
     killer.inside("in the gradient", Learner, "_join_gradients")
     killer.inside("half a state file", checkpoint.safetensors.torch, "save_file", half)
     killer.inside("before the note", checkpoint, "write_json")
-    killer.inside("before the old one goes", checkpoint, "_folders")
+    killer.inside("before the old one goes", checkpoint, "checkpoints")
     killer.inside("in a look", Subjects, "_judge")
     killer.inside("between look and table", WatchTable, "add")
     killer.inside("half a log line", run_folder.Log, "add", half_a_line)
