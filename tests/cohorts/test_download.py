@@ -204,6 +204,19 @@ def test_what_asked_for_comes_and_only_once(server: Server, ptb_xl: OpenSet, tmp
     assert (tmp_path / "deep/set/records100/00000/1.hea").read_bytes() == b"header 1.1"
 
 
+def test_a_folder_of_other_things_is_left_alone(server: Server, ptb_xl: OpenSet, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(HeartprintError, match=r"thesis\.txt") as caught:
+        download(ptb_xl, tmp_path)
+    assert caught.value.code == "output-not-a-set"
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+    done = tmp_path / "set" / ".heartprint-download" / "done"
+    done.parent.mkdir(parents=True)
+    done.write_text('["exams.csv", "md5:00", []]\n')
+    with pytest.raises(HeartprintError, match="another set"):
+        download(ptb_xl, tmp_path / "set")
+
+
 def test_patterns(server: Server, ptb_xl: OpenSet, tmp_path: Path) -> None:
     download(ptb_xl, tmp_path / "a", only=["records500/*"])
     assert set(there(tmp_path / "a")) == {"ptbxl_database.csv", "records500/00000/1.dat"}

@@ -27,7 +27,7 @@ def test_every_reader_has_a_command_with_an_example(name: str, tmp_path: Path) -
     done = RUNNER.invoke(app, [name, str(example.src), str(tmp_path / "out"), *options])
     assert done.exit_code == 0, done.output
     assert Cohort.open(tmp_path / "out").ecg_ids.tolist() == [k.ecg_id for k in example.known]
-    done = RUNNER.invoke(app, [name, str(example.src), str(tmp_path / "out"), *options, "--json"])
+    done = RUNNER.invoke(app, [name, str(example.src), str(tmp_path / "out"), *options, "--json", "--overwrite"])
     told = json.loads(done.stdout)
     assert (told["cohort"], told["ecgs"]) == (str(tmp_path / "out"), len(example.known))
     assert told["refused"]["total"] == len(example.refused)

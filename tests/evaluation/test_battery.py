@@ -133,6 +133,13 @@ def test_cases_and_controls_are_chosen_evenly_and_by_id(fresh: Cohort) -> None:
     assert len(choose_ecgs(fresh, answers, 1000)) == len(fresh)
 
 
+def test_it_says_how_long_it_takes(model: LoadedModel, fresh: Cohort, capsys: pytest.CaptureFixture[str]) -> None:
+    run_battery(model, fresh.take(np.arange(6)), np.tile([0.0, 1.0], 3), resamples=100)
+    said = capsys.readouterr().err
+    assert f"The battery draws 6 ECGs in {len(conditions('standard'))} ways each: about " in said
+    assert said.index("about") < said.index("Battery: 6/6")
+
+
 def test_evaluate_writes_table_and_picture(folder: Path, fresh: Cohort, tmp_path: Path) -> None:
     out = tmp_path / "e"
     app = typer.Typer()

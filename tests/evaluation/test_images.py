@@ -126,6 +126,20 @@ def test_a_contact_page_shows_images(cohort: Cohort, tmp_path: Path) -> None:
     assert save_contact(cohort, PretrainConfig(**SETTINGS), tmp_path / "page.png", n=3).stat().st_size > 1000
 
 
+def test_the_command_that_the_docs_print_shows_images(tmp_path: Path) -> None:
+    """Also where every patient has one image alone."""
+    from typer.testing import CliRunner
+
+    from heartprint.cli import main
+
+    main._register()
+    for ecgs_each in (1, 2):
+        few = image_cohort(tmp_path / str(ecgs_each), 3, ecgs_each)
+        arguments = ["contact", str(few.path), "--out", str(tmp_path / f"{ecgs_each}.png")]
+        done = CliRunner().invoke(main.app, arguments, catch_exceptions=False)
+        assert done.exit_code == 0 and (tmp_path / f"{ecgs_each}.png").is_file()
+
+
 @pytest.mark.parametrize("home", ["images", pytest.param("waveforms", marks=pytest.mark.slow)])
 def test_a_study_runs_on_images(home: str, cohort: Cohort, tmp_path: Path) -> None:
     waveforms = make_cohort(tmp_path / "waveforms", 30, 2, prefix="w")

@@ -18,6 +18,7 @@ from heartprint.evaluation.report.report import example_pairs
 from heartprint.evaluation.study.config import FEATURES, StudyConfig
 from heartprint.evaluation.study.run import StudyResult
 from heartprint.foundation.config import validate_config
+from heartprint.foundation.pages import patients_shown
 from tests.evaluation.fabricated import fabricate_result, study_values
 
 
@@ -89,6 +90,8 @@ def test_a_simulation_is_called_one_everywhere(page: str, tmp_path: Path) -> Non
     assert "Pretrained on simulated patients: BCL" in text and "All labels and tests are of real patients" in text
     table = (real.folder / "report.md").read_text(encoding="utf-8")
     assert "SIMULATED" not in table and "Pretrained on simulated patients: BCL" in table
+    # Its example pairs are sheets of patients: the same warning as on a cohort's card and on a run's page.
+    assert str(patients_shown()) in text and str(patients_shown()) not in page
 
 
 def test_names_in_the_tables_are_text(tmp_path: Path) -> None:

@@ -317,7 +317,7 @@ class TestRun:
         assert again.results.equals(first.results)
 
         more = validate_config(tiny_values(tmp_path, draws=3), StudyConfig)
-        assert engine.run_study(more, out, progress=False).n_computed == 3
+        assert engine.run_study(more, out, progress=False, overwrite=True).n_computed == 3
 
     def test_pretraining_leaves_the_test_patients_out(self, tmp_path: Path) -> None:
         config = validate_config(tiny_values(tmp_path, protocol={"cross_validation": 2}, external=[]), StudyConfig)
@@ -331,6 +331,30 @@ class TestRun:
             assert learned and not learned & tested
             loaded = encoders.load(entry, fold)
             assert not loaded.seen.overlap(plan.test_cohorts(fold)[0]).any()
+
+    def test_a_resumed_study_fine_tunes_on_the_device(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Embeddings come from disk then; the network is moved all the same."""
+        import torch
+
+        config = validate_config(tiny_values(tmp_path, external=[]), StudyConfig)
+        plan = make_plan(config, engine._open_cohorts(config, tmp_path / "cohorts", False))
+        asked: list[str] = []
+
+        def chosen(device: str = "auto") -> torch.device:
+            asked.append(device)
+            return torch.device("cpu")
+
+        monkeypatch.setattr("heartprint.encoders.embedding.choose_device", chosen)
+        for entry in config.encoders[1:]:
+            first = Encoders(plan, tmp_path / "work", progress=False)
+            first.embedding(entry, 0, "internal")
+            first.load(entry, 0)
+            assert asked == ["auto"], "once for each encoder that is loaded"
+            asked.clear()
+            resumed = Encoders(plan, tmp_path / "work", progress=False)
+            resumed.load(entry, 0)
+            assert asked == ["auto"]
+            asked.clear()
 
     def test_an_encoder_that_knows_the_test_patients_is_refused_unless_said(self, tmp_path: Path) -> None:
         values = tiny_values(tmp_path, external=[])
@@ -395,7 +419,8 @@ class TestRun:
         def aurocs(rate: int, out: str) -> list[float]:
             cohorts = {"internal": {"simulate": {"patients": 80, "rate": rate}}}
             values = tiny_values(tmp_path, cohorts=cohorts, external=[], encoders=[random], reference="random", draws=1)
-            result = engine.run_study(validate_config(values, StudyConfig), tmp_path / out, progress=False)
+            config = validate_config(values, StudyConfig)
+            result = engine.run_study(config, tmp_path / out, progress=False, overwrite=True)
             return result.results.sort("encoder", "budget")["auroc"].to_list()
 
         first = aurocs(100, "one")

@@ -44,7 +44,7 @@ def test_from_labels_to_scores(tmp_path: Path) -> None:
     common = ("--layout", "standard", "--resamples", 100)
     said = run("evaluate", out, tmp_path / "c", "--out", tmp_path / "e", "--exclude-seen", *common, "--json")
     assert json.loads(said) == json.loads((tmp_path / "e" / "metrics.json").read_text())
-    said = run("evaluate", out, tmp_path / "c", "--out", tmp_path / "e", "--exclude-seen", *common)
+    said = run("evaluate", out, tmp_path / "c", "--out", tmp_path / "e", "--exclude-seen", *common, "--overwrite")
     assert "12 of seen patients" in said
     assert "SIMULATED PATIENTS" in said
     assert "DeLong" in said

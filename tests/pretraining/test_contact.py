@@ -44,6 +44,10 @@ def test_it_shows_what_the_network_will_read(
     for one, other in zip(views.captions[::2], views.captions[1::2], strict=True):
         assert one.partition("patient")[2] == other.partition("patient")[2]
         assert one != other
+    said = " ".join([*sheets.captions, *views.captions])
+    for ids in (cohort.ecg_ids, cohort.patient_ids):
+        assert not [i for i in ids.tolist() if i in said], "no id of an ECG or a patient is on the page"
+    assert all(0 <= int(c.split()[1].rstrip(":")) < len(cohort) for c in views.captions)
 
 
 def test_the_verb_lays_photographs_beside(cohort: Cohort, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -7,10 +8,11 @@ import torch
 
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
+from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.estimate import StepCost, _blank, estimate, estimate_for, measure_step
-from heartprint.pretraining.learner import Learner
-from heartprint.pretraining.methods import METHODS
+from heartprint.pretraining.estimate import StepCost, _between, _blank, estimate, estimate_for, measure_step
+from heartprint.pretraining.learner import Learner, StepResult
+from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.world import World
 
 Make = Callable[..., PretrainConfig]
@@ -56,6 +58,50 @@ def test_text_says_all_three(cohort: Cohort, config: Make) -> None:
     assert torch.equal(torch.get_rng_state(), state)
     for part in ("time", "memory", "disk", "10 items", "26 ECGs", "measured on this machine"):
         assert part in text
+
+
+def test_the_runs_own_steps_are_measured(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that is slower than small batches of noise let expect is not told to be quick."""
+    step, sizes = Learner.step, []
+
+    def slow(self: Learner, batch: Batch) -> StepResult:
+        sizes.append(batch.pages.shape[1])
+        if batch.pages.shape[1] == 10:
+            time.sleep(0.2)
+        return step(self, batch)
+
+    monkeypatch.setattr(Learner, "step", slow)
+    found = estimate_for(cohort, config(batch_size=10, steps=100, checkpoint_every=25))
+    assert found.measured is not None
+    assert sizes.count(10) == 10, "ten steps of the whole batch"
+    low, high = found.between
+    assert 100 * 0.2 < low <= found.seconds <= high
+    assert low >= found.measured.start_s + 99 * found.measured.step_s[0]
+    assert " to " in found.text() or "about" in found.text()
+
+
+def test_what_would_take_too_long_is_extrapolated(
+    cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heartprint.pretraining.estimate._LONGEST_STEP_S", 0.0)
+    found = estimate_for(cohort, config(batch_size=10, steps=100))
+    assert found.measured is None and "Extrapolated" in found.text()
+    assert found.between[0] <= found.seconds <= found.between[1]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_first_steps_of_every_method(method: str, cohort: Cohort, config: Make) -> None:
+    found = estimate_for(cohort, config(method=method, steps=3))
+    assert found.measured is not None and found.measured.n_steps == 2
+    assert (found.measured.targets_s > 0) == get_method(method).measured
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [(3, 5, "3 to 5 seconds"), (100, 200, "100 seconds to 3.3 minutes"), (2.1, 3, "about 3 seconds")],
+)
+def test_a_range_is_read_easily(low: float, high: float, text: str) -> None:
+    assert _between(low, high) == text
 
 
 def test_refuses_what_cannot_run(config: Make) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import CARD, Overwrite, claim_file
+
 
 def card(
     cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
@@ -22,18 +24,19 @@ def card(
     layout: Annotated[str, typer.Option(help="Layout of the example sheets.")] = "standard",
     duplicates: Annotated[bool, typer.Option("--duplicates", help="Look for near-duplicates too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the page's path as JSON.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Describe a cohort on one page: flow of exclusions, Table 1, gaps, signal quality, sheets, labels, duplicates.
 
     Example: heartprint card cohorts/ptb-xl --split train=0.7 --split test=0.3
     """
     from heartprint.cohorts.cohort import Cohort
-    from heartprint.evaluation.card import write_card
+    from heartprint.evaluation.card import CARD_FILE, write_card
 
     shares = _shares(split) if split else None
-    path = write_card(
-        Cohort.open(cohort), out, split=shares, seed=seed, sheets=sheets, layout=layout, duplicates=duplicates
-    )
+    ecgs = Cohort.open(cohort)
+    claim_file(out or cohort / CARD_FILE, CARD, overwrite)
+    path = write_card(ecgs, out, split=shares, seed=seed, sheets=sheets, layout=layout, duplicates=duplicates)
     if json:
         from json import dumps
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import PICTURE, Overwrite, claim_file
+
 
 def contact(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.", show_default=False)],
@@ -21,6 +23,7 @@ def contact(
         Path | None, typer.Option(help="Folder with photographs, to lay the camera's pictures beside them.")
     ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the camera for --beside.")] = "phone",
+    overwrite: Overwrite = False,
 ) -> None:
     r"""Draw a page of sheets and pairs as pretraining would draw them, to look at before training.
 
@@ -33,6 +36,7 @@ def contact(
     from heartprint.pretraining import PretrainConfig
     from heartprint.pretraining.contact import save_contact
 
+    claim_file(out, PICTURE, overwrite)
     settings = [*(option or []), *([f"method.name={method}"] if method else [])]
     chosen = load_config(config, settings, PretrainConfig)
     print(save_contact(Cohort.open(cohort), chosen, out, n=n, beside=beside, recipe=recipe))

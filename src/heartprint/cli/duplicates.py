@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import DUPLICATES, Overwrite, claim_file
+
 
 def duplicates(
     cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
@@ -17,6 +19,7 @@ def duplicates(
     out: Annotated[Path | None, typer.Option(help="CSV file for the pairs; without it they are printed.")] = None,
     jobs: Annotated[int, typer.Option(help="Processes; -1 = all cores.")] = -1,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Find ECGs that stand twice in a cohort, or in two: copies, re-sampled, shifted, filtered or scaled ones too.
 
@@ -28,6 +31,8 @@ def duplicates(
     from heartprint.cohorts.duplicates import find_duplicates
     from heartprint.foundation.files import atomic_path
 
+    if out is not None:
+        claim_file(out, DUPLICATES, overwrite)
     first, second = Cohort.open(cohort), Cohort.open(other) if other else None
     table = find_duplicates(first, second, n_jobs=jobs, progress=True)
     if out is not None:

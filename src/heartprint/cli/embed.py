@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import EMBEDDINGS, Overwrite, claim_file
+
 
 def embed(
     encoder: Annotated[
@@ -23,6 +25,7 @@ def embed(
     seed: Annotated[int, typer.Option(help="Seed of 'random'.")] = 0,
     batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Embed every ECG of a cohort from one sheet each.
 
@@ -34,9 +37,8 @@ def embed(
     """
     from heartprint.cohorts import Cohort
     from heartprint.encoders import choose_device, embed_cohort, resolve_encoder, save_embeddings
-    from heartprint.foundation.files import check_target
 
-    check_target(out)
+    claim_file(out, EMBEDDINGS, overwrite)
     ecgs = Cohort.open(cohort)
     loaded = resolve_encoder(encoder, backbone=backbone, image_size=image_size, seed=seed)
     loaded.encoder.to(choose_device(device))

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
@@ -35,6 +37,7 @@ def evaluate(
     ] = False,
     battery_ecgs: Annotated[int, typer.Option(help="Most ECGs in the battery; half of them positive.", min=20)] = 500,
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of a table.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Measure a model on a cohort: AUROC, AUPRC, calibration, decisions at its threshold, each layout.
 
@@ -59,6 +62,7 @@ def evaluate(
         device=device,
         battery=battery,
         battery_ecgs=battery_ecgs,
+        overwrite=overwrite,
     )
     print(jsonlib.dumps(result, indent=2, ensure_ascii=False) if json else _table(result, out))
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 
 def export(
     run: Annotated[str, typer.Argument(help="Run folder or encoder folder.", show_default=False)],
@@ -16,6 +18,7 @@ def export(
         Path | None,
         typer.Option(help="Markdown file to put into the card: what it is for, not for, how it compares."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the encoder of a run as a folder to pass on, and check that it still reads its sample sheet.
 
@@ -25,7 +28,7 @@ def export(
     """
     from heartprint.encoders.export import export_encoder
 
-    loaded = export_encoder(run, out, half=half, card=card)
+    loaded = export_encoder(run, out, half=half, card=card, overwrite=overwrite)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     how = loaded.config.pretraining
     origin = f"pretrained by {how.method} on '{how.cohort.name}'" if how else "not pretrained on ECGs"

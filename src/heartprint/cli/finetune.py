@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 
 def finetune(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
@@ -38,6 +40,7 @@ def finetune(
     option: Annotated[
         list[str] | None, typer.Option("-o", help="A setting, key=value, e.g. -o batch_size=32; repeat for more.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Make a model that answers a task, from an encoder and a few labels.
 
@@ -65,7 +68,15 @@ def finetune(
     settings = load_config(config, overrides, FinetuneConfig)
     ecgs = Cohort.open(cohort)
     model = run(
-        ecgs, task=task, init=init, labels=labels, out=out, config=settings, backbone=backbone, image_size=image_size
+        ecgs,
+        task=task,
+        init=init,
+        labels=labels,
+        out=out,
+        config=settings,
+        backbone=backbone,
+        image_size=image_size,
+        overwrite=overwrite,
     )
     summary = model.config.finetuning
     print(

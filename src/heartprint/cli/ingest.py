@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -17,7 +19,7 @@ app = typer.Typer(
     help="Bring ECGs from elsewhere into a cohort folder. What was killed goes on when the command is given again.",
 )
 
-_Out = Annotated[Path, typer.Argument(help="Cohort folder to write; an older cohort there is replaced.")]
+_Out = Annotated[Path, typer.Argument(help="Cohort folder to write.")]
 
 
 _Column = Annotated[
@@ -83,6 +85,7 @@ def challenge(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest the PhysioNet Challenges 2020 and 2021 (Chapman-Shaoxing-Ningbo, Georgia, CPSC and others).
 
@@ -92,7 +95,7 @@ def challenge(
     """
     from heartprint.cohorts.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
+    _ingest(Challenge(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
 
 @app.command("code-15")
@@ -106,6 +109,7 @@ def code_15(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
@@ -114,7 +118,16 @@ def code_15(
     from heartprint.cohorts.readers import Code15
 
     _ingest(
-        Code15(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads
+        Code15(mv_per_unit=mv_per_unit),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        unknown_patients,
+        trust_rate,
+        flat_leads,
+        overwrite=overwrite,
     )
 
 
@@ -133,6 +146,7 @@ def echonext(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest EchoNext. LVEF in per cent; leads are standardised (unit z); no dates.
 
@@ -141,7 +155,7 @@ def echonext(
     from heartprint.cohorts.readers import EchoNext
 
     reader = EchoNext(female=tuple(female or ()), male=tuple(male or ()))
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
 
 
 @app.command("files")
@@ -161,6 +175,7 @@ def files(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
@@ -172,7 +187,7 @@ def files(
     from heartprint.cohorts.readers import Files
 
     reader = Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
 
 
 @app.command("images")
@@ -191,6 +206,7 @@ def images(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest images of ECGs listed in a table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
 
@@ -211,7 +227,7 @@ def images(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, overwrite=overwrite)
 
 
 @app.command("ludb")
@@ -223,6 +239,7 @@ def ludb(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest LUDB: 200 people, AF from the stated rhythm. The gains in its headers are wrong and are not used.
 
@@ -230,7 +247,7 @@ def ludb(
     """
     from heartprint.cohorts.readers import Ludb
 
-    _ingest(Ludb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
+    _ingest(Ludb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
 
 @app.command("mimic-iv-ecg")
@@ -246,6 +263,7 @@ def mimic_iv_ecg(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest MIMIC-IV-ECG. AF from the machine's report; age and sex if MIMIC-IV's patients.csv(.gz) lies there too.
 
@@ -253,7 +271,9 @@ def mimic_iv_ecg(
     """
     from heartprint.cohorts.readers import MimicIvEcg
 
-    _ingest(MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
+    _ingest(
+        MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite
+    )
 
 
 @app.command("ptb")
@@ -265,6 +285,7 @@ def ptb(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest the PTB Diagnostic ECG Database. The label is infarction; the Frank leads are left out.
 
@@ -272,7 +293,7 @@ def ptb(
     """
     from heartprint.cohorts.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
+    _ingest(Ptb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
 
 @app.command("ptb-xl")
@@ -286,6 +307,7 @@ def ptb_xl(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest PTB-XL. AF is AFIB or AFLT in scp_codes; an age over 89 becomes 90.
 
@@ -293,7 +315,18 @@ def ptb_xl(
     """
     from heartprint.cohorts.readers import PtbXl
 
-    _ingest(PtbXl(rate=rate), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
+    _ingest(
+        PtbXl(rate=rate),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        unknown_patients,
+        trust_rate,
+        flat_leads,
+        overwrite=overwrite,
+    )
 
 
 @app.command("sami-trop")
@@ -306,6 +339,7 @@ def sami_trop(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
@@ -313,7 +347,18 @@ def sami_trop(
     """
     from heartprint.cohorts.readers import SamiTrop
 
-    _ingest(SamiTrop(mv_per_unit=mv_per_unit), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads)
+    _ingest(
+        SamiTrop(mv_per_unit=mv_per_unit),
+        src,
+        out,
+        workers,
+        scheduler,
+        json,
+        "refuse",
+        trust_rate,
+        flat_leads,
+        overwrite=overwrite,
+    )
 
 
 @app.command("table")
@@ -334,6 +379,7 @@ def table(
     workers: _Workers = None,
     scheduler: _Scheduler = None,
     json: _Json = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Ingest own data listed in a table of text, as a spreadsheet exports it.
 
@@ -358,7 +404,7 @@ def table(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads)
+    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
 
 
 def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
@@ -391,12 +437,14 @@ def _ingest(
     unknown_patients: Literal["refuse", "separate"] = "refuse",
     trust_rate: bool = False,
     flat_leads: Literal["refuse", "missing"] = "refuse",
+    *,
+    overwrite: bool,
 ) -> None:
     from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
 
     options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "unknown_patients": unknown_patients}
-    options |= {"trust_rate": trust_rate, "flat_leads": flat_leads}
+    options |= {"trust_rate": trust_rate, "flat_leads": flat_leads, "overwrite": overwrite}
     summary = summarise(ingest(reader, src, out, **options))
     if json:
         from json import dumps

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from heartprint.cli.overwrite import PICTURE, Overwrite, claim_file
+
 
 def layouts(
     out: Annotated[
@@ -17,6 +19,7 @@ def layouts(
     styles: Annotated[bool, typer.Option("--styles", help="The styles instead of the layouts.")] = False,
     effects: Annotated[bool, typer.Option("--effects", help="The camera's effects instead of the layouts.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """List the layouts that sheets can be drawn in, or the styles, or the camera's effects, and draw them all.
 
@@ -29,6 +32,7 @@ def layouts(
     if styles and effects:
         raise HeartprintError("bad-options", "--styles and --effects are two lists. Ask for one of them at a time.")
     if out is not None:
+        claim_file(out, PICTURE, overwrite)
         from heartprint.sheets.gallery import save_effects, save_gallery
 
         if effects:

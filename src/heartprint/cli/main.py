@@ -11,6 +11,7 @@ import typer
 
 import heartprint
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import is_disk_full
 
 app = typer.Typer(
     name="heartprint",
@@ -93,19 +94,46 @@ def _fail(code: str, message: str, status: int) -> int:
     return status
 
 
+_RESUMED = ("demo", "download", "ingest", "study")
+"""Verbs that keep what they have done and take it up again."""
+
+
+def _interrupted() -> int:
+    if any(word in sys.argv[1:2] for word in _RESUMED):
+        return _fail("interrupted", "Interrupted; run the same command again to resume.", 130)
+    return _fail("interrupted", "Interrupted; the output was not written. Run the same command to start again.", 130)
+
+
+def _by_ctrl_c(error: BaseException) -> bool:
+    """Whether an error began as a Ctrl-C: Typer turns it into an exit, and so do imports that it breaks off."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, KeyboardInterrupt):
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return seen is not None
+
+
 def main() -> None:
     """Run the command line; exit 2 on a mistake the user can mend, 130 on Ctrl-C."""
     # Processes started from here must not take what lies in the working directory for their modules.
     os.environ.setdefault("PYTHONSAFEPATH", "1")
-    _register()
     try:
+        _register()
         app()
     except HeartprintError as error:
         sys.exit(_fail(error.code, error.message, 2))
     except KeyboardInterrupt:
-        sys.exit(_fail("interrupted", "Stopped. Run the same command again to go on.", 130))
+        sys.exit(_interrupted())
+    except SystemExit as end:
+        if end.code == 130 and _by_ctrl_c(end):
+            sys.exit(_interrupted())
+        raise
     except OSError as error:
         # What a verb did not foresee: a folder that may not be written, a disk that is gone.
+        if is_disk_full(error):
+            what = f" while writing {error.filename}" if error.filename else ""
+            sys.exit(
+                _fail("disk-full", f"The disk is full{what}. Free some space, then run the same command again.", 2)
+            )
         place = f" ({error.filename})" if error.filename else ""
         told = HeartprintError(
             "system-error",
@@ -115,6 +143,10 @@ def main() -> None:
         sys.exit(_fail(told.code, told.message, 2))
     except MemoryError:
         sys.exit(_fail("out-of-memory", "The memory is full. Lower batch_size or image_size (-o batch_size=64).", 2))
+    except Exception as error:
+        if not _by_ctrl_c(error):
+            raise
+        sys.exit(_interrupted())
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import PREDICTIONS, Overwrite, claim_file
+
 
 def predict(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
@@ -15,6 +17,7 @@ def predict(
     layout: Annotated[str, typer.Option(help="Layout of the sheets.")] = "standard",
     batch_size: Annotated[int, typer.Option(help="Sheets at a time; lower it if memory is short.", min=1)] = 64,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    overwrite: Overwrite = False,
 ) -> None:
     """Score every ECG of a cohort; each ends in a row: scored, warned or refused with a reason.
 
@@ -25,6 +28,7 @@ def predict(
     from heartprint.cohorts import Cohort
     from heartprint.evaluation.predict import predict as run
 
+    claim_file(out, PREDICTIONS, overwrite)
     ecgs = Cohort.open(cohort)
     table = run(model, ecgs, out, layout=layout, batch_size=batch_size, device=device)
     above = int(table["above_threshold"].sum())

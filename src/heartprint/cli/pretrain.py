@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +39,7 @@ def pretrain(
 
     Example: heartprint pretrain cohorts/mine --method bcl --out runs/bcl -o backbone=small -o epochs=3 -o batch_size=32
     """
+    began = time.perf_counter()
     from heartprint.cohorts import Cohort
     from heartprint.foundation.config import load_config
     from heartprint.pretraining import PretrainConfig
@@ -52,13 +55,25 @@ def pretrain(
     if estimate:
         from heartprint.pretraining.estimate import estimate_for
 
-        print(estimate_for(ecgs, chosen).text())
+        print(estimate_for(ecgs, chosen, started=time.perf_counter() - began).text())
         return
     simulated = " (simulated patients)" if ecgs.info.simulated else ""
     try:
         learn(ecgs, chosen, out, resume=resume)
     except KeyboardInterrupt as stop:
         print(f"{stop} Go on with: heartprint pretrain {cohort} --out {out} --resume", file=sys.stderr)
-        raise typer.Exit(130) from stop
+        raise typer.Exit(130) from None
     if os.environ.get("RANK", "0") == "0":  # One of the processes that torchrun started speaks for all.
-        print(f"{out / 'encoder'}: encoder pretrained by {chosen.method.name} on '{ecgs.info.name}'{simulated}")
+        learned_from = f"{chosen.method.name} on '{ecgs.info.name}'{simulated}"
+        print(f"{out / 'encoder'}: encoder pretrained by {learned_from}{_found(out)}")
+
+
+def _found(out: Path) -> str:
+    """How the run ended, beside chance."""
+    from heartprint.pretraining.outcome import percent
+
+    note = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    if "chance" not in note:
+        return ""
+    learned = "" if note.get("learned", True) else "; NOT LEARNED"
+    return f"; partner found {percent(note['partner_found'])}, chance {percent(note['chance'])}{learned}"

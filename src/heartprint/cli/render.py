@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import PICTURE, Overwrite, claim_file
+
 
 def render(
     cohort: Annotated[Path, typer.Argument(help="A cohort folder.", show_default=False)],
@@ -24,11 +26,14 @@ def render(
     baseline: Annotated[
         str, typer.Option("--baseline", help="none, or median: subtract a running one-second median.")
     ] = "none",
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw one ECG of a cohort as a colour page for people, at true millimetres.
 
     Example: heartprint render cohorts/ptb-xl --ecg 1 --layout two_rhythm --out ecg.png --dpi 200
     """
-    from heartprint.sheets.page import save_page
+    from heartprint.sheets.page import page_file, save_page
 
-    print(save_page(cohort, ecg, out, layout=layout, dpi=dpi, baseline=baseline))
+    target = page_file(ecg, out, layout)
+    claim_file(target, PICTURE, overwrite)
+    print(save_page(cohort, ecg, target, layout=layout, dpi=dpi, baseline=baseline))

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from heartprint.cli.overwrite import Overwrite
+
 
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder of the cohort to write.", show_default=False)],
@@ -22,6 +24,7 @@ def simulate(
         ),
     ] = "internal",
     rate: Annotated[int, typer.Option("--rate", help="Sampling rate in Hz: 100 or 500.")] = 100,
+    overwrite: Overwrite = False,
 ) -> None:
     """Simulate patients with a stable electrical signature and write their ECGs as a cohort.
 
@@ -29,5 +32,5 @@ def simulate(
     """
     from heartprint.cohorts.simulation import simulate as run
 
-    cohort = run(out, patients, seed=seed, hospital=hospital, rate=rate)
+    cohort = run(out, patients, seed=seed, hospital=hospital, rate=rate, overwrite=overwrite)
     print(f"Simulated {len(cohort):,} ECGs of {cohort.n_patients:,} patients ({hospital}, {rate} Hz): {out}")

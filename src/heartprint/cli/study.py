@@ -26,6 +26,9 @@ def study(
         int | None, typer.Option(help="With --estimate: for this many patients with pairs; no cohort is needed.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print report.json's path and findings as JSON.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Go on with other settings in --out; its report is replaced.")
+    ] = False,
 ) -> None:
     """Compare encoders x tasks x label budgets x label draws x test cohorts; one report.
 
@@ -46,7 +49,7 @@ def study(
         return
     settings = [word for setting in option or [] for word in ("-o", setting)]
     command = shlex.join(["heartprint", "study", file.name, "--out", out.name, *settings])
-    result = run_study(config, out, command=command)
+    result = run_study(config, out, command=command, overwrite=overwrite)
     report = out / "report.html"
     if json:
         found = {"report": str(report), "cells": result.n_computed, "seconds": round(result.seconds, 1)}

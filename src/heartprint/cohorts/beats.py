@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, firwin, resample_poly, sosfilt_zi
 
 from heartprint.cohorts.leads import LEADS_8, LEADS_12
+from heartprint.foundation.compiled import numba
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -100,11 +100,11 @@ class CohortInfo:
     n_refused: _Count
     n_cautions: _Count
     kind: Kind
-    content_hash: _Hex
-    patient_key: _Hex
+    content_hash: _Hex = field(repr=False)
+    patient_key: _Hex = field(repr=False)
     heartprint_version: _Text
     format_version: int = FORMAT_VERSION
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class Cohort:

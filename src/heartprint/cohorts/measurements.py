@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -28,6 +27,7 @@ from heartprint.cohorts.beats import (
 )
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.foundation.compiled import numba
 from heartprint.foundation.parallel import tied_workers
 from heartprint.foundation.progress import Progress
 

@@ -187,7 +187,7 @@ class Pairs:
             raise HeartprintError(
                 "no-pairs",
                 f"No patient of '{name}' has two ECGs (in the period asked for), so there are no pairs. Use --method "
-                "layouts or simclr, which need one ECG per patient, or add ECGs.",
+                "simclr or (of waveforms) layouts, which need one ECG per patient, or add ECGs.",
             )
         for before, row in zip(self.flow, self.flow[1:], strict=False):
             if row.pairs == 0:

@@ -30,6 +30,7 @@ from heartprint.cohorts.cohort import (
 )
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
+from heartprint.foundation.outputs import Output, refuse_foreign
 
 _SEAL_EVERY = 65_536
 
@@ -301,11 +302,11 @@ def write_cohort(
         kind: ``waveform``, and ECGs are added by `CohortWriter.add`; or ``image``, by `CohortWriter.add_image`.
 
     Raises:
-        HeartprintError: ``output-not-a-cohort`` if the target is something else, ``empty-cohort`` if nothing
-            was added, ``disk-full``.
+        HeartprintError: ``output-not-a-cohort`` if the target is something else, ``output-has-other-files`` if it holds
+            more than a cohort, ``empty-cohort`` if nothing was added, ``disk-full``.
     """
     target = Path(target)
-    check_target(target)
+    refuse_foreign(target, COHORT_OUTPUT)
     with atomic_folder(target) as folder:
         with (folder / DATA_FILES[kind]).open("wb") as data:
             writer = CohortWriter(folder, data, kind)
@@ -319,10 +320,28 @@ def write_cohort(
         )
 
 
-def check_target(target: Path) -> None:
-    """Raise ``output-not-a-cohort`` if a folder holds something else than a cohort, which must not be replaced."""
-    if target.exists() and not (target / COHORT_FILE).is_file() and (not target.is_dir() or any(target.iterdir())):
-        raise HeartprintError(
-            "output-not-a-cohort",
-            f"{target} exists and is not a cohort; it is left alone. Choose another output folder.",
-        )
+COHORT_OUTPUT = Output(
+    what="a cohort",
+    code="output-not-a-cohort",
+    marker=COHORT_FILE,
+    names=(COHORT_FILE, RECORDS_FILE, *DATA_FILES.values(), REFUSED_FILE, CAUTIONS_FILE, "cohort.html"),
+)
+"""A cohort's folder; ``cohort.html`` is what ``heartprint card`` writes into it."""
+
+
+def cohort_recipe(source: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides a cohort, by name: where it comes from, and the options by which it was made."""
+    return {"source": source, **{name: value for name, value in settings.items() if name not in _TOLD}}
+
+
+def recipe_in(folder: Path) -> dict[str, Any] | None:
+    """`cohort_recipe` of the cohort in a folder; None if it cannot be read."""
+    try:
+        said = json.loads((folder / COHORT_FILE).read_text(encoding="utf-8"))
+        return cohort_recipe(said["source"], said["settings"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+_TOLD = ("notes", "labels")
+"""Settings that tell of a cohort and do not decide it."""

@@ -5,17 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from heartprint.encoders.config import ModelConfig
-from heartprint.encoders.folder_files import CONFIG_FILE, read_config
+from heartprint.encoders.folder_files import CONFIG_FILE, MODEL_OUTPUT, read_config, recipe_in, recipe_of
 from heartprint.encoders.model_folder import LoadedEncoder, load_encoder, save_encoder
 from heartprint.encoders.resolve import resolve_encoder
 from heartprint.encoders.seen import Seen
 from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
 from heartprint.foundation.bounded import MAX_TEXT_BYTES
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.outputs import claim_output
 
 
 def export_encoder(
-    run: str | Path, out: str | Path, *, half: bool = False, card: str | Path | None = None, progress: bool = True
+    run: str | Path,
+    out: str | Path,
+    *,
+    half: bool = False,
+    card: str | Path | None = None,
+    progress: bool = True,
+    overwrite: bool = False,
 ) -> LoadedEncoder:
     """Write the encoder of a run as a folder to pass on: smaller, and with a card that a person has written.
 
@@ -30,18 +37,20 @@ def export_encoder(
         card: Markdown file that goes under the automatic part of the card: what the encoder is for, what it is not
             for, how it compares.
         progress: Whether to show progress.
+        overwrite: Whether an older export of the same encoder may be replaced.
 
     Returns:
         The encoder as it was read back from ``out``, on the CPU and in eval mode.
 
     Raises:
         HeartprintError: ``file-missing``, ``file-too-large`` or ``unreadable-file`` for the card, ``not-a-run`` for a
-            model folder, ``output-not-a-model``, ``disk-full``, and what `resolve_encoder` raises.
+            model folder, ``disk-full``, what `claim_output` raises for ``out``, and what `resolve_encoder` raises.
     """
     text = _read(Path(card)) if card is not None else ""
     _refuse_model(run)
     loaded = resolve_encoder(run)
     config, seen = loaded.config, loaded.seen
+    claim_output(Path(out), MODEL_OUTPUT, recipe=recipe_of(config), recipe_of=recipe_in, overwrite=overwrite)
     learned = config.pretraining.cohort if config.pretraining is not None else None
     # Equal numbers: everybody in the lists is of this cohort, so its source stands for them all.
     if learned and learned.simulation and len(seen.patients) == learned.n_patients:

@@ -10,7 +10,7 @@ import re
 import struct
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -32,6 +32,7 @@ from heartprint.encoders.tensor_file import read_header
 from heartprint.foundation.bounded import MAX_TEXT_BYTES, BadFile, parse_json, plain_size, read_json, read_plain
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
+from heartprint.foundation.outputs import Output, refuse_foreign
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
@@ -51,6 +52,13 @@ _MAX_BYTES = {WEIGHTS_FILE: 2**28, SEEN_FILE: 2**28}
 _WEIGHT_TYPES = ("F32", "F16", "I64")
 _DIGEST = re.compile("[0-9a-f]{64}")
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
+
+MODEL_OUTPUT = Output(
+    what="an encoder or model folder",
+    code="output-not-a-model",
+    marker=CONFIG_FILE,
+    names=(*CHECKED_FILES, CHECKSUMS_FILE, "distance.safetensors"),
+)
 
 _SOURCES = "simulated"
 """Key of the simulated sources in the header of `SEEN_FILE`."""
@@ -87,13 +95,9 @@ def write_folder(
         card_text: What a person has written for the card, in Markdown.
 
     Raises:
-        HeartprintError: ``output-not-a-model`` or ``disk-full``.
+        HeartprintError: ``output-not-a-model``, ``output-has-other-files`` or ``disk-full``.
     """
-    if folder.exists() and not (folder / CONFIG_FILE).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise HeartprintError(
-            "output-not-a-model",
-            f"{folder} exists and is not an encoder or model folder; it is left alone. Choose another output folder.",
-        )
+    refuse_foreign(folder, MODEL_OUTPUT)
     if (what := oddity(config)) is not None:
         raise HeartprintError("bad-config", f"{folder} cannot be written: of its description, {what}. Rename that.")
     if (what := unlisted(config, seen)) is not None:
@@ -130,6 +134,41 @@ def write_folder(
 def checksum_lines(folder: Path, names: Iterable[str]) -> str:
     """What `CHECKSUMS_FILE` of a folder says of these files of it."""
     return "".join(f"{sha256_file(folder / name)}  {name}\n" for name in names)
+
+
+def recipe_in(folder: Path) -> dict[str, Any] | None:
+    """What a folder says of how it was made, by the names of `recipe_of`; None if it cannot be read."""
+    try:
+        raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        kinds: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
+        return recipe_of(kinds[raw["kind"]].model_validate(raw))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def recipe_of(config: Config) -> dict[str, Any]:
+    """What decides an encoder or a model, by the names that people know; the weights themselves are not in it."""
+    if isinstance(config, ModelConfig):
+        tuned = config.finetuning
+        own: dict[str, Any] = {
+            "task": config.task.name,
+            "definition": config.task.to_json(),
+            "cohort": tuned.cohort.name,
+            "labels": tuned.n_labels,
+            **{name: getattr(tuned, name) for name in ("mode", "seed", "draw")},
+            **tuned.settings,
+        }
+        return {"kind": "model", **own, **{f"encoder's {k}": v for k, v in recipe_of(config.encoder).items()}}
+    stages = [stage.model_dump(mode="json", exclude={"after"}) for stage in config.stages]
+    return {
+        "kind": "encoder",
+        "backbone": config.backbone,
+        "image_size": config.image_size,
+        "pretraining": [stage["method"] for stage in stages] or config.initial_weights,
+        "seed": stages[0]["seed"] if stages else config.initial_seed,
+        "cohort": stages[0]["cohort"]["name"] if stages else None,
+        "settings": stages,
+    }
 
 
 def read_config(folder: Path) -> Config:

@@ -59,6 +59,9 @@ class LoadedEncoder:
     name: str
     distance: Distance | None = None
 
+    def __repr__(self) -> str:
+        return f"<Encoder {self.name}: {self.config.backbone} at {self.config.image_size} px>"
+
     @property
     def page_to_tensor(self) -> PageToTensor:
         """The step from its pages to its input."""
@@ -117,6 +120,9 @@ class LoadedModel:
     config: ModelConfig
     seen: Seen
     name: str
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: {self.task.title}, threshold {self.threshold:.3f}>"
 
     @property
     def task(self) -> Task:

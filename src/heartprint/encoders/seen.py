@@ -78,6 +78,10 @@ class Seen:
             ecgs=np.unique(cohort.hashes),
         )
 
+    def __repr__(self) -> str:
+        sources = f", {len(self.simulated)} sources of simulated patients" if self.simulated else ""
+        return f"<Seen: {len(self.patients):,} patients, {len(self.ecgs):,} ECGs{sources}>"
+
     def __or__(self, other: Seen) -> Seen:
         """Those seen by either."""
         return Seen(

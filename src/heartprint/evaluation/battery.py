@@ -7,6 +7,7 @@ the same ECGs.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,7 +20,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
-from heartprint.foundation.progress import Progress
+from heartprint.foundation.progress import Progress, in_words
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.metrics.bootstrap import study_resamples
 from heartprint.sheets import LAYOUTS, STYLES, layouts_of, sheet_mm, sheet_of
@@ -37,6 +38,7 @@ MOST_ECGS = 500
 
 Kind = Literal["clean", "effect", "recipe", "layout", "style"]
 Page = npt.NDArray[np.uint8]
+_TIMED = 3  # ECGs from whose time it is told how long all will take
 _FINER = 2  # how much finer a sheet is drawn that a camera takes
 
 BATTERY_COLUMNS: dict[str, pl.DataType] = {
@@ -151,11 +153,15 @@ def run_battery(
     tried = conditions(layout)
     logits = np.empty((len(tried), len(cohort)))
     shown = Progress("Battery", len(cohort)) if progress else contextlib.nullcontext()
+    began = time.monotonic()
     with memory_explained(batch_size), shown as bar:
         for row, pages in enumerate(_drawn(model.encoder, cohort, tried, layout, workers)):
             logits[:, row], _ = model.score(pages, batch_size=batch_size)
             if bar is not None:
                 bar.advance()
+                if row + 1 == min(_TIMED, len(cohort)):
+                    seconds = in_words((time.monotonic() - began) / (row + 1) * len(cohort))
+                    bar.say(f"The battery draws {len(cohort):,} ECGs in {len(tried)} ways each: about {seconds}.")
     values = study_resamples([scores[None] for scores in logits], answers, cohort.patient_codes, n=resamples, seed=seed)
     seen = _seen(model.config)
     rows = []

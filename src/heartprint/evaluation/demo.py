@@ -27,7 +27,9 @@ def demo_config(*, seed: int = 0, overrides: Sequence[str] = ()) -> StudyConfig:
         return load_config(path, [*seeds, *overrides], StudyConfig)
 
 
-def run_demo(out: str | Path, *, seed: int = 0, progress: bool = True, overrides: Sequence[str] = ()) -> Path:
+def run_demo(
+    out: str | Path, *, seed: int = 0, progress: bool = True, overrides: Sequence[str] = (), overwrite: bool = False
+) -> Path:
     """Simulate, pretrain, compare, report.
 
     Args:
@@ -35,10 +37,11 @@ def run_demo(out: str | Path, *, seed: int = 0, progress: bool = True, overrides
         seed: Seed of everything.
         progress: Whether to show progress.
         overrides: Settings on top of the demo's, ``key=value``.
+        overwrite: Whether the report of another study there may be replaced.
 
     Returns:
         Path of the report.
     """
     command = shlex.join(["heartprint", "demo", "--out", Path(out).name, "--seed", str(seed)])
-    run_study(demo_config(seed=seed, overrides=overrides), out, progress=progress, command=command)
+    run_study(demo_config(seed=seed, overrides=overrides), out, progress=progress, command=command, overwrite=overwrite)
     return Path(out) / "report.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,11 @@ from heartprint.evaluation.battery import (
     run_battery,
     summarise_battery,
 )
-from heartprint.evaluation.plots import battery_title, draw_plots
+from heartprint.evaluation.plots import PLOT_FILES, battery_title, draw_plots
 from heartprint.evaluation.predict import Scores, ready, score_layouts
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import atomic_folder, check_target, write_json
+from heartprint.foundation.files import atomic_folder, write_json
+from heartprint.foundation.outputs import Output, claim_output
 from heartprint.metrics.auroc import delong_interval, require_both_classes
 from heartprint.metrics.bootstrap import cluster_bootstrap
 from heartprint.metrics.calibration import (
@@ -41,6 +43,12 @@ if TYPE_CHECKING:
 
 METRICS_FILE = "metrics.json"
 SCORES_FILE = "scores.csv"
+EVALUATION_OUTPUT = Output(
+    what="an evaluation",
+    code="output-not-an-evaluation",
+    marker=METRICS_FILE,
+    names=(METRICS_FILE, SCORES_FILE, BATTERY_FILE, HEAT_MAP_FILE, *PLOT_FILES),
+)
 
 SCORE_COLUMNS: dict[str, pl.DataType] = {
     "ecg_id": pl.String(),
@@ -77,6 +85,7 @@ def evaluate(
     battery: bool = False,
     battery_ecgs: int = MOST_ECGS,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Evaluate a model and write scores, metrics and plots; the folder is there whole or not at all.
 
@@ -96,14 +105,15 @@ def evaluate(
             ``battery.png`` (see `heartprint.evaluation.battery`).
         battery_ecgs: Most ECGs that take part in it, as many cases as controls where there are.
         progress: Whether to show progress.
+        overwrite: Whether an older evaluation of the same model, cohort and settings may be replaced.
 
     Returns:
         What ``metrics.json`` says.
 
     Raises:
         HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
-            ``output-not-an-evaluation``, ``output-not-writable``, ``bad-options``, ``unknown-layout``,
-            ``needs-waveforms``, ``out-of-memory``, ``disk-full``, what ``load_model`` raises.
+            what `claim_output` raises for ``out``, ``bad-options``, ``unknown-layout``, ``needs-waveforms``,
+            ``out-of-memory``, ``disk-full``, what ``load_model`` raises.
     """
     out = Path(out)
     if exclude_seen and transductive:
@@ -111,13 +121,19 @@ def evaluate(
     if not layouts or len(set(layouts)) < len(layouts):
         raise HeartprintError("bad-options", "Name at least one layout, and each only once.")
     layouts = layouts_of(cohort, layouts)
-    check_target(out, folder=True)
-    if out.exists() and not (out / METRICS_FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise HeartprintError(
-            "output-not-an-evaluation",
-            f"{out} exists and holds something else; it is left alone. Choose another output folder.",
-        )
+    claim_output(out, EVALUATION_OUTPUT, overwrite=True)  # what it holds is compared when the model is known
     loaded = ready(model, device)
+    recipe = {
+        "task": loaded.task.name,
+        "definition": loaded.task.to_json(),
+        "model": loaded.config.weights_sha256[:12],
+        "cohort": cohort.info.name,
+        "layouts": list(layouts),
+        "level": level,
+        "resamples": resamples,
+        "battery": battery,
+    }
+    claim_output(out, EVALUATION_OUTPUT, recipe=recipe, recipe_of=_recipe_in, overwrite=overwrite)
     labels = loaded.task.labels(cohort.records)
     seen = loaded.seen.overlap(cohort)
     _refuse_seen(cohort, seen, exclude_seen, transductive)
@@ -199,6 +215,24 @@ def evaluate(
             tried.write_csv(folder / BATTERY_FILE)
             draw_heat_map(tried, folder / HEAT_MAP_FILE, battery_title(result))
     return result
+
+
+def _recipe_in(folder: Path) -> dict[str, Any] | None:
+    """What decided an evaluation that is there; None if it cannot be read."""
+    try:
+        said = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        return {
+            "task": said["task"]["name"],
+            "definition": said["task"],
+            "model": str(said["model"]["weights_sha256"])[:12],
+            "cohort": said["cohort"]["name"],
+            "layouts": list(said["layouts"]),
+            "level": said["level"],
+            "resamples": said["resamples"],
+            "battery": "battery" in said,
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _refuse_seen(cohort: Cohort, seen: npt.NDArray[np.bool_], exclude: bool, transductive: bool) -> None:

@@ -57,13 +57,7 @@ def assemble(
     # Probabilities round to 0 or 1 where scores are extreme, and a threshold there would call all ECGs alike.
     threshold = float(np.clip(threshold, np.nextafter(0.0, 1.0), np.nextafter(1.0, 0.0)))
     settings = {
-        **without_drawing(
-            cohort,
-            config.model_dump(
-                mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
-            ),
-            OF_DRAWING,
-        ),
+        **settings_of(cohort, config),
         **notes,
         "validation_auroc": round(auroc(validation_labels, validation_scores), 4),
         "n_validation": len(validation_labels),
@@ -85,3 +79,11 @@ def assemble(
         seen=seen,
         name=f"{task.name} from {loaded.name}",
     )
+
+
+def settings_of(cohort: Cohort, config: FinetuneConfig) -> dict[str, Any]:
+    """The settings that a model depends on, as plain values."""
+    chosen = config.model_dump(
+        mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
+    )
+    return without_drawing(cohort, chosen, OF_DRAWING)

@@ -5,20 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from heartprint.cohorts import Cohort, draw_budgets, get_task, split_by_patient
+from heartprint.cohorts import Cohort, Task, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
 from heartprint.encoders.distance import distance_for
+from heartprint.encoders.folder_files import MODEL_OUTPUT, recipe_in, recipe_of
 from heartprint.encoders.memory import memory_explained
+from heartprint.finetuning.assemble import settings_of
 from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import check_target
+from heartprint.foundation.outputs import claim_output
 from heartprint.sheets import check_drawing
-
-MODEL_CONFIG = "config.json"
 
 
 def finetune(
@@ -32,6 +33,7 @@ def finetune(
     backbone: str | None = None,
     image_size: int | None = None,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> LoadedModel:
     """Make a model that answers a task, from an encoder and a label budget.
 
@@ -46,6 +48,7 @@ def finetune(
         backbone: Backbone of ``imagenet`` or ``random``.
         image_size: Side of the network's input in px, of ``imagenet`` or ``random``.
         progress: Whether to show progress.
+        overwrite: Whether an older model of the same recipe (task, cohort, labels, encoder, settings) may be replaced.
 
     Returns:
         The model that was written.
@@ -53,13 +56,14 @@ def finetune(
     Raises:
         HeartprintError: ``unknown-task``, ``label-missing``, ``one-class-only``, ``budget-too-small``,
             ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images are to be drawn in
-            layouts or styles, ``output-not-a-model``, what `resolve_encoder` raises, ``out-of-memory``, ``disk-full``.
+            layouts or styles, what `claim_output` raises for ``out``, what `resolve_encoder` raises,
+            ``out-of-memory``, ``disk-full``.
     """
     config = config or FinetuneConfig()
     check_drawing(cohort, config, OF_DRAWING)
     budget = parse_budget(labels)
     out = Path(out)
-    _check_out(out)  # better now than after an hour of training
+    claim_output(out, MODEL_OUTPUT, overwrite=True)  # what the folder holds is compared when the recipe is known
     used = _chosen(cohort, config)
     definition = get_task(task, cohort.records)
     answers = definition.labels(used.records)
@@ -77,6 +81,8 @@ def finetune(
         else resolve_encoder(init, backbone=backbone, image_size=image_size, seed=config.seed)
     )
     part, known = used.take(rows), answers[rows].astype(np.float64)
+    recipe = _recipe(definition, part, loaded, config)
+    claim_output(out, MODEL_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
     with memory_explained(config.batch_size):
         loaded.encoder.to(choose_device(config.device))
         if config.mode == "full":
@@ -136,10 +142,15 @@ def _chosen(cohort: Cohort, config: FinetuneConfig) -> Cohort:
     return used
 
 
-def _check_out(out: Path) -> None:
-    check_target(out, folder=True)
-    if out.exists() and not (out / MODEL_CONFIG).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise HeartprintError(
-            "output-not-a-model",
-            f"{out} exists and is no model folder; it is left alone. Choose another output folder.",
-        )
+def _recipe(task: Task, part: Cohort, loaded: LoadedEncoder, config: FinetuneConfig) -> dict[str, Any]:
+    """What decides a model, by the names of `heartprint.encoders.folder_files.recipe_of`."""
+    return {
+        "kind": "model",
+        "task": task.name,
+        "definition": task.to_json(),
+        "cohort": part.info.name,
+        "labels": len(part),
+        **{name: getattr(config, name) for name in ("mode", "seed", "draw")},
+        **settings_of(part, config),
+        **{f"encoder's {name}": value for name, value in recipe_of(loaded.config).items()},
+    }

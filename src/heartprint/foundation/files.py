@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from typing import Any
 
 from heartprint.foundation.errors import HeartprintError
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextlib.contextmanager
@@ -30,6 +31,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(target, again=False)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with disk_full_explained(target):
@@ -74,6 +76,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    clear_leftovers(target)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -85,6 +88,63 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def clear_leftovers(target: Path, *, again: bool = True) -> None:
+    """Remove what killed processes left beside a target; bring back what one of them had just moved away.
+
+    A process that is killed between the two renames of `put_in_place` leaves the older output under another name.
+    What a running process is writing is left alone.
+
+    Args:
+        target: File or folder that is about to be written.
+        again: Whether to look even if this process has looked into the folder before.
+    """
+    folder = target.parent
+    if again or folder not in _looked_into:
+        try:
+            found = [match for file in folder.iterdir() if (match := _LEFTOVER.fullmatch(file.name))]
+        except OSError:
+            return
+        # Thousands of files may be written into one folder: it is listed once.
+        _looked_into[folder] = [(match[1], folder / match[0], int(match[2]), match[3]) for match in found]
+    for name, file, pid, kind in _looked_into[folder]:
+        if name != target.name or (_runs(pid) and not (kind == "old" and pid == os.getpid())):
+            continue
+        if kind == "old" and not target.exists():
+            with contextlib.suppress(OSError):
+                file.rename(target)
+        else:
+            _remove(file)
+
+
+_LEFTOVER = re.compile(r"\.(.+)\.(\d+)\.(tmp|old)")
+_looked_into: dict[Path, list[tuple[str, Path, int, str]]] = {}
+
+
+def remove_whole(folder: Path) -> None:
+    """Remove a folder; killed on the way, a process leaves nothing under its name."""
+    away = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    folder.rename(away)
+    _remove(away)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # It is somebody else's, or no number of a process.
+        return True
+    return True
+
+
 def put_in_place(folder: Path, target: Path, old: Path) -> None:
     """Make a finished folder the target; what was there goes to ``old`` for a moment and is then removed."""
     mode = folder.stat().st_mode & 0o666
@@ -92,11 +152,11 @@ def put_in_place(folder: Path, target: Path, old: Path) -> None:
         # Some writers make a file of their own that nobody else may read.
         if file.is_file():
             file.chmod(mode)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
     if target.exists():
         target.rename(old)
     folder.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
 
 
 @contextlib.contextmanager
@@ -157,12 +217,14 @@ def disk_full_explained(target: Path) -> Iterator[None]:
     """Turn "no space left" into a sentence; everything else passes unchanged."""
     try:
         yield
-    except OSError as error:
-        if error.errno in DISK_FULL:
+    except HeartprintError:
+        raise
+    except Exception as error:
+        if is_disk_full(error):
             raise HeartprintError(
                 "disk-full",
-                f"The disk of {target.parent} is full: nothing was changed there. Free some space or choose "
-                "another output folder, then run the same command again.",
+                f"The disk of {target.parent} is full: {target.name} was not written, and what stood there is "
+                "unchanged. Free some space or choose another output folder, then run the same command again.",
             ) from error
         raise
 
@@ -195,6 +257,23 @@ def read_small(path: Path, most_bytes: int) -> bytes:
             "the right file.",
         )
     return path.read_bytes()
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error says that a device has no space left, in whichever words a library says it.
+
+    safetensors, polars and torch write by themselves and tell of it in errors of their own.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in DISK_FULL
+    return type(error).__module__.partition(".")[0] in _WRITERS and bool(_FULL.search(str(error)))
+
+
+_WRITERS = ("safetensors", "polars", "pyarrow", "builtins", "PIL", "cv2")
+_FULL = re.compile(
+    r"no space left on device|disk quota exceeded|file too large|os error (28|122|27)\b|requested and \d+ written",
+    re.IGNORECASE,
+)
 
 
 def write_text(target: Path, text: str) -> None:

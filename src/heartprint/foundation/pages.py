@@ -13,6 +13,7 @@ import numpy.typing as npt
 from heartprint.foundation.markdown import code_span, in_markdown
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
     from matplotlib.figure import Figure
 
 INK = "#1f2933"
@@ -41,7 +42,23 @@ def fill_template(package: str, template: str, context: Mapping[str, Any]) -> st
         keep_trailing_newline=True,
     )
     environment.filters["code"] = code_span
+    environment.globals["patients_shown"] = patients_shown
     return environment.get_template(template).render(context)
+
+
+def patients_shown(*, printed: bool = False) -> Markup:
+    """The warning under ECGs of real patients, the same on every page; templates call it by this name.
+
+    Args:
+        printed: Whether pictures of paper are shown, on which names may stand.
+    """
+    from markupsafe import Markup
+
+    names = "What is printed on the paper, names too, is shown. " if printed else ""
+    return Markup(
+        f'<p class="small"><b>These are ECGs of patients.</b> {names}This page may go where the ECGs may go, and '
+        "nowhere else.</p>"
+    )
 
 
 def to_svg(figure: Figure) -> str:

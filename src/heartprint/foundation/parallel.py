@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import Any
 from heartprint.foundation.errors import HeartprintError
 
 _CONNECT_S = 30
-_LOOK_S = 1.0
+_LOOK_S = 0.5
 
 
 @contextlib.contextmanager
@@ -56,15 +57,17 @@ def backend_chosen() -> bool:
 
 
 def tied_workers() -> dict[str, Any]:
-    """Settings of `joblib.Parallel`: the processes that it starts leave within seconds when this one is gone.
+    """Settings of `joblib.Parallel`: the processes that it starts leave within a second when this one is gone.
 
     However it went: workers whose master was killed may else wait for ever for somebody to take their results. Empty
     where `backend_chosen`.
     """
-    return {} if backend_chosen() else {"initializer": _watch, "initargs": (os.getpid(),)}
+    return {} if backend_chosen() else {"initializer": tie_to, "initargs": (os.getpid(),)}
 
 
-def _watch(master: int) -> None:
+def tie_to(master: int) -> None:
+    """Let this process leave soon after the one that started it; Ctrl-C, which reaches both, is for that one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with, args=(master,), daemon=True).start()
 
 

@@ -26,7 +26,10 @@ SECONDS = 4.0
 """Time that a picture may take; with the start of another process it stays below 5 s."""
 
 _START_S = 60.0
-_PROGRAM = "from heartprint.foundation.picture_decoder import serve; serve()"
+_PROGRAM = (
+    "import os; from heartprint.foundation.parallel import tie_to; tie_to(os.getppid()); "
+    "from heartprint.foundation.picture_decoder import serve; serve()"
+)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -82,7 +83,18 @@ class Progress:
         of = f"/{self.total}" if self.total is not None else ""
         seconds = time.monotonic() - self._started
         tail = f"  {self._note}" if self._note else ""
-        print(f"{self.description}: {self.done}{of} in {seconds:.0f} s{tail}", file=sys.stderr, flush=True)
+        left = ""
+        if self.total is not None and 0 < self.done < self.total:
+            left = f", about {in_words(seconds / self.done * (self.total - self.done))} left"
+        print(f"{self.description}: {self.done}{of} in {seconds:.0f} s{left}{tail}", file=sys.stderr, flush=True)
+
+
+def in_words(seconds: float) -> str:
+    """A duration as people say it: ``40 seconds``, ``3.5 minutes``, ``2.0 days``."""
+    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{math.ceil(seconds)} seconds"
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.compiled import numba
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.randomness import generator
 from heartprint.metrics.auroc import Floats, Interval, binary_labels, require_both_classes

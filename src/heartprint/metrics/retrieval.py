@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.compiled import numba
 from heartprint.metrics.auroc import Floats, Interval, binary_labels
 from heartprint.metrics.bootstrap import Resamples, patient_weights, study_interval
 from heartprint.metrics.probe import fit_probe, grouped_folds

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import signal
+import functools
+import os
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.parallel import tie_to
 from heartprint.foundation.randomness import generator
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods import Method
@@ -153,7 +155,7 @@ def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, wor
         sampler=_Steps(schedule, first, last),
         batch_size=None,
         num_workers=min(workers, last - first),
-        worker_init_fn=_start_worker if workers else None,
+        worker_init_fn=functools.partial(_start_worker, os.getpid()) if workers else None,
     )
     iterator = iter(loader)
     try:
@@ -168,7 +170,7 @@ def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, wor
             shutdown()
 
 
-def _start_worker(_: int) -> None:
-    # Ctrl-C reaches every process of the terminal; only the one that trains may act on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _start_worker(master: int, _: int) -> None:
+    # Torch's own workers look for their master every five seconds, which leaves them drawing for as long.
+    tie_to(master)
     torch.set_num_threads(1)

@@ -11,15 +11,17 @@ from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.methods import Method, get_method
 from heartprint.sheets import draw_style, get_layout, get_style, layouts_of, render
 from heartprint.sheets.camera import get_recipe, photograph_sheet
 from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.mix import RANDOM_STYLE
+from heartprint.sheets.of_cohort import IMAGE
 from heartprint.sheets.style import Style, placed
 
 Page = npt.NDArray[np.uint8]
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_PATIENTS = ": ECGs of patients. This page may go where the ECGs may go, and nowhere else."
 _FINER, _SMALL_PX = 2, (440, 330)
 
 
@@ -53,24 +55,27 @@ def save_contact(
     target = checked_png(out)
     chosen = get_recipe(recipe).name
     photos = [] if beside is None else _photos(Path(beside))
-    method = get_method(config.method.name)(cohort, config)
+    method = _method(cohort, config)
     rng = generator(config.seed, "contact page")
     simulated = " (SIMULATED PATIENTS)" if cohort.info.simulated else ""
     rows = rng.permutation(len(cohort))[:n].tolist()
-    names = layouts_of(cohort, config.layouts)
+    names = _layouts(cohort, config)
     layouts = [names[k % len(names)] for k in range(len(rows))]
     sections = [
         Section(
             [_colour_sheet(cohort, row, config, layout=layout)[0] for row, layout in zip(rows, layouts, strict=True)],
-            [f"{cohort.ecg_ids[row]}: {layout}" for row, layout in zip(rows, layouts, strict=True)],
-            f"Sheets of {cohort.info.name}{simulated}",
+            [f"Row {row}: {layout}" for row, layout in zip(rows, layouts, strict=True)],
+            f"Sheets of {cohort.info.name}{simulated or _PATIENTS}",
         )
     ]
     pages, captions = [], []
+    numbers: dict[str, int] = {}
     for item in rng.permutation(method.n_items)[:n].tolist():
         for view in method.draw(0, item):
             pages.append(view.page)
-            captions.append(f"{cohort.ecg_ids[view.row]}: patient {cohort.patient_ids[view.row]}")
+            # Ids of patients have no place on a page that is passed round; a row of the table finds them.
+            patient = numbers.setdefault(str(cohort.patient_ids[view.row]), len(numbers) + 1)
+            captions.append(f"Row {view.row}: patient {patient} of this page")
     size = config.image_size
     sections.append(
         Section(
@@ -84,6 +89,23 @@ def save_contact(
     if photos:
         sections.append(_side_by_side(cohort, config, photos, chosen, rng))
     return save_contact_page(sections, target)
+
+
+def _method(cohort: Cohort, config: PretrainConfig) -> Method:
+    """The method whose views are shown; of images without pairs they are two views of one image."""
+    try:
+        return get_method(config.method.name)(cohort, config)
+    except HeartprintError as error:
+        if error.code != "no-pairs" or cohort.kind != "image":
+            raise
+        # A page of images is worth a look before the second ones are there; pretraining itself says that it needs them.
+        views = get_method("simclr")
+        return views(cohort, config.model_copy(update={"method": views.settings()}))
+
+
+def _layouts(cohort: Cohort, config: PretrainConfig) -> list[str]:
+    """The layouts that are shown; an image has its own, whatever a configuration for waveforms says."""
+    return [IMAGE] if cohort.kind == "image" else list(layouts_of(cohort, config.layouts))
 
 
 def _colour_sheet(
@@ -116,14 +138,14 @@ def _side_by_side(
 ) -> Section:
     """Photographs, and after each a sheet as the camera sees it."""
     pictures, captions = [], []
-    rows, layouts = rng.permutation(len(cohort)), layouts_of(cohort, config.layouts)
+    rows, layouts = rng.permutation(len(cohort)), _layouts(cohort, config)
     for k, (name, photo) in enumerate(photos):
         row, layout = int(rows[k % len(rows)]), layouts[k % len(layouts)]
         sheet, sheet_mm = _colour_sheet(cohort, row, config, layout=layout, finer=_FINER)
         camera = generator(config.seed, "contact camera", k)
         taken = photograph_sheet(sheet, recipe=recipe, rng=camera, sheet_mm=sheet_mm).picture
         pictures += [photo, taken]
-        captions += [f"{name}: photograph", f"{cohort.ecg_ids[row]}: drawn, {layout}, recipe '{recipe}'"]
+        captions += [f"{name}: photograph", f"Row {row}: drawn, {layout}, recipe '{recipe}'"]
     title = f"Photographs, and sheets that Heartprint drew and photographed ('{recipe}')"
     return Section(pictures, captions, title, columns=6, cell_px=_SMALL_PX)
 

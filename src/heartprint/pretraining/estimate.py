@@ -1,10 +1,12 @@
-"""What a pretraining run will take, from a few small steps measured on this machine."""
+"""What a pretraining run will take, from some of its own first steps, done on this machine and thrown away."""
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,8 +14,10 @@ import torch
 
 from heartprint.cohorts import Cohort
 from heartprint.encoders import choose_device
+from heartprint.foundation.progress import in_words
 from heartprint.pretraining.batches import Batch, BatchKey, Schedule, draw_batch
 from heartprint.pretraining.config import PretrainConfig
+from heartprint.pretraining.first_steps import Measured, measure_first_steps
 from heartprint.pretraining.learner import Learner, reproducible
 from heartprint.pretraining.loop import select
 from heartprint.pretraining.memory import step_memory_explained
@@ -29,6 +33,9 @@ _CHECKPOINTS_AT_ONCE = 3
 _RECORD_SECONDS = 10.0
 _SAMPLE_BYTES = 2
 _TIMED_VIEWS = 16
+_LONGEST_STEP_S = 30.0
+"""Longest step that is done to measure it, s."""
+_LEAVE_FREE = 0.8
 _CHUNKED = 4 / 3
 """A way back costs two ways forward; gradient caching adds one."""
 
@@ -43,6 +50,7 @@ class StepCost:
         s_per_image: Compute for one view, forwards and backwards, s.
         s_per_step: Compute that does not grow with the batch, s.
         activation_bytes: What one view keeps for the way back, bytes.
+        s_per_image_range: Least and most time for one view, of the small batches that were measured, s.
     """
 
     device: str
@@ -50,6 +58,7 @@ class StepCost:
     s_per_image: float
     s_per_step: float
     activation_bytes: float
+    s_per_image_range: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +71,7 @@ class Estimate:
         steps: Optimiser steps.
         images: Views drawn and learned from.
         seconds: Time on this machine, s.
+        between: Least and most time that what was measured allows, s.
         images_per_s: Views per second on this machine.
         memory_bytes: Memory of the device for weights, optimiser and activations, bytes.
         waveform_bytes: The cohort's file of waveforms or images, bytes.
@@ -69,6 +79,7 @@ class Estimate:
         cost: What was measured.
         draw_s: Time to draw a view, s; None if nothing was drawn.
         config: The configuration.
+        measured: The run's own first steps; None if none could be done, and it is extrapolated from small batches.
     """
 
     n_items: int
@@ -76,6 +87,7 @@ class Estimate:
     steps: int
     images: int
     seconds: float
+    between: tuple[float, float]
     images_per_s: float
     memory_bytes: float
     waveform_bytes: float
@@ -83,6 +95,7 @@ class Estimate:
     cost: StepCost
     draw_s: float | None
     config: PretrainConfig
+    measured: Measured | None = None
 
     def text(self) -> str:
         """The estimate in words, with where it comes from."""
@@ -91,13 +104,25 @@ class Estimate:
         return (
             f"Estimate for {c.method.name} with {c.backbone} at {c.image_size} px, {self.n_items:,} items "
             f"({self.n_ecgs:,} ECGs), batches of {c.batch_size}\n"
-            f"  time    {_duration(self.seconds)} on {self.cost.device} "
+            f"  time    {_between(*self.between)} on {self.cost.device} "
             f"({self.steps:,} steps, {self.images:,} images at {self.images_per_s:,.0f}/s)\n"
             f"  memory  {_bytes(self.memory_bytes)} for weights, optimiser and activations "
             f"({self.cost.n_parameters / 1e6:.1f} million weights, {_bytes(self.cost.activation_bytes)} an image)\n"
             f"  disk    {_bytes(self.waveform_bytes)} of ECGs, {_bytes(self.run_bytes)} for the run\n"
-            f"  Extrapolated from small steps measured on this machine ({1000 * self.cost.s_per_image:.1f} ms an "
-            f"image, {drawn})."
+            f"  {self._source(drawn)}"
+        )
+
+    def _source(self, drawn: str) -> str:
+        if self.measured is None:
+            return (
+                f"Extrapolated from small steps measured on this machine ({1000 * self.cost.s_per_image:.1f} ms an "
+                f"image, {drawn})."
+            )
+        m = self.measured
+        looks = "; looks at the watched patients come on top" if self.config.watch.share else ""
+        return (
+            f"From {m.n_steps:,} of its own steps measured on this machine ({m.step_s[0]:.2g} to {m.step_s[1]:.2g} s "
+            f"each with drawing; start and checkpoints counted{looks})."
         )
 
 
@@ -111,6 +136,7 @@ def estimate(
     stored_bytes: float | None = None,
     draw_s: float | None = None,
     cost: StepCost | None = None,
+    measured: Measured | None = None,
 ) -> Estimate:
     """Estimate time, memory and disk of a run.
 
@@ -123,6 +149,7 @@ def estimate(
         stored_bytes: Bytes of the cohort's ECGs, if they are known.
         draw_s: Time to draw one view, s, if it is known (see `measure_drawing`).
         cost: What `measure_step` gave; measured now if None.
+        measured: What `measure_first_steps` gave, if anything.
 
     Raises:
         HeartprintError: ``more-pairs-than-exist``, ``no-such-device`` or ``out-of-memory``.
@@ -131,20 +158,32 @@ def estimate(
     cost = cost or measure_step(config)
     method = get_method(config.method.name)
     images_per_step = method.n_views * config.batch_size
-    compute = cost.s_per_step + images_per_step * cost.s_per_image
     held = min(config.chunk_size or config.batch_size, config.batch_size)
-    if held < config.batch_size:
-        compute *= _CHUNKED
     drawing = images_per_step * (draw_s or 0.0)
-    # Workers draw while the network computes.
-    s_per_step = max(compute, drawing / config.workers) if config.workers else compute + drawing
+
+    def whole_step(compute: float) -> float:
+        compute *= _CHUNKED if held < config.batch_size else 1.0
+        # Workers draw while the network computes.
+        return max(compute, drawing / config.workers) if config.workers else compute + drawing
+
     steps = schedule.total_steps
+    if measured is not None:
+        checkpoints = steps // config.checkpoint_every + 1
+        once = measured.start_s + measured.targets_s + checkpoints * measured.checkpoint_s
+        between = tuple(once + max(0, steps - 1) * s for s in measured.step_s)
+        s_per_step = (measured.step_s[0] + measured.step_s[1]) / 2
+    else:
+        s_per_step = whole_step(cost.s_per_step + images_per_step * cost.s_per_image)
+        rates = cost.s_per_image_range or (cost.s_per_image, cost.s_per_image)
+        between = tuple(steps * whole_step(images_per_step * s) for s in rates)
+        between = (min(*between, steps * s_per_step), max(*between, steps * s_per_step))
     return Estimate(
         n_items=n_items,
         n_ecgs=n_ecgs,
         steps=steps,
         images=steps * images_per_step,
-        seconds=steps * s_per_step,
+        seconds=(between[0] + between[1]) / 2 if measured is not None else steps * s_per_step,
+        between=(between[0], between[1]),
         images_per_s=images_per_step / s_per_step,
         memory_bytes=_ADAM_BYTES_PER_WEIGHT * cost.n_parameters
         + method.n_views * held * cost.activation_bytes
@@ -156,30 +195,53 @@ def estimate(
         cost=cost,
         draw_s=draw_s,
         config=config,
+        measured=measured,
     )
 
 
-def estimate_for(cohort: Cohort, config: PretrainConfig) -> Estimate:
-    """Estimate a run on a cohort; its own sheets are drawn to see how long that takes."""
+def estimate_for(cohort: Cohort, config: PretrainConfig, *, started: float = 0.0) -> Estimate:
+    """Estimate a run on a cohort: some of its own first steps are done, with its own sheets, and thrown away.
+
+    Where a step would take too long or too much memory, small batches are measured and the rest is extrapolated.
+
+    Args:
+        cohort: What would be learned from.
+        config: How.
+        started: Time that the start of the program has taken before, s; the run will take it too.
+    """
+    began = time.perf_counter()
     chosen, _ = hold_out(select(cohort, config), config.watch)
     method = get_method(config.method.name)(chosen, config)
-    Schedule(method.n_items, config, item=method.item)
+    schedule = Schedule(method.n_items, config, item=method.item)
+    built_s = started + time.perf_counter() - began
     key = BatchKey(0, 0, np.arange(min(_TIMED_VIEWS // 2, method.n_items)))
     draw_batch(method, key)  # compiles the drawing
     began = time.perf_counter()
     draw_batch(method, key)
     draw_s = (time.perf_counter() - began) / (method.n_views * len(key.items))
+    known: dict[str, Any] = {"n_items": method.n_items, "n_ecgs": len(chosen), "draw_s": draw_s}
     if chosen.kind == "image":
         stored = (chosen.records["height"].cast(pl.Int64) * chosen.records["width"]).sum()
-        return estimate(config, n_items=method.n_items, n_ecgs=len(chosen), stored_bytes=float(stored), draw_s=draw_s)
-    return estimate(
-        config,
-        n_items=method.n_items,
-        n_ecgs=len(chosen),
-        sampling_rate=float(np.median(chosen.records["sampling_rate"].to_numpy())),
-        n_leads=int(chosen.records["n_leads"].to_numpy().max()),
-        draw_s=draw_s,
-    )
+        known["stored_bytes"] = float(stored)
+    else:
+        known["sampling_rate"] = float(np.median(chosen.records["sampling_rate"].to_numpy()))
+        known["n_leads"] = int(chosen.records["n_leads"].to_numpy().max())
+    rough = estimate(config, **known)
+    if rough.seconds / rough.steps > _LONGEST_STEP_S or rough.memory_bytes > _free_bytes(config):
+        return rough
+    measured = measure_first_steps(method, schedule, config, built_s)
+    return estimate(config, **known, cost=rough.cost, measured=measured)
+
+
+def _free_bytes(config: PretrainConfig) -> float:
+    """Memory that a step may fill without driving out what else runs, bytes."""
+    device = choose_device(config.device)
+    if device.type == "cuda":
+        return _LEAVE_FREE * torch.cuda.mem_get_info(device)[0]
+    try:
+        return _LEAVE_FREE * os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not every system tells
+        return math.inf
 
 
 def measure_step(config: PretrainConfig) -> StepCost:
@@ -204,6 +266,7 @@ def measure_step(config: PretrainConfig) -> StepCost:
         s_per_image=s_per_image,
         s_per_step=max(0.0, times[0] - views * few * s_per_image),
         activation_bytes=(kept[1] - kept[0]) / more,
+        s_per_image_range=(min(s_per_image, times[1] / (views * many)), times[0] / (views * few)),
     )
 
 
@@ -238,11 +301,12 @@ def _seconds(learner: Learner, batch: Batch) -> float:
     return min(times)
 
 
-def _duration(seconds: float) -> str:
-    for unit, size in (("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{math.ceil(seconds)} seconds"
+def _between(low: float, high: float) -> str:
+    first, last = in_words(low), in_words(high)
+    if first == last:
+        return f"about {first}"
+    number, _, unit = first.partition(" ")
+    return f"{number if last.endswith(unit) else first} to {last}"
 
 
 def _bytes(number: float) -> str:

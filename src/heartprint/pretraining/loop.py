@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -34,9 +35,10 @@ from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.learner import FRESH, Learner, reproducible
-from heartprint.pretraining.memory import step_memory_explained
+from heartprint.pretraining.memory import disk_full_told, step_memory_explained
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.pretraining.objectives import Losses, RegressionObjective
+from heartprint.pretraining.outcome import FOUND, Outcome, chance_of_partner, outcome_of, percent
 from heartprint.pretraining.readout import READOUT_FILE
 from heartprint.pretraining.run_folder import (
     CHECKPOINTS,
@@ -97,7 +99,7 @@ def pretrain(
         world.agree(lambda: run.folder.check(resume=resume) if world.writes else None)
         world.agree(lambda: held.enter_context(claimed(Path(out))) if world.writes else None)
         if not world.any(run.folder.finished):
-            with step_memory_explained(config), reproducible(world.device):
+            with disk_full_told(Path(out)), step_memory_explained(config), reproducible(world.device):
                 run.go(stop_after_steps, progress and world.writes)
     return Path(out)
 
@@ -148,6 +150,7 @@ class _Run:
         self.used = chosen.take(self.method.rows)
         labels = labels_hash(self.used) if self.method.learns_labels else None
         self.folder = RunFolder(out, config, self.used, labels)
+        self.chance = chance_of_partner(self.method.contrasts, config.batch_size)
         self.before: LoadedEncoder | None = None
 
     def go(self, stop_after_steps: int | None, progress: bool) -> None:
@@ -189,7 +192,7 @@ class _Run:
                     if log:
                         log.add(rows)
                     if bar:
-                        bar.advance(len(rows), _in_words(rows[-1]))
+                        bar.advance(len(rows), _in_words(rows[-1], self.chance))
                     if due or interrupted:
                         world.agree(lambda step=step: self._save_checkpoint(learner, step, clock))  # type: ignore[misc]
                     if look:
@@ -198,6 +201,9 @@ class _Run:
                         break
             # Nobody leaves while the first one writes.
             world.agree(lambda: self._close(learner, log, step, clock) if log else None)
+        outcome = self._outcome(log) if log and step >= total else None
+        if outcome and not outcome.learned and progress:
+            print(outcome.warning(), file=sys.stderr, flush=True)
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
 
@@ -267,6 +273,9 @@ class _Run:
             rows.append(LogRow(step, epoch, round(loss, 6), rate, round(per_s, 1), round(waiting, 3), measures))
         return rows
 
+    def _outcome(self, log: Log) -> Outcome | None:
+        return outcome_of(log.rows, self.method.contrasts, self.config.batch_size)
+
     def _close(self, learner: Learner, log: Log, step: int, clock: _Clock) -> None:
         finished = step >= self.schedule.total_steps
         if finished:
@@ -274,6 +283,11 @@ class _Run:
         kind = "simulated patients" if self.used.info.simulated else self.used.info.name
         log.draw_curves(f"Pretraining: {self.method.name}, {self.config.backbone}, {kind}")
         images = self.method.n_views * self.config.batch_size * step
+        outcome = self._outcome(log)
+        if outcome:
+            self.folder.save(partner_found=round(outcome.found, 4), chance=round(outcome.chance, 6))
+            if finished:
+                self.folder.save(learned=outcome.learned)
         self.folder.save(
             status="finished" if finished else "stopped",
             steps_done=step,
@@ -314,13 +328,16 @@ class _Run:
         )
 
 
-def _in_words(row: LogRow) -> str:
+def _in_words(row: LogRow, chance: float) -> str:
     """The last numbers of a run, for the progress bar."""
-    shown = [
-        f"{name.replace('_', ' ')} " + (f"{value:.0%}" if name.endswith("_accuracy") else f"{value:.3g}")
-        for name, value in row.measures.items()
-    ]
+    shown = [_measure_in_words(name, value, chance) for name, value in row.measures.items()]
     return "  ".join([f"loss {row.loss:.3f}", *shown])
+
+
+def _measure_in_words(name: str, value: float, chance: float) -> str:
+    if name == FOUND:
+        return f"partner found {value:.0%} (chance {percent(chance)})"
+    return f"{name.replace('_', ' ')} " + (f"{value:.0%}" if name.endswith("_accuracy") else f"{value:.3g}")
 
 
 class _Clock:

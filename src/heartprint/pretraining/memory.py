@@ -1,12 +1,14 @@
-"""What memory a pretraining step and its drawing processes lacked, said in words."""
+"""What memory or disk a pretraining run and its drawing processes lacked, said in words."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from heartprint.encoders.memory import memory_explained
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.files import is_disk_full
 from heartprint.pretraining.config import PretrainConfig
 
 _WORKER_SIGNS = ("DataLoader worker", "insufficient shared memory", "unable to allocate shared memory")
@@ -31,3 +33,18 @@ def step_memory_explained(config: PretrainConfig) -> Iterator[None]:
                 "Lower -o workers=0 or batch_size, then go on with --resume.",
             ) from error
         raise
+
+
+@contextlib.contextmanager
+def disk_full_told(out: Path) -> Iterator[None]:
+    """Say of a run, whatever it was writing, that its last checkpoint is whole."""
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error) and not (isinstance(error, HeartprintError) and error.code == "disk-full"):
+            raise
+        raise HeartprintError(
+            "disk-full",
+            f"The disk of {out} is full: the run has stopped, and its last checkpoint is whole. Free some space, then "
+            "go on with --resume.",
+        ) from error

@@ -15,10 +15,12 @@ import torch
 
 import heartprint
 from heartprint.cohorts import Cohort
+from heartprint.encoders.folder_files import MODEL_OUTPUT
 from heartprint.foundation.bounded import read_json
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, write_json
+from heartprint.foundation.outputs import refuse_foreign
 from heartprint.pretraining.config import PretrainConfig, decisive
 from heartprint.pretraining.curves import curves
 from heartprint.sheets import layout_file_digests
@@ -88,7 +90,8 @@ class RunFolder:
 
         Raises:
             HeartprintError: ``output-exists`` if the folder is not empty and nothing is to be resumed; ``not-a-run``
-                if it holds something else; ``config-changed`` or ``cohort-changed``.
+                if it holds something else; ``output-has-other-files`` if more lies where the encoder is to go;
+                ``config-changed`` or ``cohort-changed``.
         """
         occupied = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
         if occupied and not resume:
@@ -102,6 +105,7 @@ class RunFolder:
             )
         if occupied:
             self._check_config()
+            refuse_foreign(self.path / "encoder", MODEL_OUTPUT)
         if (self.path / NOTE_FILE).is_file():
             self._check_cohort()
 
@@ -187,6 +191,16 @@ def read_note(folder: Path) -> dict[str, Any]:
     if note.get("status") not in ("running", "stopped", "finished"):
         raise ValueError("it does not say how far the run is")
     return note
+
+
+def is_finished(run: Path) -> bool:
+    """Whether a run has written all it will; so it is taken to be if it has no note."""
+    try:
+        return bool(read_json(run / NOTE_FILE)["status"] == "finished")
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def describe(cohort: Cohort) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def verify_run(folder: str | Path) -> Iterator[Check]:
     try:
         plain_size(folder / CONFIG_FILE, MAX_TEXT_BYTES)
         config = load_config(folder / CONFIG_FILE, [], PretrainConfig)
-        yield Check("settings", True, f"{config.method} with {config.backbone} at {config.image_size} px")
+        yield Check("settings", True, f"{config.method.name} with {config.backbone} at {config.image_size} px")
     except (BadFile, FileNotFoundError) as error:
         yield Check.failed("settings", _not_a_run(folder, CONFIG_FILE, error))
     except HeartprintError as error:

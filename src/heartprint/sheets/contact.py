@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ import numpy.typing as npt
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 from heartprint.sheets.look import font
+
+if TYPE_CHECKING:
+    from PIL.PngImagePlugin import PngInfo
 
 CELL_PX = (640, 480)
 """Width and height that a picture may take."""
@@ -57,8 +61,17 @@ def save_contact_page(sections: Sequence[Section], out: str | Path) -> Path:
     target = checked_png(out)
     page = Image.fromarray(contact_page(sections))
     with atomic_path(target) as temporary:
-        page.save(temporary, format="PNG")
+        page.save(temporary, format="PNG", pnginfo=png_info())
     return target
+
+
+def png_info() -> PngInfo:
+    """What a PNG file says of itself: by this a picture is known again that may be drawn anew."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    info.add_text("Software", "Heartprint")
+    return info
 
 
 def checked_png(out: str | Path) -> Path:

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.compiled import numba
 from heartprint.sheets.look import FAR, GROUPS, SUB_COLUMNS
 
 Floats = npt.NDArray[np.float32]

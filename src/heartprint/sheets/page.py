@@ -15,6 +15,7 @@ import numpy.typing as npt
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets.background import line_coverage, pulse_coverage
 from heartprint.sheets.baseline import subtract_median
+from heartprint.sheets.contact import checked_png, png_info
 from heartprint.sheets.layout import Layout, with_pulses
 from heartprint.sheets.look import font
 from heartprint.sheets.raster import BASELINES, checked_leads, draw_ink
@@ -188,10 +189,7 @@ def save_page(
     from heartprint.cohorts.cohort import Cohort
     from heartprint.foundation.files import atomic_path
 
-    name = re.sub(r"[^\w.-]+", "_", ecg_id).strip("._") or "ecg"
-    target = Path(out) if out is not None else Path(f"{name}_{get_layout(layout).name}.png")
-    if target.suffix.lower() != ".png" or target.is_dir():
-        raise HeartprintError("bad-path", f"{target} is no PNG file. Give --out a name that ends in .png.")
+    target = page_file(ecg_id, out, layout)
     opened = Cohort.open(cohort)
     row = _row(opened.ecg_ids, ecg_id, opened.info.name)
     record: dict[str, Any] = opened.records.row(row, named=True)
@@ -209,8 +207,18 @@ def save_page(
         baseline="median" if baseline == "median" else _none(baseline),
     )
     with atomic_path(target) as temporary:
-        Image.fromarray(page).save(temporary, format="PNG", dpi=(dpi, dpi))
+        Image.fromarray(page).save(temporary, format="PNG", dpi=(dpi, dpi), pnginfo=png_info())
     return target
+
+
+def page_file(ecg_id: str, out: str | Path | None, layout: str) -> Path:
+    """The PNG file of a page: what was asked for, or ``ECG_LAYOUT.png``.
+
+    Raises:
+        HeartprintError: ``bad-path`` or ``unknown-layout``.
+    """
+    name = re.sub(r"[^\w.-]+", "_", ecg_id).strip("._") or "ecg"
+    return checked_png(out if out is not None else f"{name}_{get_layout(layout).name}.png")
 
 
 def _none(baseline: str) -> Literal["none"]:

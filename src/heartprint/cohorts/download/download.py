@@ -77,8 +77,8 @@ def download(
 
     Raises:
         HeartprintError: ``unknown-set``, ``needs-agreement`` (the set is not open), ``bad-options``,
-            ``nothing-matches``, ``bad-list`` or ``unsafe-path`` (the publisher's list), ``disk-too-small``,
-            ``output-busy``, ``bad-archive``, ``disk-full``, or what `fetch` raises.
+            ``output-not-a-set``, ``nothing-matches``, ``bad-list`` or ``unsafe-path`` (the publisher's list),
+            ``disk-too-small``, ``output-busy``, ``bad-archive``, ``disk-full``, or what `fetch` raises.
     """
     if isinstance(name, str):
         if name in CLOSED:
@@ -108,7 +108,9 @@ def download(
 
 
 def _fetch_all(which: OpenSet, out: Path, only: Sequence[str], connections: int, say: Callable[[str], None]) -> Fetched:
-    files = [file for file in _listed(which, out) if _asked_for(file.path, which, only)]
+    listed = _listed(which, out)
+    _refuse_foreign(which, listed, out)
+    files = [file for file in listed if _asked_for(file.path, which, only)]
     if not any(_matches(file.path, only or which.wanted) for file in files):
         raise HeartprintError(
             "nothing-matches",
@@ -137,6 +139,20 @@ def _fetch_all(which: OpenSet, out: Path, only: Sequence[str], connections: int,
         arrived = _Megabytes(progress)
         _in_threads(missing, connections, lambda file, work: _fetch_one(file, out, done, arrived, work))
     return Fetched(out, len(files), len(missing), n_bytes)
+
+
+def _refuse_foreign(which: OpenSet, listed: Sequence[RemoteFile], out: Path) -> None:
+    """Leave a folder alone that holds another set, or other files: those of the set would be laid among them."""
+    known = _Done(out / WORK / DONE).paths
+    if known & {file.path for file in listed}:
+        return
+    of_the_set = {file.path.partition("/")[0] for file in listed} | {WORK}
+    foreign = sorted(f.name for f in out.iterdir() if f.name.removesuffix(".part") not in of_the_set)
+    if known or foreign:
+        what = "another set" if known else f"other files ({', '.join(foreign[:4])})"
+        raise HeartprintError(
+            "output-not-a-set", f"{out} holds {what}, not {which.title}; it is left alone. Choose another folder."
+        )
 
 
 def _asked_for(path: str, which: OpenSet, only: Sequence[str]) -> bool:
@@ -247,6 +263,11 @@ class _Done:
                     self._known[name] = (checksum, [(str(p), int(n)) for p, n in made])
                 except (ValueError, TypeError):
                     continue  # The last line of a killed process.
+
+    @property
+    def paths(self) -> set[str]:
+        """What was fetched, as its publisher names it."""
+        return set(self._known)
 
     def has(self, file: RemoteFile, out: Path) -> bool:
         """Whether a file, or what was unpacked from it, is there as it was verified."""

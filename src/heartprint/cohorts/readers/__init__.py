@@ -80,13 +80,14 @@ def ingest(
     workers: int | None = None,
     scheduler: str | None = None,
     unknown_patients: Literal["refuse", "separate"] = "refuse",
+    overwrite: bool = False,
 ) -> Cohort:
     """Turn a source into a cohort folder.
 
     A record that cannot be used is left out and noted with a reason in ``refused.parquet``; the others go in. The
-    same source gives the same bytes, however many processes read it. ``out`` appears, or replaces an older cohort,
-    only when all is written. What is killed goes on where it was when the same call is made again: files that have
-    been read are not read again, unless the source's table or an option has changed.
+    same source gives the same bytes, however many processes read it. ``out`` appears, or with ``overwrite`` replaces
+    an older cohort, only when all is written. What is killed goes on where it was when the same call is made again:
+    files that have been read are not read again, unless the source's table or an option has changed.
 
     Args:
         reader: A reader with its options (``PtbXl(rate=500)``), or the name of one.
@@ -100,15 +101,16 @@ def ingest(
         scheduler: Address or file of a Dask scheduler: its workers read. They must see ``src`` under the same path.
         unknown_patients: What becomes of ECGs without a patient id, or with one that stands for no one (``unknown``,
             ``000000``): ``refuse``, or ``separate``, each its own patient.
+        overwrite: Whether an older cohort from the same kind of source, by the same options, may be replaced.
 
     Returns:
         The new cohort, opened.
 
     Raises:
         HeartprintError: ``unknown-reader``; what the reader raises for the source as a whole;
-            ``output-not-a-cohort``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options`` for less than
-            one worker or another word for unknown patients; ``unknown-sex`` or ``ambiguous-dates`` if words or dates
-            of the whole archive are not understood; ``implausible-rate``, ``implausible-amplitude`` or
+            what `claim_output` raises for ``out``, ``output-busy``, ``empty-cohort`` or ``disk-full``; ``bad-options``
+            for less than one worker or another word for unknown patients; ``unknown-sex`` or ``ambiguous-dates`` if
+            words or dates of the whole archive are not understood; ``implausible-rate``, ``implausible-amplitude`` or
             ``inverted-leads`` where most ECGs are alike in that; ``dask-missing``, ``cluster-unreachable`` or
             ``worker-died``.
     """
@@ -131,4 +133,4 @@ def ingest(
     out = Path(out) if Path(out).name else Path(out).absolute()
     with on_cluster(scheduler) if scheduler else contextlib.nullcontext():
         made_by = f"{src}\0{reader!r}"
-        return ingest_source(source, out, limits, workers, made_by=made_by, rules=rules)
+        return ingest_source(source, out, limits, workers, made_by=made_by, rules=rules, overwrite=overwrite)

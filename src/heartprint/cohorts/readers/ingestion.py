@@ -29,9 +29,10 @@ from heartprint.cohorts.readers.archive import Archive
 from heartprint.cohorts.readers.named import as_named
 from heartprint.cohorts.readers.people import Corrections, Rules, patient_of, settled
 from heartprint.cohorts.readers.source import ImageRecording, Recording, Row, Source
-from heartprint.cohorts.writer import CohortWriter, check_target
+from heartprint.cohorts.writer import COHORT_OUTPUT, CohortWriter, cohort_recipe, recipe_in
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place
+from heartprint.foundation.outputs import claim_output
 from heartprint.foundation.parallel import backend_chosen, lost_worker_explained, tied_workers
 from heartprint.foundation.progress import Progress
 
@@ -168,7 +169,14 @@ def _recording(row: Row) -> Recording | ImageRecording:
 
 
 def ingest_source(
-    source: Source, out: Path, limits: Limits, workers: int | None, *, made_by: str, rules: Rules | None = None
+    source: Source,
+    out: Path,
+    limits: Limits,
+    workers: int | None,
+    *,
+    made_by: str,
+    rules: Rules | None = None,
+    overwrite: bool = False,
 ) -> Cohort:
     """Turn an opened source into a cohort folder; see `heartprint.cohorts.readers.ingest`.
 
@@ -179,14 +187,22 @@ def ingest_source(
         workers: Processes, or None for as many as it is worth.
         made_by: What `source` was made by; a broken-off ingestion is gone on with only if it is the same.
         rules: How ids and dates are judged; the defaults if None.
+        overwrite: Whether an older cohort from the same kind of source, by the same options, may be replaced.
     """
     rules = replace(rules or Rules(), shifted_dates=source.shifted_dates)
-    check_target(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
     work = out.with_name(f".{out.name}.ingest")
     checked = {"limits": limits.to_json()} if source.kind == "waveform" else {}
-    settings = {**source.settings, **checked, "notes": list(source.notes)}
+    # The reader with its options, without the place it read from: by these the cohort is known again.
+    options = made_by.partition("\0")[2]
+    settings = {**source.settings, **checked, "reader": options, "notes": list(source.notes)}
     settings["unknown_patients"] = rules.unknown_patients
+    if (work / JOURNAL).exists() and not (work / COHORT).exists():
+        # Left by one that was killed when all but this was done.
+        with contextlib.suppress(HeartprintError), claimed(work):
+            shutil.rmtree(work, ignore_errors=True)
+    recipe = cohort_recipe(source.title, settings)
+    claim_output(out, COHORT_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
     key = _key(source, settings, made_by)
     with disk_full_explained(out), claimed(work), _space_given_back(work):
         (work / COHORT).mkdir(exist_ok=True)

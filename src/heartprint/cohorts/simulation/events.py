@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
 from heartprint.cohorts.simulation.conditions import (
@@ -35,6 +34,7 @@ from heartprint.cohorts.simulation.synthesis import (
     FLUTTER,
     RUN_IN_S,
 )
+from heartprint.foundation.compiled import numba
 
 N_BEAT = len(NORMAL_WAVES)
 OTHER_P = slice(N_BEAT, N_BEAT + N_P)

@@ -31,8 +31,9 @@ from heartprint.cohorts.simulation.synthesis import (
     low_pass_coefficients,
     record,
 )
-from heartprint.cohorts.writer import write_cohort
+from heartprint.cohorts.writer import COHORT_OUTPUT, cohort_recipe, recipe_in, write_cohort
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.outputs import claim_output
 from heartprint.foundation.progress import Progress
 from heartprint.foundation.randomness import generator
 
@@ -136,6 +137,7 @@ def simulate(
     hospital: str = "internal",
     rate: int = 100,
     progress: bool = True,
+    overwrite: bool = False,
 ) -> Cohort:
     """Simulate patients with a stable electrical signature and write their ECGs as a cohort.
 
@@ -153,12 +155,14 @@ def simulate(
             in life, in ``passing-lvef`` and ``passing-state`` low LVEF (and AF) come and go.
         rate: Sampling rate, 100 or 500 Hz.
         progress: Show progress on standard error.
+        overwrite: Whether an older cohort of the same recipe (patients, seed, hospital, rate) may be replaced.
 
     Returns:
         The cohort, marked as simulated.
 
     Raises:
-        HeartprintError: ``bad-patient-count``, ``unknown-hospital``, ``unsupported-rate``, or those of `write_cohort`.
+        HeartprintError: ``bad-patient-count``, ``unknown-hospital``, ``unsupported-rate``, what `claim_output` raises
+            for ``out``, or those of `write_cohort`.
     """
     if n_patients < 1:
         raise HeartprintError(
@@ -174,6 +178,9 @@ def simulate(
     extra = EXTRA_LABELS if place.effects.conditions is not None else ()
     settings = {"patients": n_patients, "seed": seed, "rate": rate, "hospital": asdict(place)}
     source = f"Simulated patients of a simulated {hospital} hospital (seed {seed}); no real ECG went into them"
+    out = Path(out)
+    recipe = cohort_recipe(source, settings)
+    claim_output(out, COHORT_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
     with (
         write_cohort(
             out, source=source, simulated=True, label_names=("af", "lvef", *extra), settings=settings

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -21,6 +20,7 @@ from heartprint.cohorts.simulation.effects import (
     NORMAL_WAVES,
     REFERENCE_QT_S,
 )
+from heartprint.foundation.compiled import numba
 
 N_WAVES = len(NORMAL_WAVES)
 N_ALL = N_WAVES + len(ECTOPIC_WAVES)

@@ -166,6 +166,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
         "pages": pages,
         "cohort": config.cohort_title(name),
         "simulated": cohort.info.simulated,
+        "printed": cohort.kind == "image",
         "size": recipe["image_size"],
     }
 

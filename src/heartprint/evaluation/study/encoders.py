@@ -62,10 +62,14 @@ class Encoders:
         Raises:
             HeartprintError: ``patients-seen`` if it has seen patients that the fold tests and is not transductive.
         """
+        from heartprint.encoders.embedding import choose_device
+
         which = fold if self.per_fold(entry) else ALL_FOLDS
         if (entry.name, which) not in self._loaded:
             # One encoder in memory: the study goes through them one after the other.
             self._loaded = {(entry.name, which): self._make(entry, which)}
+            # Here, not where embeddings are computed: a resumed study reads them from disk and fine-tunes all the same.
+            self._loaded[entry.name, which].encoder.to(choose_device())
         loaded = self._loaded[entry.name, which]
         if not entry.transductive and (entry.name, fold) not in self._cleared:
             self._refuse_seen(entry, loaded, fold)
@@ -87,14 +91,13 @@ class Encoders:
 
     def embedding(self, entry: EncoderEntry, fold: int, cohort: str) -> npt.NDArray[np.float32]:
         """``(n, D)`` embeddings of a home or external view, from disk if they were computed before."""
-        from heartprint.encoders.embedding import choose_device, embed_cohort
+        from heartprint.encoders.embedding import embed_cohort
 
         view = self.plan.views[cohort]
         name = digest(ENGINE, self.origin(entry, fold), cohort_digest(view))
         loaded = self.load(entry, fold)
 
         def compute() -> npt.NDArray[np.float32]:
-            loaded.encoder.to(choose_device())
             announce(f"Embedding '{cohort}' with {entry.name}", self.progress)
             return embed_cohort(loaded, view, layout=self.plan.config.layout, progress=self.progress)
 
@@ -137,7 +140,7 @@ class Encoders:
         from heartprint.encoders import resolve_encoder
         from heartprint.pretraining import pretrain
         from heartprint.pretraining.methods import get_method
-        from heartprint.pretraining.run_folder import labels_hash
+        from heartprint.pretraining.run_folder import is_finished, labels_hash
         from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
@@ -151,7 +154,8 @@ class Encoders:
         key = digest(config.recipe(), cohort_digest(cohort), *more)
         # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
         run = self.work / "pretraining" / f"{config.method.name}-{key}"
-        if not (run / "encoder").is_dir():
+        # The encoder of a run that was killed in its last moments is there; the run goes on and tidies up.
+        if not (run / "encoder").is_dir() or not is_finished(run):
             where = "" if which == ALL_FOLDS else f", fold {which + 1} of {self.plan.n_folds}"
             announce(f"Pretraining {self.plan.config.title_of(entry.name)}{where}", self.progress)
             pretrain(cohort, config, run, resume=True, progress=self.progress)

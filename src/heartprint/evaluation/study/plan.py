@@ -14,9 +14,11 @@ import heartprint
 from heartprint.cohorts import Cohort, half_of_patients
 from heartprint.cohorts.splits import draw_budgets, patient_folds, patient_uniforms
 from heartprint.cohorts.tasks import Task, get_task
+from heartprint.cohorts.writer import COHORT_OUTPUT
 from heartprint.evaluation.study.config import Budget, CohortEntry, SimulateEntry, StudyConfig, budget_name
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.files import write_text
+from heartprint.foundation.files import remove_whole, write_text
+from heartprint.foundation.outputs import refuse_foreign
 from heartprint.foundation.randomness import stable_hash
 
 ENGINE = 1
@@ -45,8 +47,8 @@ class TestSet:
     fold: int
     rows: Rows
     labels: npt.NDArray[np.float32]
-    ecg_ids: npt.NDArray[np.str_]
-    patient_ids: npt.NDArray[np.str_]
+    ecg_ids: npt.NDArray[np.str_] = field(repr=False)
+    patient_ids: npt.NDArray[np.str_] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,6 +257,9 @@ def _make(path: Path, wanted: SimulateEntry) -> None:
     from heartprint.cohorts.simulation import simulate
 
     assert wanted.seed is not None
+    if path.exists():
+        refuse_foreign(path, COHORT_OUTPUT)
+        remove_whole(path)
     simulate(path, n_patients=wanted.patients, seed=wanted.seed, hospital=wanted.hospital, rate=wanted.rate)
     write_text(_note(path), _recipe(wanted))
 

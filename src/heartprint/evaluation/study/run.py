@@ -31,6 +31,7 @@ from heartprint.evaluation.study.plan import Plan, all_tests, cohort_digest, dig
 from heartprint.evaluation.study.statistics import Statistics, compute_statistics
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, claimed, write_text
+from heartprint.foundation.outputs import Output, claim_output
 from heartprint.foundation.progress import Progress
 from heartprint.foundation.yaml_text import dump_yaml
 from heartprint.metrics.probe import fit_logistic, fit_probe
@@ -76,7 +77,7 @@ class StudyResult:
 
 
 def run_study(
-    config: StudyConfig, out: str | Path, *, progress: bool = True, command: str | None = None
+    config: StudyConfig, out: str | Path, *, progress: bool = True, command: str | None = None, overwrite: bool = False
 ) -> StudyResult:
     """Run a study, or go on with one that was stopped, and write its report.
 
@@ -88,14 +89,18 @@ def run_study(
             ``figures/`` and ``work/`` (pretraining runs, embeddings, finished cells).
         progress: Whether to show progress.
         command: Command line that reproduces the study, for the report.
+        overwrite: Whether the report of a study with other settings may be replaced; its finished work is kept, and
+            used where it is the same.
 
     Raises:
         HeartprintError: Whatever is wrong with configuration, cohorts or encoders, before anything long has begun
             where that can be known; ``patients-seen`` for an encoder that knows the test patients; ``output-busy``
-            if another process runs a study there.
+            if another process runs a study there; ``output-not-a-study`` or ``output-differs`` if something else, or
+            another study, is there.
     """
     folder = Path(out)
-    _check_output(folder)
+    recipe = config.model_dump(mode="json", exclude_none=True)
+    claim_output(folder, STUDY_OUTPUT, recipe=recipe, recipe_of=_recipe_in, overwrite=overwrite, resumes=True)
     with claimed(folder / "work"):
         return _run(config, folder, progress=progress, command=command)
 
@@ -429,13 +434,26 @@ def _full_scores(
     return out
 
 
-def _check_output(folder: Path) -> None:
-    ours = (folder / "work").is_dir() or (folder / CONFIG_FILE).is_file()
-    if folder.exists() and not ours and (not folder.is_dir() or any(folder.iterdir())):
-        raise HeartprintError(
-            "output-not-a-study",
-            f"{folder} exists and is not a study; it is left alone. Choose another output folder.",
-        )
+class _StudyOutput(Output):
+    def is_here(self, out: Path) -> bool:
+        """A study that was stopped early has a folder of work and no settings yet."""
+        return super().is_here(out) or (out / "work").is_dir()
+
+
+STUDY_OUTPUT = _StudyOutput(what="a study", code="output-not-a-study", marker=CONFIG_FILE)
+
+
+def _recipe_in(folder: Path) -> dict[str, Any] | None:
+    """The settings of a study that is there; none yet if it was stopped before they were written."""
+    import yaml
+
+    if not (folder / CONFIG_FILE).is_file():
+        return {}
+    try:
+        said = yaml.safe_load((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def _write_table(path: Path, table: pl.DataFrame) -> None:

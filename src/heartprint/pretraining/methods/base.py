@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
-from heartprint.pretraining.objectives import Objective, Start
+from heartprint.pretraining.objectives import Contrast, Objective, Start
 from heartprint.pretraining.settings import MethodSettings
 from heartprint.pretraining.views import OF_DRAWING, Page, Views
 from heartprint.sheets import check_drawing
@@ -44,6 +44,7 @@ class Method(ABC):
         Settings: What ``config.method`` may say.
         item: What an item is, in the plural, for messages.
         n_views: Sheets that an item gives, V.
+        contrasts: Which of them are to find each other; none where nothing is contrasted.
         learns_measurements: Whether the objective needs the sheets' own measurements (`Start.targets`).
         learns_labels: Whether these targets hold the labels of simulated patients too.
         needs_waveforms: Whether images of ECGs do not suffice.
@@ -60,6 +61,7 @@ class Method(ABC):
     Settings: ClassVar[type[MethodSettings]] = MethodSettings
     item: str
     n_views: ClassVar[int] = 2
+    contrasts: ClassVar[tuple[Contrast, ...]] = ()
     learns_measurements: ClassVar[bool] = False
     learns_labels: ClassVar[bool] = False
     needs_waveforms: ClassVar[bool] = False

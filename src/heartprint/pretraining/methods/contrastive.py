@@ -16,11 +16,7 @@ from heartprint.pretraining.objectives import (
 
 
 class Contrastive(Method):
-    """A method whose views find each other among the views of a batch (NT-Xent; see `ContrastiveObjective`).
-
-    Attributes:
-        contrasts: Which of its views are to find each other.
-    """
+    """A method whose views find each other among the views of a batch (NT-Xent; see `ContrastiveObjective`)."""
 
     Settings = ContrastSettings
     contrasts: ClassVar[tuple[Contrast, ...]] = (Contrast("views", (0, 1)),)

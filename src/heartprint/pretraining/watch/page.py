@@ -11,7 +11,10 @@ import numpy as np
 from heartprint.foundation.files import write_text
 from heartprint.foundation.pages import fill_template, to_svg
 from heartprint.metrics.retrieval import MIN_PATIENTS, Estimate
+from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.curves import curves
+from heartprint.pretraining.methods import get_method
+from heartprint.pretraining.outcome import outcome_of
 from heartprint.pretraining.run_folder import LogRow, RunFolder
 from heartprint.pretraining.watch.figures import hardest_figure, watched_figure
 from heartprint.pretraining.watch.look import GAP_CLASSES, GAP_RATES, RATES, SAME_LAYOUT, Look, Subjects, gap_name
@@ -44,6 +47,7 @@ def write_page(
         total: Steps of the whole run.
     """
     note, config = folder.note, folder.config
+    done = log[-1].step if log else 0
     title = f"Pretraining: {config.method.name}, {config.backbone}, {note['cohort']['name']}"
     images = {"curves": to_svg(curves(log, ""))} if log else {}
     if watched and (figure := watched_figure(watched, subjects)) is not None:
@@ -53,6 +57,8 @@ def write_page(
     context = {
         "title": title,
         "simulated": note["cohort"]["simulated"],
+        "not_learned": _not_learned(config, log) if done >= total else None,
+        "pictures": subjects.cohort.kind == "image",
         "facts": _facts(folder, log, total),
         "images": images,
         "subjects": _who(subjects) if len(subjects.cohort) else None,
@@ -63,6 +69,11 @@ def write_page(
     path = folder.path / PAGE_FILE
     write_text(path, fill_template("heartprint.pretraining.watch", "run.html.j2", context))
     return path
+
+
+def _not_learned(config: PretrainConfig, log: Sequence[LogRow]) -> str | None:
+    outcome = outcome_of(log, get_method(config.method.name).contrasts, config.batch_size)
+    return outcome.warning() if outcome is not None and not outcome.learned else None
 
 
 def _facts(folder: RunFolder, log: Sequence[LogRow], total: int) -> list[tuple[str, str]]:
@@ -76,6 +87,9 @@ def _facts(folder: RunFolder, log: Sequence[LogRow], total: int) -> list[tuple[s
         ("Learns from", f"{cohort['n_ecgs']:,} ECGs of {cohort['n_patients']:,} patients of {cohort['name']}"),
         ("Batch", f"{config.batch_size:,} {note.get('items', 'items')}"),
     ]
+    outcome = outcome_of(log, get_method(config.method.name).contrasts, config.batch_size)
+    if outcome is not None:
+        facts.append(("Partner found", outcome.text().removeprefix("partner found ")))
     if log:
         recent = log[-_RECENT:]
         speed = float(np.median([row.images_per_s for row in recent]))

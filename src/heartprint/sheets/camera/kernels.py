@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.compiled import numba
 from heartprint.sheets.camera.tiles import TILE, UNIT
 
 Floats = npt.NDArray[np.float32]
