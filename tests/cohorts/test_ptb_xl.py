@@ -256,7 +256,7 @@ def test_full_disk_leaves_the_old_cohort(tmp_path: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(CohortWriter, "add", full)
     with pytest.raises(HeartprintError) as caught:
-        ingest(PtbXl(), src, out)
+        ingest(PtbXl(), src, out, overwrite=True)
     assert caught.value.code == "disk-full"
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["new", "old", "out"]
@@ -274,7 +274,7 @@ def test_full_disk_while_writing_the_table(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
     with pytest.raises(HeartprintError, match="full"):
-        ingest(PtbXl(), src, out)
+        ingest(PtbXl(), src, out, overwrite=True)
     assert (out / RECORDS_FILE).read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "src"]
 

@@ -132,15 +132,15 @@ def test_damaged_parts_of_code_15(tmp_path: Path) -> None:
         (b"", "unreadable-file"),
     ):
         part.write_bytes(content)
-        cohort = ingest("code-15", src, tmp_path / "out")
+        cohort = ingest("code-15", src, tmp_path / "out", overwrite=True)
         assert cohort.ecg_ids.tolist() == ["900", "100"]
         assert code in codes(cohort)
     with h5py.File(part, "w") as file:
         file.create_dataset("tracings", shape=(10, 2**40, 12), chunks=(1, 64, 12), dtype="f4")
         file["exam_id"] = np.arange(10)
-    assert "bad-array" in codes(ingest("code-15", src, tmp_path / "out"))
+    assert "bad-array" in codes(ingest("code-15", src, tmp_path / "out", overwrite=True))
     write_tracings(part, [twelve(rate=400)], [77])
-    assert "header-mismatch" in codes(ingest("code-15", src, tmp_path / "out"))
+    assert "header-mismatch" in codes(ingest("code-15", src, tmp_path / "out", overwrite=True))
 
 
 def test_the_unit_of_code_15_is_the_users_to_say(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from heartprint.cli.contact import contact
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.pretraining.contact import save_contact
+from heartprint.pretraining.contact import _photos, save_contact
 from heartprint.pretraining.methods import get_method
 from heartprint.sheets import contact as pages
 
@@ -55,6 +55,8 @@ def test_the_verb_lays_photographs_beside(cohort: Cohort, tmp_path: Path) -> Non
     photos.mkdir()
     Image.fromarray(np.full((300, 400, 3), (10, 200, 30), dtype=np.uint8)).save(photos / "a.png")
     (photos / "broken.jpg").write_bytes(b"no picture")
+    Image.new("1", (13_000, 13_000), 1).save(photos / "bomb.png")
+    assert [name for name, _ in _photos(photos)] == ["a.png"]
     app = typer.Typer()
     app.command()(contact)
     arguments = ["--out", str(tmp_path / "page.png"), "-n", "2", "-o", "image_size=64", "--beside", str(photos)]

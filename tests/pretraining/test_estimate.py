@@ -11,8 +11,9 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.estimate import StepCost, _between, _blank, estimate, estimate_for, measure_step
-from heartprint.pretraining.learner import Learner, StepResult
+from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import METHODS, get_method
+from heartprint.pretraining.objectives import Losses
 from heartprint.pretraining.world import World
 
 Make = Callable[..., PretrainConfig]
@@ -64,7 +65,7 @@ def test_the_runs_own_steps_are_measured(cohort: Cohort, config: Make, monkeypat
     """A network that is slower than small batches of noise let expect is not told to be quick."""
     step, sizes = Learner.step, []
 
-    def slow(self: Learner, batch: Batch) -> StepResult:
+    def slow(self: Learner, batch: Batch) -> Losses:
         sizes.append(batch.pages.shape[1])
         if batch.pages.shape[1] == 10:
             time.sleep(0.2)
@@ -93,7 +94,7 @@ def test_what_would_take_too_long_is_extrapolated(
 def test_the_first_steps_of_every_method(method: str, cohort: Cohort, config: Make) -> None:
     found = estimate_for(cohort, config(method=method, steps=3))
     assert found.measured is not None and found.measured.n_steps == 2
-    assert (found.measured.targets_s > 0) == get_method(method).measured
+    assert (found.measured.targets_s > 0) == get_method(method).learns_measurements
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,7 @@ def test_bcl_views_are_drawn_independently(cohort: Cohort, config: Make, monkeyp
 def test_bcl_without_pairs(single_ecgs: Cohort, config: Make) -> None:
     with pytest.raises(HeartprintError) as caught:
         Bcl(single_ecgs, config())
-    assert caught.value.code == "no-pairs" and "--method layouts" in caught.value.message
+    assert caught.value.code == "no-pairs" and "--method simclr or (of waveforms) layouts" in caught.value.message
 
 
 @pytest.mark.parametrize("name", ["bcl", "bcl_measured", "bcl_several", "bcl_state"])

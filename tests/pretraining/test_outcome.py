@@ -79,7 +79,7 @@ def test_a_run_says_how_it_ended(
         batch_size=8,
         learning_rate=rate,
         max_rotation_deg=0,
-        method={"name": "bcl", "temperature": 0.2},
+        temperature=0.2,
     )
     pretrain(cohort, chosen, tmp_path / "run")
     note = json.loads((tmp_path / "run" / "run.json").read_text())

@@ -21,6 +21,8 @@ from heartprint.sheets.style import Style, placed
 
 Page = npt.NDArray[np.uint8]
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_HARMLESS = ("blank-image", "image-too-small")
+"""Reasons why a picture is no ECG, though it may be looked at."""
 _PATIENTS = ": ECGs of patients. This page may go where the ECGs may go, and nowhere else."
 _FINER, _SMALL_PX = 2, (440, 330)
 
@@ -158,14 +160,22 @@ def _photos(folder: Path) -> list[tuple[str, Page]]:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    from heartprint.foundation.pictures import read_picture
+
     found = []
     files = sorted(f for f in folder.iterdir() if f.suffix.lower() in PHOTO_SUFFIXES) if folder.is_dir() else []
     for file in files:
         try:
+            # In a process of its own: what a hostile file does to its decoder, it does there. It gives no colours.
+            read_picture(file)
+        except HeartprintError as error:
+            if error.code not in _HARMLESS:
+                continue  # one broken picture is no reason to see none
+        try:
             with Image.open(file) as opened:
                 picture = ImageOps.exif_transpose(opened).convert("RGB")
         except (OSError, UnidentifiedImageError, Image.DecompressionBombError):
-            continue  # one broken picture is no reason to see none
+            continue
         picture.thumbnail(CELL_PX)
         found.append((file.name, np.asarray(picture)))
     if not found:
