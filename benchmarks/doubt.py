@@ -202,7 +202,7 @@ def faint_traces(judged: Judge, cohort: Any) -> str:
 def real(data: Path | None, folder: Path) -> Iterator[tuple[str, Any]]:
     """Real ECGs, where there are any."""
     from heartprint.cohorts import Cohort
-    from heartprint.cohorts.readers import Challenge, PtbXl, ingest
+    from heartprint.readers import Challenge, PtbXl, ingest
 
     for name, reader, kept in (("PTB-XL", PtbXl(), "ptb-xl"), ("Challenge 2021", Challenge(), "challenge2021")):
         if data is not None and (data / kept).is_dir():
@@ -315,10 +315,10 @@ def main() -> int:
     chosen = options.parse_args()
     data = chosen.data if chosen.data.is_dir() else None
 
-    from heartprint.cohorts.simulation import simulate
     from heartprint.encoders import load_encoder
     from heartprint.encoders.distance import fit_distance
     from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+    from heartprint.simulation import simulate
 
     missed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:

@@ -26,8 +26,8 @@ from heartprint.cohorts import Cohort, write_cohort
 from heartprint.cohorts.duplicates import find_duplicates
 from heartprint.cohorts.duplicates.pictures import MIN_CORRELATION
 from heartprint.cohorts.duplicates.waveforms import MIN_COHERENCE
-from heartprint.cohorts.simulation import simulate
 from heartprint.sheets import render
+from heartprint.simulation import simulate
 
 LAYOUTS = ("standard", "3x4_ii", "6x2_ii", "12x1")
 

@@ -32,8 +32,8 @@ def main() -> int:
     import torch
 
     from heartprint import HeartprintError
-    from heartprint.cohorts.simulation import simulate
     from heartprint.encoders import embed_cohort, resolve_encoder
+    from heartprint.simulation import simulate
 
     torch.set_num_threads(chosen.threads)
     try:

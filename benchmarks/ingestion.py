@@ -33,7 +33,7 @@ from large_cohort import ECGS, write_archive  # noqa: E402
 from heartprint.cohorts import Cohort, split_by_patient  # noqa: E402
 
 PTB_XL_RECORDS, INGESTION_BAR_S, TABLE_BAR_S = 21_799, 60.0, 3.0
-INGEST = "import sys; from heartprint.cohorts.readers import PtbXl, ingest; "
+INGEST = "import sys; from heartprint.readers import PtbXl, ingest; "
 INGEST += "ingest(PtbXl(), sys.argv[1], sys.argv[2], workers=int(sys.argv[3]))"
 
 

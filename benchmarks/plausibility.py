@@ -6,7 +6,7 @@ Every ECG of PTB-XL's subset (100 Hz) and of LUDB (500 Hz, whose raw integers ar
 wrong) is examined as it is and made wrong in each way. The thresholds were set on the patients of PTB-XL's even half
 and on simulated ECGs; the odd half and LUDB are tests. An archive is 50 ECGs drawn at random, all wrong in the same
 way; it is told when it is refused or cautioned as a whole, or none of its ECGs is taken. Exits with 1 if a bar is
-missed. ``--calibrate`` prints the numbers that `heartprint.cohorts.plausibility` holds, measured on the even half.
+missed. ``--calibrate`` prints the numbers that `heartprint.signals.plausibility` holds, measured on the even half.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.checks import Limits, examine
-from heartprint.cohorts.leads import LEADS_8, LEADS_12
-from heartprint.cohorts.measurements import measure
-from heartprint.cohorts.plausibility import judge, screen
-from heartprint.cohorts.readers import PtbXl, Recording
-from heartprint.cohorts.readers.archive import Archive
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import stable_hash
+from heartprint.readers import PtbXl, Recording
+from heartprint.readers.archive import Archive
+from heartprint.signals.leads import LEADS_8, LEADS_12
+from heartprint.signals.measurements import measure
+from heartprint.signals.plausibility import judge, screen
 
 ROOT = Path(__file__).resolve().parents[1]
 ARCHIVES, ARCHIVE_SIZE = 200, 50
@@ -204,7 +204,7 @@ def cost(name: str, ecgs: Sequence[Ecg]) -> None:
 
 
 def calibrate(ecgs: Sequence[Ecg]) -> None:
-    """Print what `heartprint.cohorts.plausibility` holds."""
+    """Print what `heartprint.signals.plausibility` holds."""
     rows: list[Any] = []
     for ecg in ecgs:
         seen, found = screen(ecg.leads[EIGHT], ecg.rate), measure(ecg.leads[EIGHT], ecg.rate)

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.measurements import measure_cohort
-from heartprint.cohorts.simulation import simulate
+from heartprint.cohorts.measure import measure_cohort
+from heartprint.simulation import simulate
 
 TASKS = ("af", "female", "lvef_below_40")
 

@@ -31,10 +31,11 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort, half_of_patients
-from heartprint.cohorts.beats import RATE, clean, find_beats, median_beat, windows
-from heartprint.cohorts.leads import LEADS_12, TWELVE_FROM_EIGHT
-from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort
-from heartprint.cohorts.simulation import simulate
+from heartprint.cohorts.measure import measure_cohort
+from heartprint.signals.beats import RATE, clean, find_beats, median_beat, windows
+from heartprint.signals.leads import LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.signals.measurements import FEATURE_NAMES
+from heartprint.simulation import simulate
 
 Floats = npt.NDArray[np.float64]
 PERCENTILES = (5, 25, 50, 75, 95)

@@ -2,7 +2,7 @@
 
     python benchmarks/wave_boundaries.py DATA/ludb [--json]
 
-`heartprint.cohorts.measurements` gives one QRS duration, PR and QT for an ECG. LUDB's cardiologists marked the start
+`heartprint.signals.measurements` gives one QRS duration, PR and QT for an ECG. LUDB's cardiologists marked the start
 and end of every P, QRS and T in every lead by itself. Both readings of "global" are shown: from the earliest start to
 the latest end in any lead (as the CSE study has it, Willems 1985), and from the median start to the median end of the
 leads (which one lead marked oddly cannot move). Of an ECG, the median of its beats. Limits of agreement are those of
@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import wfdb
 
-from heartprint.cohorts.leads import LEADS_12
-from heartprint.cohorts.measurements import measure
-from heartprint.cohorts.readers import Ludb, ingest
 from heartprint.foundation.errors import HeartprintError
+from heartprint.readers import Ludb, ingest
+from heartprint.signals.leads import LEADS_12
+from heartprint.signals.measurements import measure
 
 RATE = 500
 SAME_BEAT = 60  # samples (120 ms) by which the peaks of one QRS may differ between leads

@@ -33,7 +33,7 @@ _IMPORTED = (
     *("torch", "polars", "scipy.optimize", "scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_agg"),
     *("heartprint.evaluation.evaluate", "heartprint.evaluation.study", "heartprint.evaluation.report", "jinja2"),
     *("heartprint.finetuning.run", "heartprint.pretraining.loop", "heartprint.encoders.export"),
-    *("heartprint.cohorts.labelling", "heartprint.sheets.kernel", "heartprint.cohorts.measurements", "rich.progress"),
+    *("heartprint.cohorts.labelling", "heartprint.sheets.kernel", "heartprint.signals.measurements", "rich.progress"),
 )
 _TIMES = ("seconds", "images_per_s")
 

@@ -53,7 +53,7 @@ def test_killed_at_twenty_moments(verb: str, tmp_path: Path) -> None:
 
 
 WORKERS = """
-from heartprint.cohorts.simulation import simulate
+from heartprint.simulation import simulate
 from heartprint.pretraining import PretrainConfig, pretrain
 cohort = simulate("cohort", 400, seed=1, rate=500, progress=False)
 config = PretrainConfig(

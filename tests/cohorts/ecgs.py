@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.cohorts.leads import LEADS_12, twelve_leads
 from heartprint.cohorts.writer import write_cohort
+from heartprint.signals.leads import LEADS_12, twelve_leads
 
 
 def eight_leads(seconds: float = 10.0, rate: int = 100, seed: int = 0) -> npt.NDArray[np.float32]:

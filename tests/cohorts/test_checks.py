@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from heartprint.cohorts.checks import Limits, examine
 from heartprint.cohorts.cohort import MISSING
-from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.foundation.errors import HeartprintError
-
-from .ecgs import eight_leads, twelve
+from heartprint.signals.leads import LEADS_8, LEADS_12
+from tests.cohorts.ecgs import eight_leads, twelve
 
 
 def refusal(signal: np.ndarray, names: tuple[str, ...] = LEADS_12, rate: float = 100.0, **options) -> HeartprintError:

@@ -12,8 +12,7 @@ import pytest
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.cohorts.cohort import COHORT_FILE, MISSING, RECORDS_FILE, WAVEFORMS_FILE, seen_hashes
 from heartprint.foundation.errors import HeartprintError
-
-from .ecgs import small_cohort
+from tests.cohorts.ecgs import small_cohort
 
 
 @pytest.fixture

@@ -412,7 +412,7 @@ def test_a_version_killed_between_its_two_files_is_still_the_old_one(
 @pytest.mark.slow
 @pytest.mark.skipif(not TAMPERED.is_file(), reason="the problem cases are not here")
 def test_the_problem_cases_give_no_python_error(tmp_path: Path) -> None:
-    from heartprint.cohorts.simulation import simulate
+    from heartprint.simulation import simulate
 
     simulate(tmp_path / "c", 20, seed=1, progress=False)
     shown = subprocess.run(

@@ -15,9 +15,9 @@ from heartprint.cli.duplicates import duplicates
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.cohorts.duplicates import find_duplicates
 from heartprint.cohorts.duplicates.waveforms import MIN_COHERENCE
-from heartprint.cohorts.leads import TWELVE_FROM_EIGHT
-from heartprint.cohorts.simulation import simulate
 from heartprint.foundation.errors import HeartprintError
+from heartprint.signals.leads import TWELVE_FROM_EIGHT
+from heartprint.simulation import simulate
 
 Leads = npt.NDArray[np.float64]
 

@@ -21,8 +21,7 @@ from typer.testing import CliRunner
 from heartprint.cohorts import Cohort, CohortInfo, FlowRow, PairPolicy, Pairs, policy_flow
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
-
-from .ecgs import small_cohort
+from tests.cohorts.ecgs import small_cohort
 
 NEW_YEAR = dt.datetime(2020, 1, 1)
 Row = tuple[str, float | None, str | None, str | None]

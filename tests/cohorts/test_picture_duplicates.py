@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from heartprint.cli.duplicates import duplicates
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.cohorts.duplicates import find_duplicates, pictures
-from heartprint.cohorts.simulation import simulate
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import render
+from heartprint.simulation import simulate
 
 Page = npt.NDArray[np.uint8]
 

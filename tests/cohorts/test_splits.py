@@ -15,8 +15,7 @@ from heartprint.cohorts import (
 )
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import stable_hash
-
-from .ecgs import small_cohort
+from tests.cohorts.ecgs import small_cohort
 
 PATIENTS = st.lists(st.text("abcdef0123456789", min_size=1, max_size=3), min_size=1, max_size=60)
 SEEDS = st.integers(-(2**40), 2**40)

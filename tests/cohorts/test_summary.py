@@ -19,8 +19,7 @@ from heartprint.cohorts.cohort import REFUSED_FILE, WAVEFORMS_FILE
 from heartprint.cohorts.summary import GAPS, SIMULATED_WARNING, render_summary, summarise
 from heartprint.cohorts.writer import write_cohort
 from heartprint.foundation.errors import HeartprintError
-
-from .ecgs import small_cohort, twelve
+from tests.cohorts.ecgs import small_cohort, twelve
 
 DAY = dt.datetime(2020, 2, 28, 23, 0)
 
@@ -176,7 +175,7 @@ def test_command_line(tmp_path: Path) -> None:
 
 
 def test_real_cohort(shared_data: Path, tmp_path: Path) -> None:
-    from heartprint.cohorts.readers import PtbXl, ingest
+    from heartprint.readers import PtbXl, ingest
 
     s = summarise(ingest(PtbXl(), shared_data / "ptb-xl", tmp_path / "c"))
     assert (s["ecgs"], s["patients"], s["patients_with_pairs"], s["ecgs_of_patients_with_pairs"]) == (

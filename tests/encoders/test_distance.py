@@ -18,7 +18,6 @@ from PIL import Image
 
 from heartprint import HeartprintError
 from heartprint.cohorts import Cohort, get_task
-from heartprint.cohorts.readers import ingest
 from heartprint.encoders import (
     EncoderConfig,
     LoadedEncoder,
@@ -40,8 +39,9 @@ from heartprint.encoders.task_model import TaskModel
 from heartprint.evaluation.predict import predict
 from heartprint.finetuning import FinetuneConfig, finetune, train_full
 from heartprint.foundation.files import sha256_file
+from heartprint.readers import ingest
 from heartprint.sheets import PAPER_LAYOUTS, render
-from tests.cohorts.pictures import image_cohort
+from tests.readers.pictures import image_cohort
 
 TOLD = {"layouts": ("standard",), "baseline": "none", "encoder": "0" * 64}
 

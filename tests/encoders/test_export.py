@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 
 from heartprint import HeartprintError
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.simulation import simulate
 from heartprint.encoders import (
     CohortSource,
     Encoder,
@@ -31,6 +30,7 @@ from heartprint.encoders import (
     save_encoder,
     save_model,
 )
+from heartprint.simulation import simulate
 
 
 def trained(backbone: str = "small", size: int = 64) -> Encoder:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from heartprint.cohorts.readers import PtbXl, ingest
 from heartprint.encoders import embed_cohort, resolve_encoder
 from heartprint.foundation.randomness import stable_hash
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.probe import fit_probe
+from heartprint.readers import PtbXl, ingest
 
 FOLDS, DRAWS, LABELS = 5, 4, 150
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.leads import LEADS_12, twelve_leads
+from heartprint.signals.leads import LEADS_12, twelve_leads
 from tests.cohorts.ecgs import write_record
-from tests.cohorts.sources import write_csv
+from tests.readers.sources import write_csv
 
 # MIMIC's order: aVF before aVL.
 _MIMIC_ORDER = [0, 1, 2, 3, 5, 4, *range(6, 12)]

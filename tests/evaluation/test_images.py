@@ -22,8 +22,8 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.contact import save_contact
 from heartprint.pretraining.methods import METHODS, get_method
-from tests.cohorts.pictures import image_cohort
 from tests.finetuning.tiny import make_cohort
+from tests.readers.pictures import image_cohort
 
 SETTINGS = {"image_size": 32, "steps": 2, "batch_size": 6, "recipes": ("clean", "phone"), "checkpoint_every": 1}
 

@@ -16,13 +16,12 @@ import pytest
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.readers import MimicIvEcg, ingest
-from heartprint.cohorts.simulation import simulate
 from heartprint.evaluation.study.config import StudyConfig
 from heartprint.foundation.config import load_config
 from heartprint.foundation.errors import HeartprintError
-
-from .stand_ins import _squeezed, write_mimic, write_ptb_xl
+from heartprint.readers import MimicIvEcg, ingest
+from heartprint.simulation import simulate
+from tests.evaluation.stand_ins import _squeezed, write_mimic, write_ptb_xl
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PAGE = REPOSITORY / "docs" / "how-to" / "paper-protocol.md"
@@ -97,7 +96,7 @@ def test_the_page_from_the_second_step_on(tmp_path: Path) -> None:
     done = set()
     for words in wanted:
         if words[1] == "download":
-            continue  # Those go to the publishers; tests/cohorts/test_download.py has a server of its own.
+            continue  # Those go to the publishers; tests/download/test_download.py has a server of its own.
         # As a shell does.
         words = [str(next(tmp_path.glob(word)).relative_to(tmp_path)) if "*" in word else word for word in words]
         # The stand-ins have fewer patients than the page's budget.

@@ -440,8 +440,8 @@ class TestRun:
         assert engine.run_study(config, tmp_path / "study", progress=False).n_computed > 0
 
     def test_a_model_that_learned_labels_is_no_encoder(self, tmp_path: Path) -> None:
-        from heartprint.cohorts.simulation import simulate
         from heartprint.finetuning import FinetuneConfig, finetune
+        from heartprint.simulation import simulate
 
         cohort = simulate(tmp_path / "others", 60, seed=77, progress=False)
         settings = FinetuneConfig(mode="full", epochs=1, batch_size=8)
@@ -506,6 +506,6 @@ class TestRun:
         made = (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns
         engine._open_cohorts(config, tmp_path / "c", False)
         assert (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns == made
-        monkeypatch.setattr("heartprint.cohorts.simulation.effects.EFFECTS", "other effects")
+        monkeypatch.setattr("heartprint.simulation.effects.EFFECTS", "other effects")
         engine._open_cohorts(config, tmp_path / "c", False)
         assert (tmp_path / "c" / "internal" / "cohort.json").stat().st_mtime_ns > made

@@ -16,8 +16,8 @@ PROGRAM = """
 import sys, numpy as np
 from heartprint.metrics.bootstrap import cluster_bootstrap
 from heartprint.foundation.compiled import numba
-import heartprint.cohorts.beats, heartprint.sheets.kernel, heartprint.sheets.camera.kernels
-import heartprint.cohorts.measurements, heartprint.cohorts.simulation.events, heartprint.metrics.retrieval
+import heartprint.signals.beats, heartprint.sheets.kernel, heartprint.sheets.camera.kernels
+import heartprint.signals.measurements, heartprint.simulation.events, heartprint.metrics.retrieval
 from heartprint.sheets.twins import compiled_or_numpy
 assert compiled_or_numpy().__name__.endswith("kernel"), "numba is there, so it draws"
 print(numba.config.CACHE_DIR)

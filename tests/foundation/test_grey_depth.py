@@ -13,8 +13,7 @@ from PIL import Image, TiffImagePlugin
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.pictures import read_picture
-
-from .bad_pictures import dicom, encoded, noise
+from tests.foundation.bad_pictures import dicom, encoded, noise
 
 
 def code_of(path: Path) -> str:

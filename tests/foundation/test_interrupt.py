@@ -91,7 +91,7 @@ def test_an_import_that_ctrl_c_breaks_off_is_no_error(
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_ctrl_c_reaches_worker_processes_too(tmp_path: Path) -> None:
     """A terminal sends it to all of them; one sentence is said, and nobody is left."""
-    from heartprint.cohorts.simulation import simulate
+    from heartprint.simulation import simulate
     from tests.cli.killed import left, left_after
 
     simulate(tmp_path / "c", 300, seed=1, rate=500, progress=False)

@@ -12,8 +12,7 @@ from PIL import Image
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.pictures import read_picture
-
-from .bad_pictures import encoded, noise
+from tests.foundation.bad_pictures import encoded, noise
 
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=60)
 

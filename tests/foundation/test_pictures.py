@@ -16,8 +16,7 @@ from PIL import Image, ImageOps
 from heartprint.foundation import pictures
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.pictures import read_picture
-
-from .bad_pictures import BAD, ECG_PDF, dicom, encoded, endless_pdf, noise, pdf, swelling_dicom
+from tests.foundation.bad_pictures import BAD, ECG_PDF, dicom, encoded, endless_pdf, noise, pdf, swelling_dicom
 
 
 @pytest.fixture(scope="module")

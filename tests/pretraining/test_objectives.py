@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.simulation import simulate
 from heartprint.encoders import load_encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
@@ -26,6 +25,7 @@ from heartprint.pretraining.methods.vicreg import VicReg, VicRegObjective, vicre
 from heartprint.pretraining.objectives import Embedded, Start
 from heartprint.pretraining.targets import blank_targets
 from heartprint.pretraining.world import World
+from heartprint.simulation import simulate
 from tests.pretraining.test_world import batch_of, plain_learner, settings
 
 Make = Callable[..., PretrainConfig]

@@ -14,8 +14,7 @@ import torch
 from scipy.stats import norm, spearmanr
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.measurements import BEAT_SAMPLES, FEATURE_NAMES, measure_cohort, measure_cohort_with_beats
-from heartprint.cohorts.simulation import simulate
+from heartprint.cohorts.measure import measure_cohort, measure_cohort_with_beats
 from heartprint.encoders import load_encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
@@ -27,6 +26,8 @@ from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
 from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
 from heartprint.pretraining.world import World
+from heartprint.signals.measurements import BEAT_SAMPLES, FEATURE_NAMES
+from heartprint.simulation import simulate
 
 Make = Callable[..., PretrainConfig]
 

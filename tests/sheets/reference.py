@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_12, twelve_leads
+from heartprint.signals.leads import LEADS_12, twelve_leads
 
 REFERENCE_DPI = 600
 LIMB = [["I", "II", "III"], ["aVR", "aVL", "aVF"]]

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heartprint.cohorts.leads import LEADS_12
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import (
     LAYOUTS,
@@ -26,6 +25,7 @@ from heartprint.sheets import (
     render,
 )
 from heartprint.sheets.layout import columns_layout, with_pulses
+from heartprint.signals.leads import LEADS_12
 from tests.sheets.reference import synthetic_ecg
 
 FS = 500.0

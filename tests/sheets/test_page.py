@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from heartprint.cohorts.simulation import simulate
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import LAYOUTS
 from heartprint.sheets.page import render_page, save_page
+from heartprint.simulation import simulate
 from tests.sheets.reference import synthetic_ecg
 
 

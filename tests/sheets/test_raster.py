@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
 from heartprint.sheets import (
@@ -30,6 +29,7 @@ from heartprint.sheets import (
 from heartprint.sheets import background as backgrounds
 from heartprint.sheets import kernel_numpy as twin
 from heartprint.sheets.background import background
+from heartprint.signals.leads import LEADS_8, LEADS_12
 from tests.sheets.reference import COLUMNS, real_ecgs, reference_sheet, similarity, synthetic_ecg
 
 kernel = pytest.importorskip("heartprint.sheets.kernel")

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from heartprint.cohorts.leads import LEADS_12
 from heartprint.sheets import LAYOUTS, Names, Pose, Style, get_layout, render, render_with_truth
 from heartprint.sheets.truth import boxes
+from heartprint.signals.leads import LEADS_12
 from tests.sheets.reference import synthetic_ecg
 
 POSES = [None, Pose(8.0), Pose(-3.0)]

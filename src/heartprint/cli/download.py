@@ -32,8 +32,8 @@ def download(
 
     Example: heartprint download ptb-xl downloads/ptb-xl
     """
-    from heartprint.cohorts.download import SETS
-    from heartprint.cohorts.download import download as fetch
+    from heartprint.download import SETS
+    from heartprint.download import download as fetch
 
     done = fetch(name, out, only=only or (), connections=connections, say=lambda line: print(line, file=sys.stderr))
     which = SETS[name]

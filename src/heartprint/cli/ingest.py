@@ -12,7 +12,7 @@ from heartprint.cli.overwrite import Overwrite
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from heartprint.cohorts.readers import Reader
+    from heartprint.readers import Reader
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -93,7 +93,7 @@ def challenge(
 
     Example: heartprint ingest challenge downloads/challenge-2021/training/georgia cohorts/georgia
     """
-    from heartprint.cohorts.readers import Challenge
+    from heartprint.readers import Challenge
 
     _ingest(Challenge(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
@@ -115,7 +115,7 @@ def code_15(
 
     Example: heartprint ingest code-15 downloads/code-15 cohorts/code-15
     """
-    from heartprint.cohorts.readers import Code15
+    from heartprint.readers import Code15
 
     _ingest(
         Code15(mv_per_unit=mv_per_unit),
@@ -152,7 +152,7 @@ def echonext(
 
     Example: heartprint ingest echonext downloads/echonext cohorts/echonext
     """
-    from heartprint.cohorts.readers import EchoNext
+    from heartprint.readers import EchoNext
 
     reader = EchoNext(female=tuple(female or ()), male=tuple(male or ()))
     _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
@@ -184,7 +184,7 @@ def files(
 
     Example: heartprint ingest files archive/2019 cohorts/archive-2019
     """
-    from heartprint.cohorts.readers import Files
+    from heartprint.readers import Files
 
     reader = Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
     _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
@@ -216,8 +216,8 @@ def images(
 
     Example: heartprint ingest images scans.csv cohorts/scans
     """
-    from heartprint.cohorts.readers import Images
-    from heartprint.cohorts.readers.images import KNOWN_COLUMNS
+    from heartprint.readers import Images
+    from heartprint.readers.images import KNOWN_COLUMNS
 
     reader = Images(
         labels=tuple(label or ()),
@@ -245,7 +245,7 @@ def ludb(
 
     Example: heartprint ingest ludb downloads/ludb cohorts/ludb
     """
-    from heartprint.cohorts.readers import Ludb
+    from heartprint.readers import Ludb
 
     _ingest(Ludb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
@@ -269,7 +269,7 @@ def mimic_iv_ecg(
 
     Example: heartprint ingest mimic-iv-ecg downloads/mimic-iv-ecg cohorts/mimic-iv-ecg
     """
-    from heartprint.cohorts.readers import MimicIvEcg
+    from heartprint.readers import MimicIvEcg
 
     _ingest(
         MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite
@@ -291,7 +291,7 @@ def ptb(
 
     Example: heartprint ingest ptb downloads/ptbdb cohorts/ptb
     """
-    from heartprint.cohorts.readers import Ptb
+    from heartprint.readers import Ptb
 
     _ingest(Ptb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
 
@@ -313,7 +313,7 @@ def ptb_xl(
 
     Example: heartprint ingest ptb-xl downloads/ptb-xl cohorts/ptb-xl --rate 500
     """
-    from heartprint.cohorts.readers import PtbXl
+    from heartprint.readers import PtbXl
 
     _ingest(
         PtbXl(rate=rate),
@@ -345,7 +345,7 @@ def sami_trop(
 
     Example: heartprint ingest sami-trop downloads/sami-trop cohorts/sami-trop
     """
-    from heartprint.cohorts.readers import SamiTrop
+    from heartprint.readers import SamiTrop
 
     _ingest(
         SamiTrop(mv_per_unit=mv_per_unit),
@@ -391,8 +391,8 @@ def table(
 
     Example: heartprint ingest table ecgs.csv cohorts/own --sampling-rate 500 --unit uV
     """
-    from heartprint.cohorts.readers import Table
-    from heartprint.cohorts.readers.table import KNOWN_COLUMNS
+    from heartprint.readers import Table
+    from heartprint.readers.table import KNOWN_COLUMNS
 
     reader = Table(
         labels=tuple(label or ()),
@@ -409,7 +409,7 @@ def table(
 
 def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
     """What the table calls the columns that have a meaning, and its labels."""
-    from heartprint.cohorts.readers.column_names import parse_columns
+    from heartprint.tables.column_names import parse_columns
 
     return parse_columns(text, [*known, *(word.partition("=")[0] for word in labels or ())])
 
@@ -440,8 +440,8 @@ def _ingest(
     *,
     overwrite: bool,
 ) -> None:
-    from heartprint.cohorts.readers import ingest
     from heartprint.cohorts.summary import render_summary, summarise
+    from heartprint.readers import ingest
 
     options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "unknown_patients": unknown_patients}
     options |= {"trust_rate": trust_rate, "flat_leads": flat_leads, "overwrite": overwrite}

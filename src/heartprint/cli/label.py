@@ -41,8 +41,8 @@ def label(
 
     from heartprint.cohorts.events import COLUMNS, PRESETS
     from heartprint.cohorts.labelling import Side, label_cohort
-    from heartprint.cohorts.readers.column_names import parse_columns
     from heartprint.foundation.errors import unknown_name
+    from heartprint.tables.column_names import parse_columns
 
     if preset not in PRESETS:
         raise unknown_name("preset", preset, list(PRESETS))

@@ -30,7 +30,7 @@ def simulate(
 
     Example: heartprint simulate cohorts/simulated --patients 2000 --seed 1
     """
-    from heartprint.cohorts.simulation import simulate as run
+    from heartprint.simulation import simulate as run
 
     cohort = run(out, patients, seed=seed, hospital=hospital, rate=rate, overwrite=overwrite)
     print(f"Simulated {len(cohort):,} ECGs of {cohort.n_patients:,} patients ({hospital}, {rate} Hz): {out}")

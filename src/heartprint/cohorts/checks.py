@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import MISSING
-from heartprint.cohorts.lead_names import listed
-from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-from heartprint.cohorts.plausibility import judge
-from heartprint.cohorts.scale import normalisation, unusual_height, wrong_unit
 from heartprint.foundation.errors import Caution, HeartprintError
+from heartprint.signals.lead_names import listed
+from heartprint.signals.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
+from heartprint.signals.plausibility import judge
+from heartprint.signals.scale import normalisation, unusual_height, wrong_unit
 
 _CANONICAL = {name.lower(): name for name in LEADS_12}
 _DERIVED = ("III", "aVR", "aVL", "aVF")
@@ -72,7 +72,7 @@ class Examined:
         n_missing: Samples stored as missing.
         n_clipped: Samples that did not fit into int16 and were clipped.
         cautions: What to know of it although it passed.
-        facts: What an archive is judged by as a whole; see `heartprint.cohorts.readers.archive.Archive`.
+        facts: What an archive is judged by as a whole; see `heartprint.readers.archive.Archive`.
     """
 
     samples: npt.NDArray[np.int16]

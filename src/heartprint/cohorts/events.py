@@ -10,13 +10,13 @@ from pathlib import Path
 
 import polars as pl
 
-from heartprint.cohorts.readers import fields
-from heartprint.cohorts.readers.column_names import likely, listed, option
-from heartprint.cohorts.readers.dates import Order
-from heartprint.cohorts.readers.delimited import decimal_points, scan
-from heartprint.cohorts.readers.dialect import Dialect, sniff
-from heartprint.cohorts.readers.label_columns import NO, YES
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.tables import fields
+from heartprint.tables.column_names import likely, listed, option
+from heartprint.tables.dates import Order
+from heartprint.tables.delimited import decimal_points, scan
+from heartprint.tables.dialect import Dialect, sniff
+from heartprint.tables.words import NO, YES
 
 COLUMNS = {"patient": "subject_id", "time": "time", "code": "code", "value": "numeric_value"}
 """What is needed of an event, and the column of it in MEDS (Medical Event Data Standard)."""

@@ -15,11 +15,11 @@ import polars as pl
 
 from heartprint.cohorts.cohort import COHORT_FILE, RECORDS_FILE, Cohort
 from heartprint.cohorts.events import ANY_VALUE, COLUMNS, Events, plain_ids, read_events
-from heartprint.cohorts.readers import fields
-from heartprint.cohorts.readers.dates import Order
 from heartprint.cohorts.tasks import TASKS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.files import atomic_path, claimed, sha256_file, write_json
+from heartprint.tables import fields
+from heartprint.tables.dates import Order
 
 Side = Literal["before", "after", "either"]
 Status = Literal["linked", "ambiguous", "out_of_window", "no_event", "no_date"]

@@ -308,9 +308,9 @@ def _drawn(loaded: LoadedEncoder, layouts: Sequence[str], n: int, batch_size: in
 
 def simulated_ecgs(n: int) -> Iterator[npt.NDArray[np.float32]]:
     """One ECG of each of the first ``n`` patients: ``(8, 1000)`` float32 mV at `RATE`, visits in turn."""
-    from heartprint.cohorts.simulation.draws import BLOCK
-    from heartprint.cohorts.simulation.effects import HOSPITALS
-    from heartprint.cohorts.simulation.simulate import machine_of, make_block, samples_of
+    from heartprint.simulation.draws import BLOCK
+    from heartprint.simulation.effects import HOSPITALS
+    from heartprint.simulation.simulate import machine_of, make_block, samples_of
 
     hospital = HOSPITALS[HOSPITAL]
     for first in range(0, n, BLOCK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_8
+from heartprint.signals.leads import LEADS_8
 
 SAMPLE_RATE = 250.0
 """Sampling rate of the sample ECG in Hz."""

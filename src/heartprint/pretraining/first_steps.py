@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from heartprint.cohorts.measurements import measure_cohort_with_beats
+from heartprint.cohorts.measure import measure_cohort_with_beats
 from heartprint.encoders import choose_device
 from heartprint.foundation.pages import to_svg
 from heartprint.pretraining.batches import Schedule, drawn_batches

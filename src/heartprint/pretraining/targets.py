@@ -1,7 +1,7 @@
 """What a sheet says of its own waveform, as numbers that an encoder can learn to read off it.
 
 No label goes into them, no knowledge of the simulator, and nothing of the patient: every number is measured from the
-waveform that is drawn (see `heartprint.cohorts.measurements`), so an unlabelled archive of real ECGs has them as well.
+waveform that is drawn (see `heartprint.signals.measurements`), so an unlabelled archive of real ECGs has them as well.
 They do hold what passes: the irregularity of RR is most of what atrial fibrillation is. An encoder that learned them
 is therefore never called merely biometric, and its comparisons say what it learned.
 """
@@ -18,10 +18,11 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort_with_beats
+from heartprint.cohorts.measure import measure_cohort_with_beats
 from heartprint.foundation.bounded import BadFile, parse_json, read_npz
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
+from heartprint.signals.measurements import FEATURE_NAMES
 
 Floats = npt.NDArray[np.float32]
 

@@ -22,8 +22,8 @@ EFFECTS_PX = 400
 
 def example_ecg(seed: int = 3) -> Floats:
     """A simulated ECG: ``(8, 5000)`` mV at 500 Hz."""
-    from heartprint.cohorts.simulation.effects import HOSPITALS
-    from heartprint.cohorts.simulation.simulate import machine_of, make_block, samples_of
+    from heartprint.simulation.effects import HOSPITALS
+    from heartprint.simulation.simulate import machine_of, make_block, samples_of
 
     hospital = HOSPITALS["lifelike"]
     block = make_block(seed, 0, hospital)

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from heartprint.cohorts.leads import LEADS_12
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets.look import LETTER_MM, NAME_X_MM, NAME_Y_MM
+from heartprint.signals.leads import LEADS_12
 
 PAPER_SPEED_MM_PER_S = 25.0
 GAIN_MM_PER_MV = 10.0

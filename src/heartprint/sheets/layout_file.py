@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from heartprint.cohorts.leads import LEADS_12
 from heartprint.foundation.config import read_yaml, validate_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets.layout import (
@@ -25,6 +24,7 @@ from heartprint.sheets.layout import (
 )
 from heartprint.sheets.look import LETTER_MM, NAME_X_MM, NAME_Y_MM
 from heartprint.sheets.registry import ORDERS, dealt
+from heartprint.signals.leads import LEADS_12
 
 SPEED = Annotated[float, Field(ge=5.0, le=200.0)]
 GAIN = Annotated[float, Field(ge=1.0, le=80.0)]

@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets import look
 from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, Background, background
@@ -20,6 +19,7 @@ from heartprint.sheets.pose import Pose
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 from heartprint.sheets.twins import compiled_or_numpy
+from heartprint.signals.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]

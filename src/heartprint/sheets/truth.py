@@ -10,7 +10,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.leads import LEADS_12
 from heartprint.sheets import look
 from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, name_pictures
 from heartprint.sheets.layout import Layout
@@ -19,6 +18,7 @@ from heartprint.sheets.raster import Floats, Page, Plan, checked_size, plan_shee
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 from heartprint.sheets.twins import compiled_or_numpy
+from heartprint.signals.leads import LEADS_12
 
 Doubles = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]

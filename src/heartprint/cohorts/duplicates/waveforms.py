@@ -19,8 +19,8 @@ import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates.search import in_parts, nearest_pairs
-from heartprint.cohorts.leads import LEADS_8, LEADS_12
 from heartprint.foundation.errors import HeartprintError
+from heartprint.signals.leads import LEADS_8, LEADS_12
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]

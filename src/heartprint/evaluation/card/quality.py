@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.beats import clean, find_beats
 from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.progress import track
 from heartprint.foundation.randomness import generator
+from heartprint.signals.beats import clean, find_beats
 
 Floats = npt.NDArray[np.float64]
 

@@ -210,7 +210,8 @@ def pretrain_config(config: StudyConfig, entry: EncoderEntry) -> PretrainConfig:
 
 def feature_table(plan: Plan, cohort: str, work: Path, *, progress: bool = True) -> npt.NDArray[np.float32]:
     """``(n, k)`` waveform measurements of a home or external view, NaN = not measurable; from disk if possible."""
-    from heartprint.cohorts.measurements import FEATURE_NAMES, measure_cohort
+    from heartprint.cohorts.measure import measure_cohort
+    from heartprint.signals.measurements import FEATURE_NAMES
 
     view = plan.views[cohort]
 

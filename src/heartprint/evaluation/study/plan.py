@@ -254,7 +254,7 @@ def _no_shared_patients(config: StudyConfig, cohorts: dict[str, Cohort]) -> None
 
 
 def _make(path: Path, wanted: SimulateEntry) -> None:
-    from heartprint.cohorts.simulation import simulate
+    from heartprint.simulation import simulate
 
     assert wanted.seed is not None
     if path.exists():
@@ -270,7 +270,7 @@ def _made_with(path: Path, wanted: SimulateEntry) -> bool:
 
 def _recipe(wanted: SimulateEntry) -> str:
     """What a simulated cohort follows from: the request, and the simulator it was put to."""
-    from heartprint.cohorts.simulation.effects import EFFECTS, HOSPITALS
+    from heartprint.simulation.effects import EFFECTS, HOSPITALS
 
     # Before cohort keys followed from hospital and seed, equal patients were not known again: make those cohorts anew.
     return f"{wanted.model_dump_json()}\n{digest(heartprint.__version__, EFFECTS, HOSPITALS, 'keys by source')}\n"

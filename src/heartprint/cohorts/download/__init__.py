@@ -1,6 +1,0 @@
-"""Public sets fetched from their publishers: resumable, verified, several files at a time."""
-
-from heartprint.cohorts.download.download import Fetched, download
-from heartprint.cohorts.download.sets import CLOSED, SETS, ClosedSet, OpenSet
-
-__all__ = ["CLOSED", "SETS", "ClosedSet", "Fetched", "OpenSet", "download"]
