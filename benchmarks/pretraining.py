@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from heartprint.encoders import choose_device
 from heartprint.pretraining import PretrainConfig
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import Method, get_method
-from heartprint.pretraining.world import World
 from heartprint.simulation import simulate
+from heartprint.training.device import choose_device
+from heartprint.training.distributed import World
 
 WARM_UP = 3
 VIEWS = 200

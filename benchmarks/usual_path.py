@@ -33,7 +33,7 @@ from tests.sheets.reference import plot_reference, similarity  # noqa: E402
 from heartprint.cohorts import Cohort  # noqa: E402
 from heartprint.cohorts.tasks import TASKS  # noqa: E402
 from heartprint.encoders import embed_pages, resolve_encoder  # noqa: E402
-from heartprint.evaluation.battery import choose_ecgs  # noqa: E402
+from heartprint.evaluation.robustness import choose_ecgs  # noqa: E402
 from heartprint.foundation.errors import HeartprintError  # noqa: E402
 from heartprint.foundation.progress import Progress  # noqa: E402
 from heartprint.metrics.bootstrap import study_resamples  # noqa: E402

@@ -24,7 +24,7 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def few_known_sheets() -> Iterator[None]:
     """Models that tests make are shown few sheets: what a distance is good for is measured with shipped encoders."""
-    from heartprint.encoders import distance
+    from heartprint.encoders.bundle import distance
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distance, "FITTED", 60)

@@ -31,8 +31,8 @@ from tests.finetuning.tiny import make_cohort
 _LEFT_S = 2.0
 _IMPORTED = (
     *("torch", "polars", "scipy.optimize", "scipy.stats", "matplotlib.figure", "matplotlib.backends.backend_agg"),
-    *("heartprint.evaluation.evaluate", "heartprint.evaluation.study", "heartprint.evaluation.report", "jinja2"),
-    *("heartprint.finetuning.run", "heartprint.pretraining.loop", "heartprint.encoders.export"),
+    *("heartprint.evaluation.evaluate", "heartprint.evaluation.study", "heartprint.evaluation.study_report", "jinja2"),
+    *("heartprint.finetuning.run", "heartprint.pretraining.loop", "heartprint.encoders.bundle.export"),
     *("heartprint.cohorts.labelling", "heartprint.sheets.kernel", "heartprint.signals.measurements", "rich.progress"),
 )
 _TIMES = ("seconds", "images_per_s")

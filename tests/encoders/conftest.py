@@ -9,7 +9,7 @@ import torch
 
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.encoders import CohortSource, EncoderConfig, FinetuningSummary, ModelConfig, PretrainingSummary, Seen
-from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
+from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 
 torch.set_num_threads(1)
 

@@ -31,11 +31,11 @@ from heartprint.encoders import (
     save_encoder,
     save_model,
 )
-from heartprint.encoders import distance as known
-from heartprint.encoders.distance import Distance, describe, digest, distance_for, fit_distance, simulated_ecgs
-from heartprint.encoders.folder_files import CHECKED_FILES, DISTANCE_FILE
-from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
-from heartprint.encoders.task_model import TaskModel
+from heartprint.encoders.bundle import distance as known
+from heartprint.encoders.bundle.distance import Distance, describe, digest, distance_for, fit_distance, simulated_ecgs
+from heartprint.encoders.bundle.files import CHECKED_FILES, DISTANCE_FILE
+from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
+from heartprint.encoders.networks.classifier import TaskModel
 from heartprint.evaluation.predict import predict
 from heartprint.finetuning import FinetuneConfig, finetune, train_full
 from heartprint.foundation.files import sha256_file

@@ -9,7 +9,8 @@ import timm
 import torch
 
 from heartprint import HeartprintError
-from heartprint.encoders import BACKBONES, build_encoder, imagenet
+from heartprint.encoders import BACKBONES, build_encoder
+from heartprint.encoders.networks import imagenet
 
 
 @pytest.fixture(scope="module")

@@ -28,8 +28,8 @@ from heartprint.encoders import (
     save_encoder,
     save_model,
 )
-from heartprint.encoders.folder_files import CHECKED_FILES
-from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
+from heartprint.encoders.bundle.files import CHECKED_FILES
+from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 
 
 def trained(seed: int = 3) -> Encoder:

@@ -33,10 +33,10 @@ from heartprint.encoders import (
     load_model,
     resolve_encoder,
     save_encoder,
-    shipped_encoder,
 )
-from heartprint.encoders.folder_files import CHECKED_FILES, CHECKSUMS_FILE, OPTIONAL_FILES
-from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+from heartprint.encoders.bundle import shipped as shipped_encoder
+from heartprint.encoders.bundle.files import CHECKED_FILES, CHECKSUMS_FILE, OPTIONAL_FILES
+from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 from tests.encoders.conftest import write_tiny
 
 ROOT = Path(__file__).resolve().parents[2]

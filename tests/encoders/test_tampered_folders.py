@@ -34,10 +34,10 @@ from heartprint.encoders import (
     save_encoder,
     save_model,
 )
-from heartprint.encoders.folder_files import CHECKED_FILES, read_config
-from heartprint.encoders.sample import SAMPLE_RATE, sample_leads
-from heartprint.encoders.upgrade import upgrade_model
-from heartprint.encoders.verify import verify_model
+from heartprint.encoders.bundle.files import CHECKED_FILES, read_config
+from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
+from heartprint.encoders.bundle.upgrade import upgrade_model
+from heartprint.encoders.bundle.verify import verify_model
 
 TAMPERED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "hostile" / "tampered_models.py"
 KINDS = ("encoder", "model")

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from heartprint.cli.evaluate import evaluate as evaluate_verb
 from heartprint.cohorts import Cohort
 from heartprint.encoders import LoadedModel
-from heartprint.encoders.config import PretrainingSummary
-from heartprint.evaluation.battery import (
+from heartprint.encoders.bundle.config import PretrainingSummary
+from heartprint.evaluation.evaluate import evaluate
+from heartprint.evaluation.robustness import (
     BATTERY_COLUMNS,
     Condition,
     choose_ecgs,
@@ -25,7 +26,6 @@ from heartprint.evaluation.battery import (
     run_battery,
     summarise_battery,
 )
-from heartprint.evaluation.evaluate import evaluate
 from heartprint.metrics.auroc import auroc
 from heartprint.sheets import LAYOUTS, STYLES, render
 from heartprint.sheets.camera import EFFECTS, RECIPES

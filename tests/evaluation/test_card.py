@@ -17,9 +17,9 @@ from PIL import Image
 
 from heartprint.cli.card import card as command
 from heartprint.cohorts import Cohort, write_cohort
-from heartprint.evaluation.card import write_card
-from heartprint.evaluation.card.pictures import measure_pictures
-from heartprint.evaluation.card.quality import measure_quality
+from heartprint.evaluation.cohort_report import write_card
+from heartprint.evaluation.cohort_report.pictures import measure_pictures
+from heartprint.evaluation.cohort_report.quality import measure_quality
 from heartprint.foundation.errors import HeartprintError
 from tests.cohorts.ecgs import eight_leads
 

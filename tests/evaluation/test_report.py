@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from heartprint.evaluation.report import write_report
-from heartprint.evaluation.report.figures import _spread, budget_title, figure_groups, styles
-from heartprint.evaluation.report.notes import Reader, constancy, labels_saved, number, saved_sentence
-from heartprint.evaluation.report.report import example_pairs
 from heartprint.evaluation.study.config import FEATURES, StudyConfig
 from heartprint.evaluation.study.run import StudyResult
+from heartprint.evaluation.study_report import write_report
+from heartprint.evaluation.study_report.figures import _spread, budget_title, figure_groups, styles
+from heartprint.evaluation.study_report.notes import Reader, constancy, labels_saved, number, saved_sentence
+from heartprint.evaluation.study_report.report import example_pairs
 from heartprint.foundation.config import validate_config
-from heartprint.foundation.pages import patients_shown
+from heartprint.pages.kit import patients_shown
 from tests.evaluation.fabricated import fabricate_result, study_values
 
 

@@ -311,7 +311,7 @@ class TestRun:
         used = first.results.group_by("budget", "draw", "cohort").agg(pl.col("n_positive").n_unique())
         assert used["n_positive"].max() == 1
 
-        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        monkeypatch.setattr("heartprint.evaluation.study_report.write_report", lambda *_, **__: None)  # seconds each
         again = engine.run_study(load_config(out / "study.yaml", [], StudyConfig), out, progress=False)
         assert again.n_computed == 0
         assert again.results.equals(first.results)
@@ -344,7 +344,7 @@ class TestRun:
             asked.append(device)
             return torch.device("cpu")
 
-        monkeypatch.setattr("heartprint.encoders.embedding.choose_device", chosen)
+        monkeypatch.setattr("heartprint.training.device.choose_device", chosen)
         for entry in config.encoders[1:]:
             first = Encoders(plan, tmp_path / "work", progress=False)
             first.embedding(entry, 0, "internal")
@@ -373,13 +373,14 @@ class TestRun:
         assert not (tmp_path / "two" / "report.html").exists()
 
     def test_the_shipped_encoder_is_a_row_like_any_other(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        from heartprint.encoders import EncoderConfig, build_encoder, save_encoder, shipped_encoder
+        from heartprint.encoders import EncoderConfig, build_encoder, save_encoder
+        from heartprint.encoders.bundle import shipped as shipped_encoder
 
         shipped = save_encoder(
             tmp_path / "shipped", build_encoder("small", seed=5), EncoderConfig.new("small", image_size=32), half=True
         )
         monkeypatch.setattr(shipped_encoder, "location", lambda _: shipped)
-        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        monkeypatch.setattr("heartprint.evaluation.study_report.write_report", lambda *_, **__: None)  # seconds each
         row = {"name": "heartprint", "title": "Shipped", "group": "small", "init": "heartprint"}
         random = {"name": "random", "group": "small", "init": "random"}
         values = tiny_values(tmp_path, encoders=[row, random], reference="heartprint", draws=1)
@@ -413,7 +414,7 @@ class TestRun:
 
     def test_waveforms_that_changed_are_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Ids and labels are the same; only the samples differ."""
-        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        monkeypatch.setattr("heartprint.evaluation.study_report.write_report", lambda *_, **__: None)  # seconds each
         random = {"name": "random", "group": "small", "init": "random"}
 
         def aurocs(rate: int, out: str) -> list[float]:
@@ -427,7 +428,7 @@ class TestRun:
         assert aurocs(500, "one") == aurocs(500, "two") != first
 
     def test_a_study_that_was_refused_can_be_mended(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)
+        monkeypatch.setattr("heartprint.evaluation.study_report.write_report", lambda *_, **__: None)
         config = validate_config(tiny_values(tmp_path, draws=1), StudyConfig)
 
         def stopped(*_: Any, **__: Any) -> Any:
@@ -474,7 +475,7 @@ class TestRun:
         assert error.value.code == "patient-on-both-sides"
 
     def test_a_layout_file_that_changed_is_read_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("heartprint.evaluation.report.write_report", lambda *_, **__: None)  # seconds each
+        monkeypatch.setattr("heartprint.evaluation.study_report.write_report", lambda *_, **__: None)  # seconds each
         file = tmp_path / "own.yaml"
         random = {"name": "random", "group": "small", "init": "random"}
         values = tiny_values(tmp_path, encoders=[random], reference="random", draws=1, layout=str(file))

@@ -9,7 +9,6 @@ import torch
 
 from heartprint.cohorts import Cohort, get_task
 from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
-from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe, train_to_rank
 from heartprint.finetuning.full import _Best, _rate
 from heartprint.finetuning.network import Network, settle
@@ -18,6 +17,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.calibration import PlattScaling, threshold_at_sensitivity
 from heartprint.metrics.probe import fit_probe
+from heartprint.training.out_of_memory import memory_explained
 from tests.finetuning.tiny import make_cohort
 
 FAST = FinetuneConfig(mode="full", min_steps=6, epochs=1, batch_size=16, head_views=2, checks=3, workers=1)

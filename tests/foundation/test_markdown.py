@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from heartprint.foundation.markdown import code_span, in_markdown
+from heartprint.pages.markdown import code_span, in_markdown
 
 NAMES = st.text(st.sampled_from("ab1 <>/!?&;#`|\\[]()*_\n\t\r\u2028é"), max_size=30)
 

@@ -14,7 +14,7 @@ from heartprint.pretraining.estimate import StepCost, _between, _blank, estimate
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.objectives import Losses
-from heartprint.pretraining.world import World
+from heartprint.training.distributed import World
 
 Make = Callable[..., PretrainConfig]
 COST = StepCost(device="cpu", n_parameters=1_000_000, s_per_image=0.01, s_per_step=0.1, activation_bytes=1e6)

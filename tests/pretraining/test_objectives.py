@@ -24,8 +24,8 @@ from heartprint.pretraining.methods.byol import Byol, ByolObjective, byol_distan
 from heartprint.pretraining.methods.vicreg import VicReg, VicRegObjective, vicreg_terms
 from heartprint.pretraining.objectives import Embedded, Start
 from heartprint.pretraining.targets import blank_targets
-from heartprint.pretraining.world import World
 from heartprint.simulation import simulate
+from heartprint.training.distributed import World
 from tests.pretraining.test_world import batch_of, plain_learner, settings
 
 Make = Callable[..., PretrainConfig]

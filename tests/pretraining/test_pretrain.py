@@ -23,7 +23,7 @@ from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.checkpoint import load_latest
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.targets import Targets
-from heartprint.pretraining.world import World
+from heartprint.training.distributed import World
 from tests.pretraining.conftest import ECGS_PER_PATIENT, build, small_config
 
 Make = Callable[..., PretrainConfig]

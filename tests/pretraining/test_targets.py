@@ -25,9 +25,9 @@ from heartprint.pretraining.objectives import RegressionObjective
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import TARGETS_FILE
 from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
-from heartprint.pretraining.world import World
 from heartprint.signals.measurements import BEAT_SAMPLES, FEATURE_NAMES
 from heartprint.simulation import simulate
+from heartprint.training.distributed import World
 
 Make = Callable[..., PretrainConfig]
 

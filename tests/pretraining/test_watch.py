@@ -18,7 +18,7 @@ import torch
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.summary import GAPS
 from heartprint.encoders import Seen, build_encoder, load_encoder
-from heartprint.encoders.encoder import Encoder
+from heartprint.encoders.networks.encoder import Encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain

@@ -22,7 +22,7 @@ from heartprint.pretraining.losses import nt_xent
 from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.objectives import RegressionObjective
 from heartprint.pretraining.targets import Targets
-from heartprint.pretraining.world import World, joined
+from heartprint.training.distributed import World, joined
 from tests.pretraining.conftest import ECGS_PER_PATIENT, small_config
 from tests.pretraining.test_losses import literal_nt_xent
 from tests.pretraining.together import free_ports, run_together

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.sheets.contact import Section, contact_page, save_contact_page
+from heartprint.pages.contact_sheet import Section, contact_page, save_contact_page
 
 
 def test_pictures_lie_in_their_cells(tmp_path: Path) -> None:

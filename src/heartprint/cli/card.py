@@ -31,7 +31,7 @@ def card(
     Example: heartprint card cohorts/ptb-xl --split train=0.7 --split test=0.3
     """
     from heartprint.cohorts.cohort import Cohort
-    from heartprint.evaluation.card import CARD_FILE, write_card
+    from heartprint.evaluation.cohort_report import CARD_FILE, write_card
 
     shares = _shares(split) if split else None
     ecgs = Cohort.open(cohort)

@@ -36,7 +36,8 @@ def embed(
     Example: heartprint embed heartprint COHORT --out embeddings.npz
     """
     from heartprint.cohorts import Cohort
-    from heartprint.encoders import choose_device, embed_cohort, resolve_encoder, save_embeddings
+    from heartprint.encoders import embed_cohort, resolve_encoder, save_embeddings
+    from heartprint.training.device import choose_device
 
     claim_file(out, EMBEDDINGS, overwrite)
     ecgs = Cohort.open(cohort)

@@ -26,7 +26,7 @@ def export(
 
     Example: heartprint export runs/bcl encoders/mine --half --card about.md
     """
-    from heartprint.encoders.export import export_encoder
+    from heartprint.encoders.bundle.export import export_encoder
 
     loaded = export_encoder(run, out, half=half, card=card, overwrite=overwrite)
     size = sum(file.stat().st_size for file in out.iterdir()) / 1e6

@@ -1,4 +1,4 @@
-"""Backbones, the page-to-tensor step, the model folder, embeddings.
+"""Networks, the folders that hold them, embeddings.
 
 The names below are imported when they are first used: torch takes seconds to load, and most of Heartprint does
 without it.
@@ -10,24 +10,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heartprint.encoders.backbones import BACKBONES, BackboneSpec, get_backbone
-    from heartprint.encoders.config import (
+    from heartprint.encoders.bundle.config import (
         CohortSource,
         EncoderConfig,
         FinetuningSummary,
         ModelConfig,
         PretrainingSummary,
     )
-    from heartprint.encoders.embedding import (
-        choose_device,
-        draw_cohort,
-        embed_cohort,
-        embed_pages,
-        save_embeddings,
-    )
-    from heartprint.encoders.encoder import Encoder, build_encoder
-    from heartprint.encoders.export import export_encoder
-    from heartprint.encoders.model_folder import (
+    from heartprint.encoders.bundle.export import export_encoder
+    from heartprint.encoders.bundle.folder import (
         LoadedEncoder,
         LoadedModel,
         load_encoder,
@@ -35,39 +26,41 @@ if TYPE_CHECKING:
         save_encoder,
         save_model,
     )
-    from heartprint.encoders.page_to_tensor import PageToTensor
-    from heartprint.encoders.resolve import resolve_encoder
-    from heartprint.encoders.seen import Seen, SimulatedSource
-    from heartprint.encoders.task_model import TaskModel
+    from heartprint.encoders.bundle.resolve import resolve_encoder
+    from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
+    from heartprint.encoders.embedding import draw_cohort, embed_cohort, embed_pages, save_embeddings
+    from heartprint.encoders.networks.classifier import TaskModel
+    from heartprint.encoders.networks.encoder import Encoder, build_encoder
+    from heartprint.encoders.networks.preprocessing import PageToTensor
+    from heartprint.encoders.networks.registry import BACKBONES, BackboneSpec, get_backbone
 
 _HOME = {
-    "BACKBONES": "backbones",
-    "BackboneSpec": "backbones",
-    "CohortSource": "config",
-    "Encoder": "encoder",
-    "EncoderConfig": "config",
-    "FinetuningSummary": "config",
-    "LoadedEncoder": "model_folder",
-    "LoadedModel": "model_folder",
-    "ModelConfig": "config",
-    "PageToTensor": "page_to_tensor",
-    "PretrainingSummary": "config",
-    "Seen": "seen",
-    "SimulatedSource": "seen",
-    "TaskModel": "task_model",
-    "build_encoder": "encoder",
-    "choose_device": "embedding",
+    "BACKBONES": "networks.registry",
+    "BackboneSpec": "networks.registry",
+    "CohortSource": "bundle.config",
+    "Encoder": "networks.encoder",
+    "EncoderConfig": "bundle.config",
+    "FinetuningSummary": "bundle.config",
+    "LoadedEncoder": "bundle.folder",
+    "LoadedModel": "bundle.folder",
+    "ModelConfig": "bundle.config",
+    "PageToTensor": "networks.preprocessing",
+    "PretrainingSummary": "bundle.config",
+    "Seen": "bundle.seen_patients",
+    "SimulatedSource": "bundle.seen_patients",
+    "TaskModel": "networks.classifier",
+    "build_encoder": "networks.encoder",
     "draw_cohort": "embedding",
     "embed_cohort": "embedding",
     "embed_pages": "embedding",
-    "export_encoder": "export",
-    "get_backbone": "backbones",
-    "load_encoder": "model_folder",
-    "load_model": "model_folder",
-    "resolve_encoder": "resolve",
+    "export_encoder": "bundle.export",
+    "get_backbone": "networks.registry",
+    "load_encoder": "bundle.folder",
+    "load_model": "bundle.folder",
+    "resolve_encoder": "bundle.resolve",
     "save_embeddings": "embedding",
-    "save_encoder": "model_folder",
-    "save_model": "model_folder",
+    "save_encoder": "bundle.folder",
+    "save_model": "bundle.folder",
 }
 
 __all__ = [
@@ -86,7 +79,6 @@ __all__ = [
     "SimulatedSource",
     "TaskModel",
     "build_encoder",
-    "choose_device",
     "draw_cohort",
     "embed_cohort",
     "embed_pages",

@@ -12,28 +12,10 @@ import numpy.typing as npt
 import torch
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.encoders.model_folder import LoadedEncoder
+from heartprint.encoders.bundle.folder import LoadedEncoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 from heartprint.foundation.progress import Progress
-
-
-def choose_device(name: str = "auto") -> torch.device:
-    """Turn ``auto``, ``cpu``, ``cuda`` or ``cuda:1`` into a device that is there.
-
-    Raises:
-        HeartprintError: ``no-such-device``.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise HeartprintError(
-            "no-such-device", f"Device '{name}' cannot be used here. Write auto, cpu, or cuda where there is a GPU."
-        ) from error
-    return device
 
 
 def embed_pages(

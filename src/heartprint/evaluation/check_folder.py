@@ -47,7 +47,7 @@ def verified(folder: Path, kind: FolderKind, *, progress: bool = True) -> Iterat
 
         yield from verify_cohort(folder, progress=progress)
     elif kind == "encoder or model":
-        from heartprint.encoders.verify import verify_model
+        from heartprint.encoders.bundle.verify import verify_model
 
         yield from verify_model(folder)
     elif kind == "run":
@@ -74,7 +74,7 @@ def upgraded(folder: Path, kind: FolderKind) -> dict[str, int]:
         HeartprintError: What `upgrade_cohort` and `upgrade_model` raise.
     """
     from heartprint.cohorts.upgrade import upgrade_cohort
-    from heartprint.encoders.upgrade import upgrade_model
+    from heartprint.encoders.bundle.upgrade import upgrade_model
 
     cohorts = {"cohort": [folder], "study": _parents(folder, "work/cohorts/*/cohort.json")}.get(kind, [])
     models = {

@@ -13,7 +13,9 @@ import polars as pl
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.evaluation.battery import (
+from heartprint.evaluation.plots import PLOT_FILES, battery_title, draw_plots
+from heartprint.evaluation.predict import Scores, ready, score_layouts
+from heartprint.evaluation.robustness import (
     BATTERY_FILE,
     HEAT_MAP_FILE,
     MOST_ECGS,
@@ -22,8 +24,6 @@ from heartprint.evaluation.battery import (
     run_battery,
     summarise_battery,
 )
-from heartprint.evaluation.plots import PLOT_FILES, battery_title, draw_plots
-from heartprint.evaluation.predict import Scores, ready, score_layouts
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 from heartprint.foundation.outputs import Output, claim_output
@@ -102,7 +102,7 @@ def evaluate(
         batch_size: Sheets at a time.
         device: ``auto``, ``cpu`` or ``cuda``; for a model folder.
         battery: Whether to run the robustness battery on sheets of the first layout too; it adds ``battery.csv`` and
-            ``battery.png`` (see `heartprint.evaluation.battery`).
+            ``battery.png`` (see `heartprint.evaluation.robustness`).
         battery_ecgs: Most ECGs that take part in it, as many cases as controls where there are.
         progress: Whether to show progress.
         overwrite: Whether an older evaluation of the same model, cohort and settings may be replaced.

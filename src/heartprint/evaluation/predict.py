@@ -35,7 +35,7 @@ PREDICTION_COLUMNS: dict[str, pl.DataType] = {
 
 ``status`` is ``scored``, ``warned`` (scored, but the sheet is unlike those that the model knows, or the model cannot
 tell) or ``refused``; ``reason`` says why it is not plainly scored. ``distance`` says how unlike, see
-`heartprint.encoders.distance`.
+`heartprint.encoders.bundle.distance`.
 """
 
 Failure = tuple[str, str]
@@ -142,7 +142,8 @@ def ready(model: str | Path | LoadedModel, device: str = "auto") -> LoadedModel:
     Raises:
         HeartprintError: ``no-such-device``, what ``load_model`` raises.
     """
-    from heartprint.encoders import choose_device, load_model
+    from heartprint.encoders import load_model
+    from heartprint.training.device import choose_device
 
     if not isinstance(model, str | Path):
         return model
@@ -168,8 +169,8 @@ def score_layouts(
             ``out-of-memory``.
     """
     from heartprint.encoders import embed_pages
-    from heartprint.encoders.memory import memory_explained
     from heartprint.sheets import layouts_of
+    from heartprint.training.out_of_memory import memory_explained
 
     layouts = layouts_of(cohort, layouts)
     known = model.encoder.distance

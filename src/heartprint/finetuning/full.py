@@ -16,7 +16,6 @@ from torch import nn
 
 from heartprint.cohorts import Cohort, Task
 from heartprint.encoders import LoadedEncoder, LoadedModel, Seen, embed_cohort, embed_pages
-from heartprint.encoders.memory import memory_explained
 from heartprint.finetuning.assemble import assemble
 from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.network import Network, settle
@@ -27,6 +26,7 @@ from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
 from heartprint.sheets.style import ECG_PLOT
+from heartprint.training.out_of_memory import memory_explained
 
 Floats = npt.NDArray[np.float64]
 _TOO_FEW = ("too-few-patients", "one-class-only")

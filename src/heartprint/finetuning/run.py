@@ -11,15 +11,16 @@ import numpy as np
 
 from heartprint.cohorts import Cohort, Task, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
-from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, choose_device, resolve_encoder, save_model
-from heartprint.encoders.distance import distance_for
-from heartprint.encoders.folder_files import MODEL_OUTPUT, recipe_in, recipe_of
-from heartprint.encoders.memory import memory_explained
+from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, resolve_encoder, save_model
+from heartprint.encoders.bundle.distance import distance_for
+from heartprint.encoders.bundle.files import MODEL_OUTPUT, recipe_in, recipe_of
 from heartprint.finetuning.assemble import settings_of
 from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.outputs import claim_output
 from heartprint.sheets import check_drawing
+from heartprint.training.device import choose_device
+from heartprint.training.out_of_memory import memory_explained
 
 
 def finetune(
@@ -143,7 +144,7 @@ def _chosen(cohort: Cohort, config: FinetuneConfig) -> Cohort:
 
 
 def _recipe(task: Task, part: Cohort, loaded: LoadedEncoder, config: FinetuneConfig) -> dict[str, Any]:
-    """What decides a model, by the names of `heartprint.encoders.folder_files.recipe_of`."""
+    """What decides a model, by the names of `heartprint.encoders.bundle.files.recipe_of`."""
     return {
         "kind": "model",
         "task": task.name,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from heartprint.encoders.backbones import get_backbone
+from heartprint.encoders.networks.registry import get_backbone
 from heartprint.foundation.config import validate_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.methods import get_method

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
+from heartprint.pages.contact_sheet import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.sheets import draw_style, get_layout, get_style, layouts_of, render
 from heartprint.sheets.camera import get_recipe, photograph_sheet
-from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.mix import RANDOM_STYLE
 from heartprint.sheets.of_cohort import IMAGE
 from heartprint.sheets.style import Style, placed

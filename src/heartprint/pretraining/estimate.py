@@ -13,7 +13,6 @@ import polars as pl
 import torch
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders import choose_device
 from heartprint.foundation.progress import in_words
 from heartprint.pretraining.batches import Batch, BatchKey, Schedule, draw_batch
 from heartprint.pretraining.config import PretrainConfig
@@ -24,7 +23,8 @@ from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.targets import blank_targets
 from heartprint.pretraining.watch import hold_out
-from heartprint.pretraining.world import World
+from heartprint.training.device import choose_device
+from heartprint.training.distributed import World
 
 _SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
 _ADAM_BYTES_PER_WEIGHT = 16  # weight, gradient and two moments, float32

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from heartprint.cohorts.measure import measure_cohort_with_beats
-from heartprint.encoders import choose_device
-from heartprint.foundation.pages import to_svg
+from heartprint.pages.kit import to_svg
 from heartprint.pretraining.batches import Schedule, drawn_batches
 from heartprint.pretraining.checkpoint import Checkpoint, save_checkpoint
 from heartprint.pretraining.config import PretrainConfig
@@ -23,7 +22,8 @@ from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method
 from heartprint.pretraining.run_folder import LogRow
 from heartprint.pretraining.targets import Targets, blank_targets
-from heartprint.pretraining.world import World
+from heartprint.training.device import choose_device
+from heartprint.training.distributed import World
 
 _TIMED_STEPS, _WARM_STEPS = 10, 3
 """Steps that are done, and how many of them are not counted: the first compiles, and the next were drawn ahead."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from heartprint.encoders import EncoderConfig, build_encoder, resolve_encoder
-from heartprint.encoders.encoder import Encoder, Weights
+from heartprint.encoders.networks.encoder import Encoder, Weights
 from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
@@ -20,7 +20,7 @@ from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.objectives import Embedded, Losses, Objective, Start
 from heartprint.pretraining.objectives.base import torch_seed
 from heartprint.pretraining.targets import Targets
-from heartprint.pretraining.world import World
+from heartprint.training.distributed import World
 
 FRESH: tuple[Weights, ...] = ("random", "imagenet")
 """Initial weights that are not those of another pretraining."""

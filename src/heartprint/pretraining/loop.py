@@ -23,11 +23,10 @@ from heartprint.encoders import (
     LoadedEncoder,
     PretrainingSummary,
     Seen,
-    choose_device,
     resolve_encoder,
     save_encoder,
 )
-from heartprint.encoders.encoder import Weights
+from heartprint.encoders.networks.encoder import Weights
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import claimed
 from heartprint.foundation.progress import Progress
@@ -52,8 +51,9 @@ from heartprint.pretraining.run_folder import (
 from heartprint.pretraining.targets import Targets, measure_targets
 from heartprint.pretraining.views import OF_DRAWING
 from heartprint.pretraining.watch import Watch, hold_out
-from heartprint.pretraining.world import World, joined
 from heartprint.sheets import without_drawing
+from heartprint.training.device import choose_device
+from heartprint.training.distributed import World, joined
 
 ENCODER = "encoder"
 _LOG_EVERY = 10

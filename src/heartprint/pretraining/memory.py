@@ -6,10 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from heartprint.encoders.memory import memory_explained
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import is_disk_full
 from heartprint.pretraining.config import PretrainConfig
+from heartprint.training.out_of_memory import memory_explained
 
 _WORKER_SIGNS = ("DataLoader worker", "insufficient shared memory", "unable to allocate shared memory")
 

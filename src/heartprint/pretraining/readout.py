@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from heartprint.encoders.tensor_file import read_header
+from heartprint.encoders.bundle.tensor_file import read_header
 from heartprint.foundation.bounded import parse_json
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path

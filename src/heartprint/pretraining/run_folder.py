@@ -15,7 +15,7 @@ import torch
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.encoders.folder_files import MODEL_OUTPUT
+from heartprint.encoders.bundle.files import MODEL_OUTPUT
 from heartprint.foundation.bounded import read_json
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.errors import HeartprintError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from heartprint.encoders.resolve import RUN_ENCODER
-from heartprint.encoders.verify import verify_model
+from heartprint.encoders.bundle.resolve import RUN_ENCODER
+from heartprint.encoders.bundle.verify import verify_model
 from heartprint.foundation.bounded import MAX_TEXT_BYTES, BadFile, plain_size
 from heartprint.foundation.checks import Check
 from heartprint.foundation.config import load_config

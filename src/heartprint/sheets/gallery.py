@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.sheets.contact import CELL_PX, Section, checked_png, save_contact_page
+from heartprint.pages.contact_sheet import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.raster import Floats, Page, render
 from heartprint.sheets.registry import get_layout

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.fonts import font
+from heartprint.pages.contact_sheet import checked_png, png_info
 from heartprint.sheets.background import line_coverage, pulse_coverage
 from heartprint.sheets.baseline import subtract_median
-from heartprint.sheets.contact import checked_png, png_info
 from heartprint.sheets.layout import Layout, with_pulses
-from heartprint.sheets.look import font
 from heartprint.sheets.raster import BASELINES, checked_leads, draw_ink
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import moved

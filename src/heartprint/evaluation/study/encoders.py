@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders.shipped_encoder import SHIPPED_NAMES
+from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 from heartprint.evaluation.study.config import EncoderEntry, StudyConfig
 from heartprint.evaluation.study.plan import ENGINE, Plan, cohort_digest, digest
 from heartprint.foundation.bounded import BadFile, read_npz
@@ -21,7 +21,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
 if TYPE_CHECKING:
-    from heartprint.encoders.model_folder import LoadedEncoder
+    from heartprint.encoders.bundle.folder import LoadedEncoder
     from heartprint.pretraining.config import PretrainConfig
 
 _MAX_BYTES = 2**36
@@ -62,7 +62,7 @@ class Encoders:
         Raises:
             HeartprintError: ``patients-seen`` if it has seen patients that the fold tests and is not transductive.
         """
-        from heartprint.encoders.embedding import choose_device
+        from heartprint.training.device import choose_device
 
         which = fold if self.per_fold(entry) else ALL_FOLDS
         if (entry.name, which) not in self._loaded:

@@ -106,7 +106,7 @@ def run_study(
 
 
 def _run(config: StudyConfig, folder: Path, *, progress: bool, command: str | None) -> StudyResult:
-    from heartprint.evaluation.report import write_report
+    from heartprint.evaluation.study_report import write_report
 
     started = time.monotonic()
     work = folder / "work"

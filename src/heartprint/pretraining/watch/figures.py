@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from heartprint.foundation.pages import INK, MUTED, sheet_figure
+from heartprint.pages.kit import INK, MUTED, sheet_figure
 from heartprint.pretraining.curves import COLOUR
 from heartprint.pretraining.watch.look import GAP_CLASSES, SAME_LAYOUT, Look, Subjects
 from heartprint.pretraining.watch.table import Row

@@ -13,7 +13,7 @@ from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, tasks_in
 from heartprint.cohorts.tasks import Task, get_task
 from heartprint.encoders import EncoderConfig, LoadedEncoder, Seen
 from heartprint.encoders.embedding import embed_cohort
-from heartprint.encoders.encoder import Encoder
+from heartprint.encoders.networks.encoder import Encoder
 from heartprint.metrics.auroc import Interval
 from heartprint.metrics.retrieval import (
     MIN_PATIENTS,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from heartprint.foundation.files import write_text
-from heartprint.foundation.pages import fill_template, to_svg
 from heartprint.metrics.retrieval import MIN_PATIENTS, Estimate
+from heartprint.pages.kit import fill_template, to_svg
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.curves import curves
 from heartprint.pretraining.methods import get_method

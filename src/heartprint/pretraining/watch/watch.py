@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders.encoder import Encoder
+from heartprint.encoders.networks.encoder import Encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.pretraining.config import PretrainConfig

@@ -1,0 +1,1 @@
+"""Folders that hold an encoder or a model: written, read and checked."""

@@ -1,0 +1,1 @@
+"""Networks that turn pages into embeddings."""

@@ -1,5 +1,0 @@
-"""``cohort.html``: a cohort on one page."""
-
-from heartprint.evaluation.card.card import CARD_FILE, write_card
-
-__all__ = ["CARD_FILE", "write_card"]

@@ -1,7 +1,0 @@
-"""The report of a study: one self-contained HTML page, its numbers as JSON, its figures as PNG."""
-
-from __future__ import annotations
-
-from heartprint.evaluation.report.report import write_report
-
-__all__ = ["write_report"]
