@@ -262,7 +262,8 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
     import dataclasses
 
     from heartprint.encoders import embed_pages, load_encoder
-    from heartprint.encoders.bundle.distance import FITTED, HELD_OUT, describe
+    from heartprint.encoders.bundle.distance import describe
+    from heartprint.encoders.bundle.known_sheets import FITTED, HELD_OUT
 
     encoder = load_encoder(name)
     told = encoder.config.pretraining.settings
@@ -287,7 +288,7 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
 def other_heads(simulated: Any) -> None:
     """What becomes of it where a model's head learned from sheets in another layout."""
     from heartprint.encoders import embed_pages, load_encoder
-    from heartprint.encoders.bundle.distance import distance_for
+    from heartprint.encoders.bundle.known_sheets import distance_for
     from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 
     columns = ("its sheets", "`standard`", "turned by 90", "turned by 270", "cats", "desks", "noise")
@@ -316,7 +317,7 @@ def main() -> int:
     data = chosen.data if chosen.data.is_dir() else None
 
     from heartprint.encoders import load_encoder
-    from heartprint.encoders.bundle.distance import fit_distance
+    from heartprint.encoders.bundle.known_sheets import fit_distance
     from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
     from heartprint.simulation import simulate
 

@@ -20,14 +20,8 @@ import polars as pl
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.cohort import (
-    COHORT_FILE,
-    FORMAT_VERSION,
-    RECORD_COLUMNS,
-    RECORDS_FILE,
-    WAVEFORMS_FILE,
-    content_hash,
-)
+from heartprint.cohorts.cohort import COHORT_FILE, FORMAT_VERSION, RECORDS_FILE, WAVEFORMS_FILE, content_hash
+from heartprint.cohorts.schema import RECORD_COLUMNS
 from heartprint.pretraining import PretrainConfig
 from heartprint.pretraining.batches import Schedule, draw_batch, drawn_batches
 from heartprint.pretraining.methods import get_method

@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from heartprint.cohorts import Cohort, write_cohort
-from heartprint.cohorts.cohort import COHORT_FILE, MISSING, RECORD_COLUMNS, REFUSED_FILE, WAVEFORMS_FILE
+from heartprint.cohorts.cohort import COHORT_FILE, MISSING, REFUSED_FILE, WAVEFORMS_FILE
+from heartprint.cohorts.schema import RECORD_COLUMNS
 from heartprint.foundation.errors import HeartprintError
 
 SAMPLES = np.arange(80, dtype=np.int16).reshape(8, 10)

@@ -32,8 +32,9 @@ from heartprint.encoders import (
     save_model,
 )
 from heartprint.encoders.bundle import distance as known
-from heartprint.encoders.bundle.distance import Distance, describe, digest, distance_for, fit_distance, simulated_ecgs
+from heartprint.encoders.bundle.distance import Distance, describe, digest
 from heartprint.encoders.bundle.files import CHECKED_FILES, DISTANCE_FILE
+from heartprint.encoders.bundle.known_sheets import distance_for, fit_distance, simulated_ecgs
 from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 from heartprint.encoders.networks.classifier import TaskModel
 from heartprint.evaluation.predict import predict

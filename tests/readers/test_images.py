@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from heartprint.cohorts import Cohort
-from heartprint.cohorts.cohort import FORMAT_VERSION, IMAGE_COLUMNS, IMAGES_FILE, REFUSED_FILE
+from heartprint.cohorts.cohort import FORMAT_VERSION, IMAGES_FILE, REFUSED_FILE
 from heartprint.cohorts.measure import measure_cohort
+from heartprint.cohorts.schema import IMAGE_COLUMNS
 from heartprint.cohorts.summary import render_summary, summarise
 from heartprint.foundation.errors import HeartprintError
 from heartprint.readers import Images, ingest

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import polars as pl
 import pydantic
 
 from heartprint.cohorts.integrity import damaged, read_info, read_table, refuse_version, validated
+from heartprint.cohorts.schema import Kind, columns_of
 from heartprint.foundation.errors import HeartprintError
 
 FORMAT_VERSION = 3
@@ -29,51 +30,9 @@ IMAGES_FILE = "images.u8"
 REFUSED_FILE = "refused.parquet"
 CAUTIONS_FILE = "cautions.parquet"
 
-Kind = Literal["waveform", "image"]
 DATA_FILES: dict[Kind, str] = {"waveform": WAVEFORMS_FILE, "image": IMAGES_FILE}
 DATA_TYPES: dict[Kind, str] = {"waveform": "<i2", "image": "u1"}
 """File of what is stored, and the type of its numbers."""
-_OF_ANY_KIND = ("ecg_id", "patient_id", "recorded_at", "age", "sex", "site", "device", "kind")
-
-RECORD_COLUMNS: dict[str, pl.DataType] = {
-    "ecg_id": pl.String(),
-    "patient_id": pl.String(),
-    "recorded_at": pl.Datetime("us"),
-    "age": pl.Float32(),
-    "sex": pl.String(),
-    "site": pl.String(),
-    "device": pl.String(),
-    "kind": pl.String(),
-    "offset": pl.Int64(),
-    "n_samples": pl.Int32(),
-    "sampling_rate": pl.Float32(),
-    "uv_per_bit": pl.Float32(),
-    "n_leads": pl.Int8(),
-    "unit": pl.String(),
-    "n_missing": pl.Int32(),
-    "n_clipped": pl.Int32(),
-    "waveform_hash": pl.UInt64(),
-}
-"""Columns of ``records.parquet``; ``label_<name>`` columns (Float32, null = no label) follow."""
-
-IMAGE_COLUMNS: dict[str, pl.DataType] = {
-    **{name: kind for name, kind in RECORD_COLUMNS.items() if name in _OF_ANY_KIND},
-    "offset": pl.Int64(),
-    "height": pl.Int32(),
-    "width": pl.Int32(),
-    "original_height": pl.Int32(),
-    "original_width": pl.Int32(),
-    "image_hash": pl.UInt64(),
-}
-"""The same of a cohort of images: ``offset`` counts bytes of ``images.u8``."""
-
-REFUSED_COLUMNS: dict[str, pl.DataType] = {
-    "ecg_id": pl.String(),
-    "path": pl.String(),
-    "code": pl.String(),
-    "message": pl.String(),
-}
-"""Columns of ``refused.parquet`` and ``cautions.parquet``."""
 
 
 _Count = Annotated[int, pydantic.Field(ge=0, lt=2**53)]
@@ -378,11 +337,6 @@ _INFO = pydantic.TypeAdapter(CohortInfo)
 def content_hash(stored: bytes | memoryview) -> int:
     """64-bit BLAKE2b (Aumasson et al. 2013) of what is stored of an ECG: equal for equal ECGs."""
     return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest(), "little")
-
-
-def columns_of(kind: Kind) -> dict[str, pl.DataType]:
-    """Columns of ``records.parquet``, without the labels."""
-    return IMAGE_COLUMNS if kind == "image" else RECORD_COLUMNS
 
 
 def seen_hashes(patient_key: str, patient_ids: Iterable[str]) -> npt.NDArray[np.uint64]:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_COLUMNS, REFUSED_FILE, Cohort
+from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_FILE, Cohort
 from heartprint.cohorts.integrity import read_notes
 from heartprint.cohorts.pairs import ALL_PAIRS, PairPolicy, policy_flow
+from heartprint.cohorts.schema import REFUSED_COLUMNS
 from heartprint.cohorts.tasks import TASKS, Task, get_task
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from heartprint.cohorts.cohort import RECORD_COLUMNS
+from heartprint.cohorts.schema import RECORD_COLUMNS
 from heartprint.foundation.errors import HeartprintError, unknown_name
 
 Comparison = Literal["equals", "below", "at_least"]

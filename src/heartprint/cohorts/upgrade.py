@@ -12,13 +12,11 @@ from heartprint.cohorts.cohort import (
     DATA_FILES,
     FORMAT_VERSION,
     RECORDS_FILE,
-    REFUSED_COLUMNS,
     Cohort,
-    Kind,
-    columns_of,
     parse_info,
 )
 from heartprint.cohorts.integrity import damaged, read_info, read_table, refuse_version
+from heartprint.cohorts.schema import REFUSED_COLUMNS, Kind, columns_of
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path, claimed, write_json
 

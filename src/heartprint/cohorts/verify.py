@@ -11,16 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.cohort import (
-    CAUTIONS_FILE,
-    DATA_FILES,
-    DATA_TYPES,
-    REFUSED_COLUMNS,
-    REFUSED_FILE,
-    Cohort,
-    content_hash,
-)
+from heartprint.cohorts.cohort import CAUTIONS_FILE, DATA_FILES, DATA_TYPES, REFUSED_FILE, Cohort, content_hash
 from heartprint.cohorts.integrity import damaged, read_notes
+from heartprint.cohorts.schema import REFUSED_COLUMNS
 from heartprint.cohorts.writer import content_digest
 from heartprint.foundation.checks import Check
 from heartprint.foundation.errors import HeartprintError

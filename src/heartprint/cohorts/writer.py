@@ -22,12 +22,10 @@ from heartprint.cohorts.cohort import (
     FORMAT_VERSION,
     MISSING,
     RECORDS_FILE,
-    REFUSED_COLUMNS,
     REFUSED_FILE,
-    Kind,
-    columns_of,
     content_hash,
 )
+from heartprint.cohorts.schema import REFUSED_COLUMNS, Kind, columns_of
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 from heartprint.foundation.outputs import Output, refuse_foreign

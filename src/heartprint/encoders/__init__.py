@@ -18,17 +18,11 @@ if TYPE_CHECKING:
         PretrainingSummary,
     )
     from heartprint.encoders.bundle.export import export_encoder
-    from heartprint.encoders.bundle.folder import (
-        LoadedEncoder,
-        LoadedModel,
-        load_encoder,
-        load_model,
-        save_encoder,
-        save_model,
-    )
+    from heartprint.encoders.bundle.folder import load_encoder, load_model, save_encoder, save_model
+    from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_pages
     from heartprint.encoders.bundle.resolve import resolve_encoder
     from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
-    from heartprint.encoders.embedding import draw_cohort, embed_cohort, embed_pages, save_embeddings
+    from heartprint.encoders.embedding import draw_cohort, embed_cohort, save_embeddings
     from heartprint.encoders.networks.classifier import TaskModel
     from heartprint.encoders.networks.encoder import Encoder, build_encoder
     from heartprint.encoders.networks.preprocessing import PageToTensor
@@ -41,8 +35,8 @@ _HOME = {
     "Encoder": "networks.encoder",
     "EncoderConfig": "bundle.config",
     "FinetuningSummary": "bundle.config",
-    "LoadedEncoder": "bundle.folder",
-    "LoadedModel": "bundle.folder",
+    "LoadedEncoder": "bundle.loaded",
+    "LoadedModel": "bundle.loaded",
     "ModelConfig": "bundle.config",
     "PageToTensor": "networks.preprocessing",
     "PretrainingSummary": "bundle.config",
@@ -52,7 +46,7 @@ _HOME = {
     "build_encoder": "networks.encoder",
     "draw_cohort": "embedding",
     "embed_cohort": "embedding",
-    "embed_pages": "embedding",
+    "embed_pages": "bundle.loaded",
     "export_encoder": "bundle.export",
     "get_backbone": "networks.registry",
     "load_encoder": "bundle.folder",

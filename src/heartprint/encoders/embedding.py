@@ -1,4 +1,4 @@
-"""Embeddings of pages and of cohorts, one sheet per ECG."""
+"""Embeddings of cohorts, one sheet per ECG."""
 
 from __future__ import annotations
 
@@ -9,51 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.encoders.bundle.folder import LoadedEncoder
-from heartprint.foundation.errors import HeartprintError
+from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_pages
 from heartprint.foundation.files import atomic_path
 from heartprint.foundation.progress import Progress
-
-
-def embed_pages(
-    loaded: LoadedEncoder, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
-) -> npt.NDArray[np.float32]:
-    """Embed grey pages, on the device where the encoder is.
-
-    Args:
-        loaded: The encoder.
-        pages: ``(N, H, W)`` uint8, white = 255; other sizes than the encoder's are averaged over areas.
-        batch_size: Pages at a time; the result does not depend on it beyond the last float32 digits.
-
-    Returns:
-        ``(N, D)`` float32.
-
-    Raises:
-        HeartprintError: ``not-a-page`` or ``not-finite``.
-    """
-    encoder = loaded.encoder
-    device = next(encoder.parameters()).device
-    out = np.empty((len(pages), encoder.embedding_dim), dtype=np.float32)
-    training = encoder.training
-    # Batch statistics would make an embedding depend on the pages beside it.
-    encoder.eval()
-    try:
-        with torch.inference_mode():
-            for start in range(0, len(pages), batch_size):
-                x = loaded.page_to_tensor(pages[start : start + batch_size], device=device)
-                out[start : start + batch_size] = encoder(x).float().cpu().numpy()
-    finally:
-        encoder.train(training)
-    if not np.isfinite(out).all():
-        raise HeartprintError(
-            "not-finite",
-            "The encoder gave embeddings that are not finite numbers; its training diverged. Pretrain it again "
-            "with a lower learning rate.",
-        )
-    return out
 
 
 def draw_cohort(

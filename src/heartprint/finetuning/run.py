@@ -12,8 +12,8 @@ import numpy as np
 from heartprint.cohorts import Cohort, Task, draw_budgets, get_task, split_by_patient
 from heartprint.cohorts.splits import Budget
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, resolve_encoder, save_model
-from heartprint.encoders.bundle.distance import distance_for
 from heartprint.encoders.bundle.files import MODEL_OUTPUT, recipe_in, recipe_of
+from heartprint.encoders.bundle.known_sheets import distance_for
 from heartprint.finetuning.assemble import settings_of
 from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
 from heartprint.foundation.errors import HeartprintError

@@ -24,7 +24,8 @@ import numpy.typing as npt
 
 import heartprint
 from heartprint.cohorts.checks import Limits, examine
-from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort, Kind
+from heartprint.cohorts.cohort import DATA_FILES, DATA_TYPES, FORMAT_VERSION, Cohort
+from heartprint.cohorts.schema import Kind
 from heartprint.cohorts.writer import COHORT_OUTPUT, CohortWriter, cohort_recipe, recipe_in
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import DISK_FULL, claimed, disk_full_explained, put_in_place

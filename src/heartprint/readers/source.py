@@ -11,7 +11,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.cohorts.cohort import Kind
+from heartprint.cohorts.schema import Kind
 from heartprint.foundation.errors import Caution, HeartprintError
 
 MAX_SAMPLES = 600_000

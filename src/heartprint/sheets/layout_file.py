@@ -22,8 +22,8 @@ from heartprint.sheets.layout import (
     Strip,
     columns_layout,
 )
+from heartprint.sheets.lead_order import ORDERS, dealt
 from heartprint.sheets.look import LETTER_MM, NAME_X_MM, NAME_Y_MM
-from heartprint.sheets.registry import ORDERS, dealt
 from heartprint.signals.leads import LEADS_12
 
 SPEED = Annotated[float, Field(ge=5.0, le=200.0)]

@@ -10,22 +10,11 @@ from typing import TypedDict
 
 from heartprint.foundation.errors import unknown_name
 from heartprint.sheets.layout import Layout, Names, columns_layout
-
-EINTHOVEN = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
-CABRERA = ("aVL", "I", "-aVR", "II", "aVF", "III", "V1", "V2", "V3", "V4", "V5", "V6")
-"""Limb leads in the order of their angles in the frontal plane (Cabrera); -aVR is aVR upside down."""
-
-ORDERS = {"standard": EINTHOVEN, "cabrera": CABRERA}
+from heartprint.sheets.lead_order import CABRERA, dealt
 
 ABOVE = Names(x_mm=1.0, y_mm=-8.0, size_mm=3.0, bold=True)
 CLOSE = Names(x_mm=1.0, y_mm=-4.5, size_mm=2.6)
 """For rows that lie close together."""
-
-
-def dealt(columns: int, order: tuple[str, ...] = EINTHOVEN) -> tuple[tuple[str, ...], ...]:
-    """Deal leads out to columns, column after column."""
-    rows = len(order) // columns
-    return tuple(order[k * rows : (k + 1) * rows] for k in range(columns))
 
 
 def _paper_layouts() -> tuple[Layout, ...]:

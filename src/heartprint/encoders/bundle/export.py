@@ -6,7 +6,8 @@ from pathlib import Path
 
 from heartprint.encoders.bundle.config import ModelConfig
 from heartprint.encoders.bundle.files import CONFIG_FILE, MODEL_OUTPUT, read_config, recipe_in, recipe_of
-from heartprint.encoders.bundle.folder import LoadedEncoder, load_encoder, save_encoder
+from heartprint.encoders.bundle.folder import load_encoder, save_encoder
+from heartprint.encoders.bundle.loaded import LoadedEncoder
 from heartprint.encoders.bundle.resolve import resolve_encoder
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.bundle.shipped import SHIPPED_NAMES

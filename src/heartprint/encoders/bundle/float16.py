@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 if TYPE_CHECKING:
-    from heartprint.encoders.bundle.folder import LoadedEncoder
+    from heartprint.encoders.bundle.loaded import LoadedEncoder
 
 TENSOR_TOLERANCE = 2.0**-10
 """Rounding to float16 moves a tensor by about 2^-12 of its size; more means that its range does not fit."""

@@ -1,9 +1,9 @@
-"""Encoder and model folders: everything a trained network needs, checked when it is read."""
+"""Encoder and model folders, written and read: everything a trained network needs, checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from heartprint.cohorts.cohort import Cohort
-from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
-from heartprint.encoders.bundle.distance import Distance, fit_distance
+from heartprint.encoders.bundle.distance import Distance
 from heartprint.encoders.bundle.files import (
     damaged,
     read_config,
@@ -25,153 +23,20 @@ from heartprint.encoders.bundle.files import (
     write_folder,
 )
 from heartprint.encoders.bundle.float16 import halved
+from heartprint.encoders.bundle.known_sheets import fit_distance
+from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_pages
 from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.bundle.shipped import SHIPPED, SHIPPED_NAMES, shipped_folder
 from heartprint.encoders.networks.classifier import TaskModel
 from heartprint.encoders.networks.encoder import Encoder, build_encoder
-from heartprint.encoders.networks.preprocessing import PageToTensor
 from heartprint.foundation.errors import HeartprintError
-from heartprint.metrics.calibration import PlattScaling
 
 if TYPE_CHECKING:
-    from heartprint.sheets import Pose
+    pass
 
 _SAMPLE_VALUES = 8
 _SAMPLE_TOLERANCE = 1e-3
-
-
-@dataclass(frozen=True)
-class LoadedEncoder:
-    """An encoder ready to use, with all that it needs to read an ECG.
-
-    Attributes:
-        encoder: In eval mode.
-        config: What its ``config.json`` says (or would say).
-        seen: Who took part in its pretraining.
-        name: Where it comes from, for people.
-        distance: How unlike the sheets that it knows a picture is; None where its folder does not say.
-    """
-
-    encoder: Encoder
-    config: EncoderConfig
-    seen: Seen
-    name: str
-    distance: Distance | None = None
-
-    def __repr__(self) -> str:
-        return f"<Encoder {self.name}: {self.config.backbone} at {self.config.image_size} px>"
-
-    @property
-    def page_to_tensor(self) -> PageToTensor:
-        """The step from its pages to its input."""
-        return self.config.page_to_tensor
-
-    def draw(
-        self,
-        leads: npt.NDArray[np.float32],
-        sampling_rate: float,
-        *,
-        layout: str = "standard",
-        pose: Pose | None = None,
-    ) -> npt.NDArray[np.uint8]:
-        """Draw an ECG as this encoder reads it.
-
-        Args:
-            leads: ``(8 or 12, n)`` float32 mV, NaN = missing.
-            sampling_rate: Hz.
-            layout: Name of the layout.
-            pose: How the sheet lies; upright if None.
-
-        Returns:
-            ``(S, S)`` uint8, white = 255.
-        """
-        from heartprint.sheets import render
-
-        return render(leads, sampling_rate, layout, self.config.image_size, pose=pose, baseline=self.config.baseline)
-
-    def sheet(self, cohort: Cohort, row: int, *, layout: str = "standard") -> npt.NDArray[np.uint8]:
-        """The sheet of an ECG of a cohort, upright, as this encoder reads it: see `heartprint.sheets.sheet_of`.
-
-        Returns:
-            ``(S, S)`` uint8, white = 255.
-        """
-        from heartprint.sheets import sheet_of
-
-        return sheet_of(cohort, row, self.config.image_size, layout=layout, baseline=self.config.baseline)
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """A model ready to use.
-
-    Attributes:
-        encoder: Its encoder, ready for `embed_pages` and `embed_cohort`.
-        weights: ``(D,)`` float32 weights of the linear head.
-        bias: Offset of the linear head.
-        config: What ``config.json`` says.
-        seen: Who took part in pretraining or fine-tuning.
-        name: Where it comes from, for people.
-    """
-
-    encoder: LoadedEncoder
-    weights: npt.NDArray[np.float32]
-    bias: float
-    config: ModelConfig
-    seen: Seen
-    name: str
-
-    def __repr__(self) -> str:
-        return f"<Model {self.name}: {self.task.title}, threshold {self.threshold:.3f}>"
-
-    @property
-    def task(self) -> Task:
-        """The task it answers."""
-        return self.config.task
-
-    @property
-    def platt(self) -> PlattScaling:
-        """From logit to probability."""
-        return self.config.platt
-
-    @property
-    def threshold(self) -> float:
-        """Probability from which on an ECG is called positive."""
-        return self.config.threshold
-
-    def score(
-        self, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score grey pages.
-
-        Args:
-            pages: ``(N, H, W)`` uint8, white = 255.
-            batch_size: Pages at a time.
-
-        Returns:
-            ``(N,)`` logits and ``(N,)`` probabilities.
-        """
-        from heartprint.encoders.embedding import embed_pages
-
-        return self.score_embeddings(embed_pages(self.encoder, pages, batch_size=batch_size))
-
-    def score_embeddings(
-        self, embedding: npt.NDArray[np.float32]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score embeddings ``(N, D)`` of its own encoder: ``(N,)`` logits and ``(N,)`` probabilities.
-
-        Raises:
-            HeartprintError: ``not-finite``.
-        """
-        logits = embedding.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
-        probabilities = self.platt(logits)
-        if not (np.isfinite(logits).all() and np.isfinite(probabilities).all()):
-            raise HeartprintError(
-                "not-finite",
-                f"The model '{self.name}' gave scores that are not finite numbers. Check its folder with "
-                "'heartprint check', or train it again.",
-            )
-        return logits, probabilities
 
 
 def save_encoder(
@@ -362,8 +227,6 @@ def _fill(module: torch.nn.Module, state: dict[str, torch.Tensor], name: str) ->
 
 
 def _encoder_sample(loaded: LoadedEncoder, sheet: npt.NDArray[np.uint8]) -> tuple[float, ...]:
-    from heartprint.encoders.embedding import embed_pages
-
     return tuple(float(v) for v in embed_pages(loaded, sheet[None])[0, :_SAMPLE_VALUES])
 
 

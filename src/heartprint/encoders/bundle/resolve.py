@@ -6,7 +6,8 @@ from pathlib import Path
 
 from heartprint.encoders.bundle.config import EncoderConfig
 from heartprint.encoders.bundle.files import CONFIG_FILE
-from heartprint.encoders.bundle.folder import LoadedEncoder, load_encoder
+from heartprint.encoders.bundle.folder import load_encoder
+from heartprint.encoders.bundle.loaded import LoadedEncoder
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.bundle.shipped import SHIPPED_NAMES, SHIPPED_OR
 from heartprint.encoders.networks.encoder import Weights, build_encoder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heartprint.cohorts.cohort import RECORD_COLUMNS
+from heartprint.cohorts.schema import RECORD_COLUMNS
 from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
 from heartprint.encoders.bundle.seen_patients import Seen

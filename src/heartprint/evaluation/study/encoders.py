@@ -21,7 +21,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 
 if TYPE_CHECKING:
-    from heartprint.encoders.bundle.folder import LoadedEncoder
+    from heartprint.encoders.bundle.loaded import LoadedEncoder
     from heartprint.pretraining.config import PretrainConfig
 
 _MAX_BYTES = 2**36

@@ -1,0 +1,192 @@
+"""Encoders and models that are ready to use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from heartprint.cohorts.cohort import Cohort
+from heartprint.cohorts.tasks import Task
+from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
+from heartprint.encoders.bundle.distance import Distance
+from heartprint.encoders.bundle.seen_patients import Seen
+from heartprint.encoders.networks.encoder import Encoder
+from heartprint.encoders.networks.preprocessing import PageToTensor
+from heartprint.foundation.errors import HeartprintError
+from heartprint.metrics.calibration import PlattScaling
+
+if TYPE_CHECKING:
+    from heartprint.sheets import Pose
+
+
+@dataclass(frozen=True)
+class LoadedEncoder:
+    """An encoder ready to use, with all that it needs to read an ECG.
+
+    Attributes:
+        encoder: In eval mode.
+        config: What its ``config.json`` says (or would say).
+        seen: Who took part in its pretraining.
+        name: Where it comes from, for people.
+        distance: How unlike the sheets that it knows a picture is; None where its folder does not say.
+    """
+
+    encoder: Encoder
+    config: EncoderConfig
+    seen: Seen
+    name: str
+    distance: Distance | None = None
+
+    def __repr__(self) -> str:
+        return f"<Encoder {self.name}: {self.config.backbone} at {self.config.image_size} px>"
+
+    @property
+    def page_to_tensor(self) -> PageToTensor:
+        """The step from its pages to its input."""
+        return self.config.page_to_tensor
+
+    def draw(
+        self,
+        leads: npt.NDArray[np.float32],
+        sampling_rate: float,
+        *,
+        layout: str = "standard",
+        pose: Pose | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Draw an ECG as this encoder reads it.
+
+        Args:
+            leads: ``(8 or 12, n)`` float32 mV, NaN = missing.
+            sampling_rate: Hz.
+            layout: Name of the layout.
+            pose: How the sheet lies; upright if None.
+
+        Returns:
+            ``(S, S)`` uint8, white = 255.
+        """
+        from heartprint.sheets import render
+
+        return render(leads, sampling_rate, layout, self.config.image_size, pose=pose, baseline=self.config.baseline)
+
+    def sheet(self, cohort: Cohort, row: int, *, layout: str = "standard") -> npt.NDArray[np.uint8]:
+        """The sheet of an ECG of a cohort, upright, as this encoder reads it: see `heartprint.sheets.sheet_of`.
+
+        Returns:
+            ``(S, S)`` uint8, white = 255.
+        """
+        from heartprint.sheets import sheet_of
+
+        return sheet_of(cohort, row, self.config.image_size, layout=layout, baseline=self.config.baseline)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to use.
+
+    Attributes:
+        encoder: Its encoder, ready for `embed_pages` and `embed_cohort`.
+        weights: ``(D,)`` float32 weights of the linear head.
+        bias: Offset of the linear head.
+        config: What ``config.json`` says.
+        seen: Who took part in pretraining or fine-tuning.
+        name: Where it comes from, for people.
+    """
+
+    encoder: LoadedEncoder
+    weights: npt.NDArray[np.float32]
+    bias: float
+    config: ModelConfig
+    seen: Seen
+    name: str
+
+    def __repr__(self) -> str:
+        return f"<Model {self.name}: {self.task.title}, threshold {self.threshold:.3f}>"
+
+    @property
+    def task(self) -> Task:
+        """The task it answers."""
+        return self.config.task
+
+    @property
+    def platt(self) -> PlattScaling:
+        """From logit to probability."""
+        return self.config.platt
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which on an ECG is called positive."""
+        return self.config.threshold
+
+    def score(
+        self, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Score grey pages.
+
+        Args:
+            pages: ``(N, H, W)`` uint8, white = 255.
+            batch_size: Pages at a time.
+
+        Returns:
+            ``(N,)`` logits and ``(N,)`` probabilities.
+        """
+        return self.score_embeddings(embed_pages(self.encoder, pages, batch_size=batch_size))
+
+    def score_embeddings(
+        self, embedding: npt.NDArray[np.float32]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Score embeddings ``(N, D)`` of its own encoder: ``(N,)`` logits and ``(N,)`` probabilities.
+
+        Raises:
+            HeartprintError: ``not-finite``.
+        """
+        logits = embedding.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
+        probabilities = self.platt(logits)
+        if not (np.isfinite(logits).all() and np.isfinite(probabilities).all()):
+            raise HeartprintError(
+                "not-finite",
+                f"The model '{self.name}' gave scores that are not finite numbers. Check its folder with "
+                "'heartprint check', or train it again.",
+            )
+        return logits, probabilities
+
+
+def embed_pages(
+    loaded: LoadedEncoder, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
+) -> npt.NDArray[np.float32]:
+    """Embed grey pages, on the device where the encoder is.
+
+    Args:
+        loaded: The encoder.
+        pages: ``(N, H, W)`` uint8, white = 255; other sizes than the encoder's are averaged over areas.
+        batch_size: Pages at a time; the result does not depend on it beyond the last float32 digits.
+
+    Returns:
+        ``(N, D)`` float32.
+
+    Raises:
+        HeartprintError: ``not-a-page`` or ``not-finite``.
+    """
+    encoder = loaded.encoder
+    device = next(encoder.parameters()).device
+    out = np.empty((len(pages), encoder.embedding_dim), dtype=np.float32)
+    training = encoder.training
+    # Batch statistics would make an embedding depend on the pages beside it.
+    encoder.eval()
+    try:
+        with torch.inference_mode():
+            for start in range(0, len(pages), batch_size):
+                x = loaded.page_to_tensor(pages[start : start + batch_size], device=device)
+                out[start : start + batch_size] = encoder(x).float().cpu().numpy()
+    finally:
+        encoder.train(training)
+    if not np.isfinite(out).all():
+        raise HeartprintError(
+            "not-finite",
+            "The encoder gave embeddings that are not finite numbers; its training diverged. Pretrain it again "
+            "with a lower learning rate.",
+        )
+    return out
