@@ -24,9 +24,9 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session", autouse=True)
 def few_known_sheets() -> Iterator[None]:
     """Models that tests make are shown few sheets: what a distance is good for is measured with shipped encoders."""
-    from heartprint.encoders.bundle import distance
+    from heartprint.encoders.bundle import known_sheets
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distance, "FITTED", 60)
-        patch.setattr(distance, "HELD_OUT", 40)
+        patch.setattr(known_sheets, "FITTED", 60)
+        patch.setattr(known_sheets, "HELD_OUT", 40)
         yield

@@ -39,6 +39,7 @@ from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.bundle.upgrade import upgrade_model
 from heartprint.encoders.bundle.verify import verify_model
 
+OLD_NAMES = Path(__file__).parents[1] / "old_names.py"
 TAMPERED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "hostile" / "tampered_models.py"
 KINDS = ("encoder", "model")
 
@@ -465,7 +466,7 @@ def test_two_image_sizes_are_not_brought_up_to_date(folders: dict[str, Path]) ->
 @pytest.mark.skipif(not TAMPERED.is_file(), reason="the problem cases are not here")
 def test_the_problem_cases_give_no_python_error(folders: dict[str, Path], cohort: Cohort, tmp_path: Path) -> None:
     shown = subprocess.run(
-        [sys.executable, str(TAMPERED), str(folders["model"]), str(cohort.path)],
+        [sys.executable, str(OLD_NAMES), str(TAMPERED), str(folders["model"]), str(cohort.path)],
         cwd=tmp_path,
         check=False,
         capture_output=True,

@@ -74,7 +74,8 @@ IMAGES = """
 def made(script: str, folder: Path, *more: str) -> None:
     if not (HOSTILE / script).is_file():
         pytest.skip(f"no generator here: {HOSTILE / script} is absent")
-    subprocess.run([sys.executable, str(HOSTILE / script), str(folder), *more], check=True, capture_output=True)
+    command = [sys.executable, str(REPOSITORY / "tests" / "old_names.py"), str(HOSTILE / script), str(folder), *more]
+    subprocess.run(command, check=True, capture_output=True)
 
 
 def ran(program: str, *arguments: str) -> list[str]:
