@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -160,34 +161,31 @@ class Judge:
         self.row(what, self.fitted(pictures), **bar)
 
     def fitted(self, pictures: list[Picture]) -> Pages:
-        from heartprint.sheets.of_cohort import fitted
+        from heartprint.sheets.stored import fitted
 
         return np.array([fitted(picture, self.size) for picture in pictures])
 
     def sheets(self, cohort: Any, n: int, **drawing: Any) -> Pages:
         from heartprint.foundation.randomness import generator
-        from heartprint.sheets import random_sheet_of
 
-        baseline = self.encoder.config.baseline
+        images = replace(self.encoder.config.images, **drawing)
         rngs = (generator(0, "benchmark of doubt", row) for row in range(n))
-        return np.array(
-            [random_sheet_of(cohort, k, self.size, rng, baseline=baseline, **drawing) for k, rng in enumerate(rngs)]
-        )
+        return np.array([images.random(cohort, k, rng) for k, rng in enumerate(rngs)])
 
 
 def faint_traces(judged: Judge, cohort: Any) -> str:
     """How many of the warned sheets in random styles show the network next to no trace."""
     from heartprint.encoders import embed_pages
     from heartprint.foundation.randomness import generator
-    from heartprint.sheets import PAPER_LAYOUTS
-    from heartprint.sheets.mix import draw_sheet
+    from heartprint.sheets import PAPER_LAYOUTS, SheetSampler
 
+    images = SheetSampler(PAPER_LAYOUTS, ("random",), size=judged.size)
     pages: list[list[Picture]] = [[], []]
     for row in range(SHEETS):
         leads = cohort.signal(row)
         for shown, drawn in zip((leads, np.full_like(leads, np.nan)), pages, strict=True):
             rng, rate = generator(1, "benchmark of doubt", row), cohort.sampling_rate(row)
-            drawn.append(draw_sheet(shown, rate, judged.size, rng, layouts=PAPER_LAYOUTS, styles=("random",)))
+            drawn.append(images.draw(shown, rate, rng))
     with_trace, without = (np.array(drawn) for drawn in pages)
     warned = judged.distance(embed_pages(judged.encoder, with_trace)) > judged.distance.limit
     seen, empty = (judged.encoder.page_to_tensor(drawn).numpy() for drawn in (with_trace, without))

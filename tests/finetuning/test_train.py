@@ -139,7 +139,7 @@ def test_the_network_starts_as_the_probe(cohort: Cohort, encoder: LoadedEncoder)
     weights, bias = network.rule()
     np.testing.assert_allclose(embedding @ weights + bias, 2.5 * probe.decision(embedding), rtol=1e-3, atol=1e-3)
     assert weights[3] == 0
-    x = encoder.page_to_tensor(draw_views(encoder, cohort, np.arange(4), 0, FAST))
+    x = encoder.page_to_tensor(draw_views(FAST.images(encoder.config), cohort, np.arange(4), 0, FAST))
     with torch.inference_mode():
         direct = network.encoder(x).numpy().astype(float) @ weights + bias
         np.testing.assert_allclose(network(x).numpy(), direct, rtol=1e-3, atol=1e-3)
@@ -147,7 +147,7 @@ def test_the_network_starts_as_the_probe(cohort: Cohort, encoder: LoadedEncoder)
 
 def test_settling_makes_the_resting_encoder_agree_with_the_training_one(cohort: Cohort, encoder: LoadedEncoder) -> None:
     own = dataclasses.replace(encoder, encoder=copy.deepcopy(encoder.encoder))
-    pages = draw_views(encoder, cohort, np.arange(40), 0, FAST)
+    pages = draw_views(FAST.images(encoder.config), cohort, np.arange(40), 0, FAST)
     x = own.page_to_tensor(pages)
 
     def apart() -> float:
@@ -193,20 +193,22 @@ def test_a_diverging_run_says_so(cohort: Cohort, encoder: LoadedEncoder) -> None
 
 
 def test_views_depend_on_the_ecg_and_the_epoch_and_nothing_else(cohort: Cohort, encoder: LoadedEncoder) -> None:
-    one = draw_views(encoder, cohort, np.array([4, 7, 9]), 0, FAST)
-    two = draw_views(encoder, cohort.take([9, 3, 4]), np.array([2, 0]), 0, FAST)
+    images = FAST.images(encoder.config)
+    one = draw_views(images, cohort, np.array([4, 7, 9]), 0, FAST)
+    two = draw_views(images, cohort.take([9, 3, 4]), np.array([2, 0]), 0, FAST)
     np.testing.assert_array_equal(one[[0, 2]], two)
-    assert not np.array_equal(one, draw_views(encoder, cohort, np.array([4, 7, 9]), 1, FAST))
+    assert not np.array_equal(one, draw_views(images, cohort, np.array([4, 7, 9]), 1, FAST))
     assert not np.array_equal(
-        one, draw_views(encoder, cohort, np.array([4, 7, 9]), 0, FAST.model_copy(update={"seed": 1}))
+        one, draw_views(images, cohort, np.array([4, 7, 9]), 0, FAST.model_copy(update={"seed": 1}))
     )
 
 
 def test_drawing_ahead_keeps_the_order(cohort: Cohort, encoder: LoadedEncoder) -> None:
     parts = [(e, np.array([e, e + 10])) for e in range(9)]
     config = FAST.model_copy(update={"workers": 3})
-    for (epoch, rows), pages in zip(parts, drawn_ahead(encoder, cohort, parts, config), strict=True):
-        np.testing.assert_array_equal(pages, draw_views(encoder, cohort, rows, epoch, config))
+    images = config.images(encoder.config)
+    for (epoch, rows), pages in zip(parts, drawn_ahead(images, cohort, parts, config), strict=True):
+        np.testing.assert_array_equal(pages, draw_views(images, cohort, rows, epoch, config))
 
 
 def test_the_best_step_is_the_one_that_explains_validation_best() -> None:

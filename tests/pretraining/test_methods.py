@@ -126,7 +126,7 @@ def test_bcl_views_are_drawn_independently(cohort: Cohort, config: Make, monkeyp
         drawn.append((layout, pose))
         return np.zeros((size, size), np.uint8)
 
-    monkeypatch.setattr("heartprint.sheets.mix.render", note)
+    monkeypatch.setattr("heartprint.sheets.sampler.render", note)
     method = Bcl(cohort, config())
     for epoch in range(40):
         for item in range(method.n_items):
@@ -202,7 +202,7 @@ def test_a_third_stretch_is_the_second_half_again(
         drawn.append((leads, pose))
         return np.zeros((size, size), np.uint8)
 
-    monkeypatch.setattr("heartprint.sheets.mix.render", note)
+    monkeypatch.setattr("heartprint.sheets.sampler.render", note)
     method = BclState(cohort, config(method="bcl_state", pairs={"single": "stretches"}))
     alone = int(np.flatnonzero(np.unique(cohort.patient_ids) == "p1")[0])
     for epoch in range(10):
@@ -234,7 +234,7 @@ def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatc
         drawn.append(layout)
         return np.zeros((size, size), np.uint8)
 
-    monkeypatch.setattr("heartprint.sheets.mix.render", note)
+    monkeypatch.setattr("heartprint.sheets.sampler.render", note)
     method = Layouts(cohort, config(method="layouts"))
     for epoch in range(30):
         for item in range(5):
@@ -254,7 +254,7 @@ def test_segments_are_the_two_halves(cohort: Cohort, config: Make, monkeypatch: 
         drawn.append((leads, layout))
         return np.zeros((size, size), np.uint8)
 
-    monkeypatch.setattr("heartprint.sheets.mix.render", note)
+    monkeypatch.setattr("heartprint.sheets.sampler.render", note)
     method = Segments(cohort, config(method="segments"))
     whole, first_is_early = cohort.signal(2), set()
     for epoch in range(20):

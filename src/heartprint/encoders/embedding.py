@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from heartprint.cohorts.cohort import Cohort
 from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_pages
 from heartprint.foundation.files import atomic_path
+from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
 
 
@@ -21,29 +21,19 @@ def draw_cohort(
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Draw a cohort's sheets in order as the encoder reads them, a batch at a time, one batch ahead of the caller.
 
-    Yields:
-        ``(<= batch_size, S, S)`` uint8.
+    Returns:
+        One after another ``(<= batch_size, S, S)`` uint8.
     """
     from heartprint.sheets import layouts_of
 
-    size = loaded.config.image_size
+    images = loaded.config.images
     (layout,) = layouts_of(cohort, [layout])
 
     def draw(start: int) -> npt.NDArray[np.uint8]:
         rows = range(start, min(start + batch_size, len(cohort)))
-        pages = np.empty((len(rows), size, size), dtype=np.uint8)
-        for page, row in zip(pages, rows, strict=True):
-            page[...] = loaded.sheet(cohort, row, layout=layout)
-        return pages
+        return np.stack([images.sheet(cohort, row, layout=layout) for row in rows])
 
-    # One thread suffices: drawing is far quicker than reading the drawing.
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead: Future[npt.NDArray[np.uint8]] | None = None
-        for start in range(0, len(cohort), batch_size):
-            now = ahead or pool.submit(draw, start)
-            following = start + batch_size
-            ahead = pool.submit(draw, following) if following < len(cohort) else None
-            yield now.result()
+    return prefetch(range(0, len(cohort), batch_size), draw)
 
 
 def embed_cohort(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import polars as pl
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_path, check_target
+from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
 
 if TYPE_CHECKING:
@@ -198,29 +198,24 @@ def score_layouts(
 
 def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step: int) -> Iterator[_Batch]:
     """Pages ``(n_layouts, <= step, S, S)`` and failures, in order, one batch ahead of the caller."""
+    images = encoder.config.images
 
     def draw(start: int) -> _Batch:
         rows = range(start, min(start + step, len(cohort)))
-        size = encoder.config.image_size
-        pages = np.full((len(layouts), len(rows), size, size), 255, dtype=np.uint8)
+        pages = np.full((len(layouts), len(rows), images.size, images.size), 255, dtype=np.uint8)
         failed: dict[int, Failure] = {}
         for k, row in enumerate(rows):
             try:
                 _check_readable(cohort, row)
                 for page, layout in zip(pages[:, k], layouts, strict=True):
-                    page[...] = encoder.sheet(cohort, row, layout=layout)
+                    page[...] = images.sheet(cohort, row, layout=layout)
             except HeartprintError as error:
                 failed[row] = (error.code, error.message)
             except (ValueError, IndexError) as error:
                 failed[row] = ("unreadable", f"This ECG cannot be drawn ({error}). Ingest it again.")
         return pages, failed
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        ahead: Future[_Batch] | None = None
-        for start in range(0, len(cohort), step):
-            now = ahead or pool.submit(draw, start)
-            ahead = pool.submit(draw, start + step) if start + step < len(cohort) else None
-            yield now.result()
+    return prefetch(range(0, len(cohort), step), draw)
 
 
 def _check_readable(cohort: Cohort, row: int) -> None:

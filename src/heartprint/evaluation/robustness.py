@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +18,13 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress, in_words
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.metrics.bootstrap import study_resamples
-from heartprint.sheets import LAYOUTS, STYLES, layouts_of, sheet_mm, sheet_of
-from heartprint.sheets.camera import EFFECTS, RECIPES, SEVERITIES, Ingredient, Recipe, photograph_sheet
-from heartprint.sheets.of_cohort import IMAGE
+from heartprint.sheets import LAYOUTS, STYLES, layouts_of
+from heartprint.sheets.camera import EFFECTS, RECIPES, SEVERITIES, Ingredient, Recipe
+from heartprint.sheets.sampler import IMAGE
 
 if TYPE_CHECKING:
     from heartprint.encoders import LoadedEncoder, LoadedModel
@@ -39,7 +38,6 @@ MOST_ECGS = 500
 Kind = Literal["clean", "effect", "recipe", "layout", "style"]
 Page = npt.NDArray[np.uint8]
 _TIMED = 3  # ECGs from whose time it is told how long all will take
-_FINER = 2  # how much finer a sheet is drawn that a camera takes
 
 BATTERY_COLUMNS: dict[str, pl.DataType] = {
     "kind": pl.String(),
@@ -190,16 +188,16 @@ def draw_condition(
         row: Which.
         condition: The condition.
         layout: Layout of the sheets on which effects, recipes and styles are tried.
-        fine: What `fine_sheet` gives, if it is there already.
+        fine: What `SheetSampler.fine` gives, if it is there already.
 
     Returns:
         ``(S, S)`` uint8, white = 255.
     """
-    size, baseline = encoder.config.image_size, encoder.config.baseline
+    images = encoder.config.images
     if condition.kind == "style":
-        return sheet_of(cohort, row, size, layout=layout, baseline=baseline, style=condition.name)
+        return images.sheet(cohort, row, layout=layout, style=condition.name)
     if condition.kind in ("clean", "layout"):
-        return sheet_of(cohort, row, size, layout=condition.name, baseline=baseline)
+        return images.sheet(cohort, row, layout=condition.name)
     if condition.kind == "effect":
         severity = float(condition.severity)
         recipe = Recipe(condition.name, "", (Ingredient(condition.name, 1.0, (severity, severity)),))
@@ -207,14 +205,7 @@ def draw_condition(
         recipe = RECIPES[condition.name]
     purpose = f"battery\x1f{condition.kind}\x1f{condition.name}"
     rng = generator(BATTERY_SEED, purpose, condition.severity, stable_hash(str(cohort.ecg_ids[row])))
-    sheet = fine_sheet(encoder, cohort, row, layout) if fine is None else fine
-    return photograph_sheet(sheet, size, recipe=recipe, rng=rng, sheet_mm=sheet_mm(cohort, row, layout)).picture
-
-
-def fine_sheet(encoder: LoadedEncoder, cohort: Cohort, row: int, layout: str) -> Page:
-    """The sheet of which pictures are taken, twice as fine as they are."""
-    config = encoder.config
-    return sheet_of(cohort, row, _FINER * config.image_size, layout=layout, baseline=config.baseline)
+    return images.photo(cohort, row, recipe, rng, layout=layout, fine=fine)
 
 
 def _drawn(
@@ -223,17 +214,10 @@ def _drawn(
     """Of each ECG ``(conditions, S, S)``, a little ahead of the caller."""
 
     def draw(row: int) -> Page:
-        fine = fine_sheet(encoder, cohort, row, layout)
+        fine = encoder.config.images.fine(cohort, row, layout=layout)
         return np.stack([draw_condition(encoder, cohort, row, one, layout, fine=fine) for one in tried])
 
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Page]] = deque()
-        for row in range(len(cohort)):
-            waiting.append(pool.submit(draw, row))
-            if len(waiting) > workers + 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    return prefetch(range(len(cohort)), draw, workers=workers)
 
 
 def summarise_battery(table: pl.DataFrame) -> dict[str, Any]:

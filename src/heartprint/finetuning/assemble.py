@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts import Cohort, Task
 from heartprint.encoders import CohortSource, FinetuningSummary, LoadedEncoder, LoadedModel, ModelConfig, Seen
-from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
+from heartprint.finetuning.config import FinetuneConfig
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.calibration import PlattScaling, threshold_at_sensitivity
 from heartprint.sheets import without_drawing
@@ -86,4 +86,4 @@ def settings_of(cohort: Cohort, config: FinetuneConfig) -> dict[str, Any]:
     chosen = config.model_dump(
         mode="json", include=PROBE_SETTINGS if config.mode == "probe" else None, exclude=_ELSEWHERE
     )
-    return without_drawing(cohort, chosen, OF_DRAWING)
+    return without_drawing(cohort, chosen)

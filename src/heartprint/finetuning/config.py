@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from heartprint.sheets import PAPER_LAYOUTS
-from heartprint.sheets.mix import LayoutName, RecipeName, StyleName
+from heartprint.sheets import PAPER_LAYOUTS, SheetSampler
+from heartprint.sheets.sampler import LayoutName, LayoutNames, RecipeNames, Rotation, StyleNames
 
-OF_DRAWING = ("layout", "layouts", "styles")
-"""Settings that say how waveforms are drawn, and nothing about images."""
+if TYPE_CHECKING:
+    from heartprint.encoders import EncoderConfig
 
 
 class FinetuneConfig(BaseModel):
@@ -61,10 +62,10 @@ class FinetuneConfig(BaseModel):
     layout: LayoutName = "standard"
     batch_size: Annotated[int, Field(ge=1)] = 64
     device: str = "auto"
-    layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = PAPER_LAYOUTS
-    styles: Annotated[tuple[StyleName, ...], Field(min_length=1)] = ("ecg_plot",)
-    recipes: Annotated[tuple[RecipeName, ...], Field(min_length=1)] = ("clean",)
-    max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
+    layouts: LayoutNames = PAPER_LAYOUTS
+    styles: StyleNames = ("ecg_plot",)
+    recipes: RecipeNames = ("clean",)
+    max_rotation_deg: Rotation = 10.0
     head_views: Annotated[int, Field(ge=1)] = 4
     head_sheets: Annotated[int, Field(ge=1)] = 4000
     epochs: Annotated[int, Field(ge=1)] = 10
@@ -78,3 +79,13 @@ class FinetuneConfig(BaseModel):
     cross_fit_folds: Annotated[int, Field(ge=2)] = 3
     checks: Annotated[int, Field(ge=1)] = 10
     workers: Annotated[int, Field(ge=1)] = 2
+
+    def images(self, encoder: EncoderConfig) -> SheetSampler:
+        """What draws the views of full fine-tuning, in the size and with the baseline that the encoder reads."""
+        return replace(
+            encoder.images,
+            layouts=self.layouts,
+            styles=self.styles,
+            recipes=self.recipes,
+            max_rotation_deg=self.max_rotation_deg,
+        )

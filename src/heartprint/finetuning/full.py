@@ -25,7 +25,6 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
-from heartprint.sheets.style import ECG_PLOT
 from heartprint.training.out_of_memory import memory_explained
 
 Floats = npt.NDArray[np.float64]
@@ -187,7 +186,7 @@ class _Trainer:
             best.offer(0, self._scores(own, model, validation), self.positive[validation])
         what = f"Fine-tuning without part {part}" if part else "Fine-tuning"
         with Progress(what, total) if self.progress else contextlib.nullcontext() as shown:
-            drawn = drawn_ahead(self.loaded, self.cohort, plan, config, part=part)
+            drawn = drawn_ahead(config.images(own.config), self.cohort, plan, config, part=part)
             for step, ((_, chosen), pages) in enumerate(zip(plan, drawn, strict=True), start=1):
                 loss = self._step(model, optimiser, pages, chosen, balance)
                 schedule.step()
@@ -239,18 +238,12 @@ class _Trainer:
         views = min(config.head_views, max(1, config.head_sheets // len(rows)))
         plan = [b for view in range(views) for b in batches(self.positive, rows, view, config)]
         # The first view is the upright one that is scored in the end, so that the start is no worse than a probe.
-        plain = {
-            "layouts": (config.layout,),
-            "styles": (ECG_PLOT.name,),
-            "recipes": ("clean",),
-            "max_rotation_deg": 0.0,
-        }
-        upright = config.model_copy(update=plain)
+        upright = dataclasses.replace(own.config.images, layouts=(config.layout,))
         first, others = [b for b in plan if b[0] == 0], [b for b in plan if b[0] > 0]
 
         def drawn() -> Iterator[npt.NDArray[np.uint8]]:
-            yield from drawn_ahead(own, self.cohort, first, upright)
-            yield from drawn_ahead(own, self.cohort, others, config, purpose="head view")
+            yield from drawn_ahead(upright, self.cohort, first, config)
+            yield from drawn_ahead(config.images(own.config), self.cohort, others, config, purpose="head view")
 
         settle(own, drawn())
         embedding = np.concatenate([embed_pages(own, pages, batch_size=config.batch_size) for pages in drawn()])

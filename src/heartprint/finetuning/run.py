@@ -15,7 +15,7 @@ from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, resolve_e
 from heartprint.encoders.bundle.files import MODEL_OUTPUT, recipe_in, recipe_of
 from heartprint.encoders.bundle.known_sheets import distance_for
 from heartprint.finetuning.assemble import settings_of
-from heartprint.finetuning.config import OF_DRAWING, FinetuneConfig
+from heartprint.finetuning.config import FinetuneConfig
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.outputs import claim_output
 from heartprint.sheets import check_drawing
@@ -61,7 +61,7 @@ def finetune(
             ``out-of-memory``, ``disk-full``.
     """
     config = config or FinetuneConfig()
-    check_drawing(cohort, config, OF_DRAWING)
+    check_drawing(cohort, config)
     budget = parse_budget(labels)
     out = Path(out)
     claim_output(out, MODEL_OUTPUT, overwrite=True)  # what the folder holds is compared when the recipe is known

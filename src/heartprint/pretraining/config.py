@@ -14,8 +14,8 @@ from heartprint.foundation.config import validate_config
 from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.settings import MethodSettings
-from heartprint.sheets import PAPER_LAYOUTS
-from heartprint.sheets.mix import LayoutName, RecipeName, StyleName
+from heartprint.sheets import PAPER_LAYOUTS, SheetSampler
+from heartprint.sheets.sampler import Baseline, LayoutNames, RecipeNames, Rotation, StyleNames
 
 DEFAULT_METHOD = "bcl"
 CHANGEABLE = frozenset(
@@ -92,11 +92,11 @@ class PretrainConfig(BaseModel):
     backbone: str = "small"
     init: str = "random"
     image_size: Annotated[int, Field(ge=0, validate_default=True)] = 0
-    layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = PAPER_LAYOUTS
-    styles: Annotated[tuple[StyleName, ...], Field(min_length=1)] = ("ecg_plot",)
-    recipes: Annotated[tuple[RecipeName, ...], Field(min_length=1)] = ("clean",)
-    max_rotation_deg: Annotated[float, Field(ge=0, le=45)] = 10.0
-    baseline: Literal["none", "median"] = "none"
+    layouts: LayoutNames = PAPER_LAYOUTS
+    styles: StyleNames = ("ecg_plot",)
+    recipes: RecipeNames = ("clean",)
+    max_rotation_deg: Rotation = 10.0
+    baseline: Baseline = "none"
     batch_size: Annotated[int, Field(ge=2)] = 256
     chunk_size: Annotated[int, Field(ge=0)] = 0
     epochs: Annotated[int, Field(ge=1)] = 20
@@ -157,6 +157,13 @@ class PretrainConfig(BaseModel):
     def all_layouts(self) -> tuple[str, ...]:
         """Every layout that may be drawn, those of the method included."""
         return (*self.layouts, *self.method.layouts)
+
+    @property
+    def images(self) -> SheetSampler:
+        """What draws the views."""
+        return SheetSampler(
+            self.layouts, self.styles, self.recipes, self.max_rotation_deg, self.baseline, self.image_size
+        )
 
     def recipe(self) -> str:
         """All that decides what is computed, as JSON."""

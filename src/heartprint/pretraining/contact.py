@@ -15,8 +15,7 @@ from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.sheets import draw_style, get_layout, get_style, layouts_of, render
 from heartprint.sheets.camera import get_recipe, photograph_sheet
-from heartprint.sheets.mix import RANDOM_STYLE
-from heartprint.sheets.of_cohort import IMAGE
+from heartprint.sheets.sampler import IMAGE, RANDOM_STYLE
 from heartprint.sheets.style import Style, placed
 
 Page = npt.NDArray[np.uint8]

@@ -49,7 +49,6 @@ from heartprint.pretraining.run_folder import (
     surroundings,
 )
 from heartprint.pretraining.targets import Targets, measure_targets
-from heartprint.pretraining.views import OF_DRAWING
 from heartprint.pretraining.watch import Watch, hold_out
 from heartprint.sheets import without_drawing
 from heartprint.training.device import choose_device
@@ -311,7 +310,7 @@ class _Run:
             max_rotation_deg=config.max_rotation_deg,
             seed=config.seed,
             cohort=CohortSource.of(self.used),
-            settings=without_drawing(self.used, config.model_dump(mode="json"), OF_DRAWING),
+            settings=without_drawing(self.used, config.model_dump(mode="json")),
             after=before.config.pretraining if before else None,
         )
         description = EncoderConfig.new(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from heartprint.sheets import LAYOUTS, get_layout
 from heartprint.sheets.layout import PAGE_S
-from heartprint.sheets.mix import LayoutName
+from heartprint.sheets.sampler import LayoutNames
 
 SHORT_LAYOUTS = ("short_six_rows", "short_three_rows")
 
@@ -37,7 +35,7 @@ class HalvesSettings(MethodSettings):
         stretch_layouts: Layouts that half an ECG is drawn in, each as likely as the others; 5 s must suffice them.
     """
 
-    stretch_layouts: Annotated[tuple[LayoutName, ...], Field(min_length=1)] = SHORT_LAYOUTS
+    stretch_layouts: LayoutNames = SHORT_LAYOUTS
 
     @field_validator("stretch_layouts")
     @classmethod

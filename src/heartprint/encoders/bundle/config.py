@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -14,6 +14,9 @@ from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.seen_patients import SimulatedSource
 from heartprint.encoders.networks.preprocessing import PageToTensor
 from heartprint.metrics.calibration import PlattScaling
+
+if TYPE_CHECKING:
+    from heartprint.sheets import SheetSampler
 
 FOLDER_VERSION = 2
 """Format of encoder and model folders; `heartprint.encoders.bundle.upgrade` turns version 1 into this one.
@@ -169,6 +172,13 @@ class EncoderConfig(_Strict):
     def image_size(self) -> int:
         """Side of the square sheets that it reads, px."""
         return self.page_to_tensor.image_size
+
+    @property
+    def images(self) -> SheetSampler:
+        """What draws ECGs as it reads them, upright unless it is told otherwise."""
+        from heartprint.sheets import SheetSampler
+
+        return SheetSampler(baseline=self.baseline, size=self.image_size)
 
     @property
     def simulated(self) -> bool:

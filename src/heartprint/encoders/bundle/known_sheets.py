@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from heartprint.encoders.bundle.distance import Distance, describe, digest
 from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_pages
 from heartprint.encoders.embedding import embed_cohort
 from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
 
 FITTED, HELD_OUT = 1500, 1000
@@ -125,14 +125,9 @@ def _embed(
 ) -> npt.NDArray[np.float32]:
     """Embeddings ``(n, D)`` of simulated sheets, one patient each, the layouts in turn."""
     out = np.empty((n, loaded.encoder.embedding_dim), dtype=np.float32)
-    shown_or_not = Progress("Learning what it knows", n) if progress else contextlib.nullcontext()
-    with shown_or_not as shown, ThreadPoolExecutor(max_workers=1) as pool:
-        batches = _drawn(loaded, layouts, n, batch_size)
-        ahead = pool.submit(next, batches)
-        for start in range(0, n, batch_size):
-            pages = ahead.result()
-            if start + batch_size < n:
-                ahead = pool.submit(next, batches)
+    starts, batches = range(0, n, batch_size), _drawn(loaded, layouts, n, batch_size)
+    with Progress("Learning what it knows", n) if progress else contextlib.nullcontext() as shown:
+        for start, pages in zip(starts, prefetch(starts, lambda _: next(batches)), strict=True):
             out[start : start + len(pages)] = embed_pages(loaded, pages, batch_size=batch_size)
             if shown is not None:
                 shown.advance(len(pages))

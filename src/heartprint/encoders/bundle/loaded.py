@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
 from heartprint.encoders.bundle.distance import Distance
@@ -71,16 +70,6 @@ class LoadedEncoder:
         from heartprint.sheets import render
 
         return render(leads, sampling_rate, layout, self.config.image_size, pose=pose, baseline=self.config.baseline)
-
-    def sheet(self, cohort: Cohort, row: int, *, layout: str = "standard") -> npt.NDArray[np.uint8]:
-        """The sheet of an ECG of a cohort, upright, as this encoder reads it: see `heartprint.sheets.sheet_of`.
-
-        Returns:
-            ``(S, S)`` uint8, white = 255.
-        """
-        from heartprint.sheets import sheet_of
-
-        return sheet_of(cohort, row, self.config.image_size, layout=layout, baseline=self.config.baseline)
 
 
 @dataclass(frozen=True)

@@ -232,7 +232,6 @@ def _announce_long_pretraining(encoders: Encoders, progress: bool) -> None:
 def check(config: StudyConfig, encoders: Encoders) -> None:
     """Find mistakes that would otherwise show after an hour: pretraining settings, layouts, model folders."""
     from heartprint.encoders import get_backbone, resolve_encoder
-    from heartprint.finetuning.config import OF_DRAWING
     from heartprint.sheets import check_drawing, layouts_of
 
     for view in encoders.plan.views.values():
@@ -256,7 +255,7 @@ def check(config: StudyConfig, encoders: Encoders) -> None:
                     f"group with backbone: {found.backbone} and image_size: {found.image_size}.",
                 )
     if config.full or config.mode == "full":
-        check_drawing(encoders.plan.views[config.home], _full_config(config, 0), OF_DRAWING)
+        check_drawing(encoders.plan.views[config.home], _full_config(config, 0))
 
 
 def to_yaml(config: StudyConfig) -> str:

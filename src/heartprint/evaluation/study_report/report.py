@@ -126,8 +126,8 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     Returns:
         ``pages`` (per patient two ``(page, caption)``) and what they are; None where no patient has two ECGs.
     """
-    from heartprint.sheets import LAYOUTS, draw_pose, sheet_of
-    from heartprint.sheets.of_cohort import IMAGE
+    from heartprint.sheets import LAYOUTS, SheetSampler, draw_pose
+    from heartprint.sheets.sampler import IMAGE
 
     config, plan = result.config, result.plan
     entry: EncoderEntry = config.encoder(config.reference)
@@ -145,6 +145,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     # The file of a layout that an encoder once learned from need not be on this machine.
     here = [name for name in reference["layouts"] if name in LAYOUTS or Path(name).is_file()]
     layouts = (here or [config.layout]) if cohort.kind == "waveform" else [IMAGE]
+    images = SheetSampler(baseline=recipe["baseline"], size=recipe["image_size"])
     rng = generator(config.seed, "example pairs")
     pages: list[list[tuple[npt.NDArray[np.uint8], str]]] = []
     for patient in rng.choice(several, size=min(_EXAMPLE_PATIENTS, len(several)), replace=False):
@@ -155,9 +156,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
             layout = layouts[drawn[position % len(drawn)]]
             turn = recipe.get("max_rotation_deg")
             pose = draw_pose(rng, 10.0 if turn is None else float(turn))
-            page = sheet_of(
-                cohort, int(row), recipe["image_size"], layout=layout, pose=pose, baseline=recipe["baseline"]
-            )
+            page = images.sheet(cohort, int(row), layout=layout, pose=pose)
             turn = f"{pose.rotation_deg:+.0f}°" if abs(pose.rotation_deg) >= 0.5 else "upright"
             caption = f"patient {len(pages) + 1}, ECG {position + 1}: {layout}, {turn}"
             views.append((page, caption))

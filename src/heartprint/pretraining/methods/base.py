@@ -15,7 +15,7 @@ import numpy.typing as npt
 from heartprint.cohorts import Cohort
 from heartprint.pretraining.objectives import Contrast, Objective, Start
 from heartprint.pretraining.settings import MethodSettings
-from heartprint.pretraining.views import OF_DRAWING, Page, Views
+from heartprint.pretraining.views import Page, Views
 from heartprint.sheets import check_drawing
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Method(ABC):
     def __init__(self, cohort: Cohort, config: PretrainConfig) -> None:
         if self.needs_waveforms:
             cohort.need_waveforms(f"Method {self.name} works on waveforms")
-        check_drawing(cohort, config, OF_DRAWING)
+        check_drawing(cohort, config)
         self.cohort = cohort
         self.config = config
         self.views = Views(cohort, config)

@@ -27,7 +27,7 @@ from heartprint.metrics.retrieval import (
     verification,
 )
 from heartprint.pretraining.config import PretrainConfig
-from heartprint.sheets import layouts_of, sheet_of
+from heartprint.sheets import layouts_of
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,7 +117,7 @@ class Subjects:
 
     def draw(self, row: int, layout: str) -> npt.NDArray[np.uint8]:
         """Draw a watched ECG as the encoder sees it at a look, upright: ``(S, S)`` uint8, white = 255."""
-        return sheet_of(self.cohort, row, self.config.image_size, layout=layout, baseline=self.config.baseline)
+        return self.config.images.sheet(self.cohort, row, layout=layout)
 
     def reader(self, encoder: Encoder) -> LoadedEncoder:
         """The encoder as all the rest of Heartprint uses it."""

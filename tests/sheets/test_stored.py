@@ -1,8 +1,9 @@
-"""The sheet of an ECG: drawn or stored, through one door."""
+"""ECGs that are stored as images, through the same door as those that are drawn."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +11,19 @@ import pytest
 
 from heartprint.cohorts import Cohort, write_cohort
 from heartprint.finetuning import FinetuneConfig
-from heartprint.finetuning.config import OF_DRAWING
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
 from heartprint.sheets import (
     PAPER_LAYOUTS,
     Pose,
+    SheetSampler,
     check_drawing,
-    draw_sheet,
     layouts_of,
-    random_sheet_of,
     render,
-    sheet_of,
 )
 from heartprint.sheets.camera import photograph_sheet
-from heartprint.sheets.of_cohort import IMAGE, fitted, turned
+from heartprint.sheets.sampler import IMAGE
+from heartprint.sheets.stored import fitted, turned
 from tests.finetuning.tiny import RATE, beats, make_cohort
 
 FINE = render(beats(generator(0, "picture"), False), RATE, "standard", 960)
@@ -36,18 +35,6 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
     with write_cohort(folder, source="test", kind="image") as writer:
         writer.add_image(FINE, ecg_id="a", patient_id="p", original=FINE.shape)
     return Cohort.open(folder)
-
-
-def test_waveforms_are_drawn_as_ever(tmp_path: Path) -> None:
-    cohort = make_cohort(tmp_path / "c", 2, 1)
-    signal, rate = cohort.signal(1), cohort.sampling_rate(1)
-    assert np.array_equal(
-        sheet_of(cohort, 1, 64, layout="alternate", pose=Pose(5.0)), render(signal, rate, "alternate", 64, pose=Pose(5))
-    )
-    mix = {"layouts": PAPER_LAYOUTS, "styles": ("random",), "recipes": ("clean", "phone"), "max_rotation_deg": 9.0}
-    for k in range(4):
-        one = random_sheet_of(cohort, 1, 64, generator(k, "view"), **mix)
-        assert np.array_equal(one, draw_sheet(signal, rate, 64, generator(k, "view"), **mix))
 
 
 def test_an_image_fills_the_square_by_areas() -> None:
@@ -93,13 +80,13 @@ def test_turning_samples_once_and_averages() -> None:
 
 
 def test_views_of_an_image_differ_in_pose_and_camera_only(images: Cohort) -> None:
-    still = {"layouts": PAPER_LAYOUTS}
-    assert np.array_equal(random_sheet_of(images, 0, 64, generator(1, "v"), **still), fitted(FINE, 64))
-    posed = [random_sheet_of(images, 0, 64, generator(k, "v"), **still, max_rotation_deg=10) for k in range(3)]
+    still = SheetSampler(PAPER_LAYOUTS, size=64)
+    assert np.array_equal(still.random(images, 0, generator(1, "v")), fitted(FINE, 64))
+    moving = replace(still, max_rotation_deg=10)
+    posed = [moving.random(images, 0, generator(k, "v")) for k in range(3)]
     assert len({page.tobytes() for page in posed}) == 3
-    again = random_sheet_of(images, 0, 64, generator(2, "v"), **still, max_rotation_deg=10)
-    assert np.array_equal(again, posed[2])
-    shot = random_sheet_of(images, 0, 64, generator(4, "v"), **still, recipes=("phone",))
+    assert np.array_equal(moving.random(images, 0, generator(2, "v")), posed[2])
+    shot = replace(still, recipes=("phone",)).random(images, 0, generator(4, "v"))
     fine = fitted(FINE, 128)
     twin = photograph_sheet(fine, 64, recipe="phone", rng=generator(4, "v"), sheet_mm=(960.0, 960.0)).picture
     assert np.array_equal(shot, twin) and not np.array_equal(shot, fitted(FINE, 64))
@@ -110,12 +97,12 @@ def test_layouts_and_settings_of_drawing_are_refused_for_images(images: Cohort, 
         assert layouts_of(images, names) == (IMAGE,)
     waveforms = make_cohort(tmp_path / "c", 2, 1)
     assert layouts_of(waveforms, ["alternate"]) == ("alternate",)
-    check_drawing(waveforms, FinetuneConfig(styles=("random",)), OF_DRAWING)
-    check_drawing(images, FinetuneConfig(max_rotation_deg=3.0, recipes=("fax",)), OF_DRAWING)
+    check_drawing(waveforms, FinetuneConfig(styles=("random",)))
+    check_drawing(images, FinetuneConfig(max_rotation_deg=3.0, recipes=("fax",)))
     for attempt in (
         lambda: layouts_of(images, ["alternate"]),
-        lambda: check_drawing(images, FinetuneConfig(layout="alternate"), OF_DRAWING),
-        lambda: check_drawing(images, FinetuneConfig(styles=("random",)), OF_DRAWING),
+        lambda: check_drawing(images, FinetuneConfig(layout="alternate")),
+        lambda: check_drawing(images, FinetuneConfig(styles=("random",))),
     ):
         with pytest.raises(HeartprintError) as caught:
             attempt()
