@@ -19,7 +19,6 @@ from heartprint.encoders import (
     LoadedEncoder,
     Seen,
     build_encoder,
-    draw_cohort,
     embed_cohort,
     embed_pages,
     resolve_encoder,
@@ -93,8 +92,11 @@ def test_the_baseline_setting_is_part_of_the_drawing(cohort: Cohort) -> None:
     assert not np.array_equal(pages["none"], pages["median"])
 
 
-def test_drawing_streams_one_batch_ahead(loaded: LoadedEncoder, cohort: Cohort) -> None:
+def test_drawing_streams_one_batch_ahead(
+    loaded: LoadedEncoder, cohort: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn: list[int] = []
+    read: list[tuple[tuple[int, ...], int]] = []
     signal = cohort.signal
 
     class Watched(Cohort):
@@ -103,12 +105,17 @@ def test_drawing_streams_one_batch_ahead(loaded: LoadedEncoder, cohort: Cohort) 
             return signal(row)
 
     watched = Watched(cohort.path, cohort.info, cohort.records)
-    batches = draw_cohort(loaded, watched, batch_size=2)
-    first = next(batches)
-    assert first.shape == (2, 96, 96)
-    assert first.dtype == np.uint8
-    assert len(drawn) <= 4
-    assert sum(len(b) for b in batches) == len(cohort) - 2
+
+    def note(loaded: LoadedEncoder, pages: np.ndarray, **_: object) -> np.ndarray:
+        assert pages.dtype == np.uint8
+        read.append((pages.shape, len(drawn)))
+        return embed_pages(loaded, pages)
+
+    monkeypatch.setattr("heartprint.encoders.embedding.embed_pages", note)
+    embed_cohort(loaded, watched, batch_size=2, progress=False)
+    assert read[0][0] == (2, 96, 96)
+    assert sum(shape[0] for shape, _ in read) == len(cohort)
+    assert all(n <= 2 * (k + 2) for k, (_, n) in enumerate(read)), "no more than one batch ahead"
     assert drawn == list(range(len(cohort)))
 
 

@@ -102,7 +102,7 @@ def test_ecgs_of_a_cohort_are_drawn_as_their_waveforms_are(tmp_path: Path) -> No
     for told in ({"layout": "alternate"}, {"pose": Pose(5.0)}, {"style": "green"}, {}):
         expected = render(signal, rate, **({"layout": "two_rhythm", "size": 64, "baseline": "median"} | told))  # type: ignore[arg-type]
         assert np.array_equal(plain.sheet(cohort, 1, **told), expected)  # type: ignore[arg-type]
-    assert np.array_equal(plain.fine(cohort, 1), render(signal, rate, "two_rhythm", 128, baseline="median"))
+    assert np.array_equal(plain.sheet(cohort, 1, finer=2), render(signal, rate, "two_rhythm", 128, baseline="median"))
     mixed = SheetSampler(PAPER_LAYOUTS, ("random",), ("clean", "phone"), 9.0, size=64)
     for k in range(4):
         expected = mixed.draw(signal, rate, generator(k, "view"))

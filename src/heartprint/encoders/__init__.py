@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_pages
     from heartprint.encoders.bundle.resolve import resolve_encoder
     from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
-    from heartprint.encoders.embedding import draw_cohort, embed_cohort, save_embeddings
+    from heartprint.encoders.embedding import embed_cohort, save_embeddings
     from heartprint.encoders.networks.classifier import TaskModel
     from heartprint.encoders.networks.encoder import Encoder, build_encoder
     from heartprint.encoders.networks.preprocessing import PageToTensor
@@ -44,7 +44,6 @@ _HOME = {
     "SimulatedSource": "bundle.seen_patients",
     "TaskModel": "networks.classifier",
     "build_encoder": "networks.encoder",
-    "draw_cohort": "embedding",
     "embed_cohort": "embedding",
     "embed_pages": "bundle.loaded",
     "export_encoder": "bundle.export",
@@ -73,7 +72,6 @@ __all__ = [
     "SimulatedSource",
     "TaskModel",
     "build_encoder",
-    "draw_cohort",
     "embed_cohort",
     "embed_pages",
     "export_encoder",

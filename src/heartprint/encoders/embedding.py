@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,10 @@ from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
 
 
-def draw_cohort(
-    loaded: LoadedEncoder, cohort: Cohort, *, layout: str = "standard", batch_size: int = 64
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Draw a cohort's sheets in order as the encoder reads them, a batch at a time, one batch ahead of the caller.
-
-    Returns:
-        One after another ``(<= batch_size, S, S)`` uint8.
-    """
-    from heartprint.sheets import layouts_of
-
-    images = loaded.config.images
-    (layout,) = layouts_of(cohort, [layout])
-
-    def draw(start: int) -> npt.NDArray[np.uint8]:
-        rows = range(start, min(start + batch_size, len(cohort)))
-        return np.stack([images.sheet(cohort, row, layout=layout) for row in rows])
-
-    return prefetch(range(0, len(cohort), batch_size), draw)
-
-
 def embed_cohort(
     loaded: LoadedEncoder, cohort: Cohort, *, layout: str = "standard", batch_size: int = 64, progress: bool = True
 ) -> npt.NDArray[np.float32]:
-    """Embed a cohort, one unturned sheet per ECG; pages are drawn as they are read, never all at once.
+    """Embed a cohort, one unturned sheet per ECG; drawn a batch ahead, never all at once.
 
     Args:
         loaded: The encoder, on the device it is to use.
@@ -54,10 +33,19 @@ def embed_cohort(
     Raises:
         HeartprintError: ``unknown-layout``, ``needs-waveforms`` if images are asked for in a layout, or ``not-finite``.
     """
+    from heartprint.sheets import layouts_of
+
+    images = loaded.config.images
+    (layout,) = layouts_of(cohort, [layout])
+
+    def draw(start: int) -> npt.NDArray[np.uint8]:
+        rows = range(start, min(start + batch_size, len(cohort)))
+        return np.stack([images.sheet(cohort, row, layout=layout) for row in rows])
+
     out = np.empty((len(cohort), loaded.encoder.embedding_dim), dtype=np.float32)
     done = 0
     with Progress("Embedding", len(cohort)) if progress else contextlib.nullcontext() as shown:
-        for pages in draw_cohort(loaded, cohort, layout=layout, batch_size=batch_size):
+        for pages in prefetch(range(0, len(cohort), batch_size), draw):
             out[done : done + len(pages)] = embed_pages(loaded, pages, batch_size=batch_size)
             done += len(pages)
             if shown is not None:

@@ -24,6 +24,7 @@ from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.metrics.bootstrap import study_resamples
 from heartprint.sheets import LAYOUTS, STYLES, layouts_of
 from heartprint.sheets.camera import EFFECTS, RECIPES, SEVERITIES, Ingredient, Recipe
+from heartprint.sheets.camera.photograph import FINER
 from heartprint.sheets.sampler import IMAGE
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def draw_condition(
         row: Which.
         condition: The condition.
         layout: Layout of the sheets on which effects, recipes and styles are tried.
-        fine: What `SheetSampler.fine` gives, if it is there already.
+        fine: What `SheetSampler.sheet` gives, `FINER`, if it is there already.
 
     Returns:
         ``(S, S)`` uint8, white = 255.
@@ -205,7 +206,7 @@ def draw_condition(
         recipe = RECIPES[condition.name]
     purpose = f"battery\x1f{condition.kind}\x1f{condition.name}"
     rng = generator(BATTERY_SEED, purpose, condition.severity, stable_hash(str(cohort.ecg_ids[row])))
-    return images.photo(cohort, row, recipe, rng, layout=layout, fine=fine)
+    return images.photo(cohort, row, recipe, rng, layout=layout, sheet=fine)
 
 
 def _drawn(
@@ -214,7 +215,7 @@ def _drawn(
     """Of each ECG ``(conditions, S, S)``, a little ahead of the caller."""
 
     def draw(row: int) -> Page:
-        fine = encoder.config.images.fine(cohort, row, layout=layout)
+        fine = encoder.config.images.sheet(cohort, row, layout=layout, finer=FINER)
         return np.stack([draw_condition(encoder, cohort, row, one, layout, fine=fine) for one in tried])
 
     return prefetch(range(len(cohort)), draw, workers=workers)

@@ -44,7 +44,8 @@ def draw_views(
         ``(b, S, S)`` uint8.
     """
     key = f"{purpose}\x1f{config.draw}\x1f{part}"
-    rngs = (generator(config.seed, key, epoch, stable_hash(ecg_id)) for ecg_id in cohort.records["ecg_id"][rows])
+    ids = cohort.records["ecg_id"][rows].to_list()
+    rngs = (generator(config.seed, key, epoch, stable_hash(ecg_id)) for ecg_id in ids)
     return np.stack([images.random(cohort, row, rng) for row, rng in zip(rows.tolist(), rngs, strict=True)])
 
 

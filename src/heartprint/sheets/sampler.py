@@ -94,6 +94,7 @@ class SheetSampler:
         layout: str | Layout | None = None,
         style: str | Style = ECG_PLOT,
         pose: Pose | None = None,
+        finer: int = 1,
     ) -> Page:
         """The sheet of an ECG as it is told to be, with nothing left to chance.
 
@@ -103,12 +104,14 @@ class SheetSampler:
             layout: The layout; None = the first of `layouts`.
             style: The style.
             pose: How the sheet lies; None = upright.
+            finer: How many times the size of an image.
         """
-        return self._sheet(cohort, row, self.size, layout, style, pose)
-
-    def fine(self, cohort: Cohort, row: int, *, layout: str | Layout | None = None) -> Page:
-        """The upright sheet that `photo` takes a picture of, finer than its images."""
-        return self._sheet(cohort, row, FINER * self.size, layout)
+        size = finer * self.size
+        if cohort.kind == "image":
+            image = cohort.image(row)
+            return fitted(image, size) if pose is None or pose.rotation_deg == 0 else turned(image, size, pose)
+        signal, rate = cohort.signal(row), cohort.sampling_rate(row)
+        return render(signal, rate, layout or self.layouts[0], size, pose=pose, baseline=self.baseline, style=style)
 
     def photo(
         self,
@@ -118,36 +121,24 @@ class SheetSampler:
         rng: np.random.Generator,
         *,
         layout: str | Layout | None = None,
-        fine: Page | None = None,
+        sheet: Page | None = None,
     ) -> Page:
-        """A picture taken of a sheet that is already drawn, see `photograph_sheet`.
+        """A picture taken of an upright sheet, see `photograph_sheet`; a sheet that is there already need not be drawn.
 
-        Args:
-            cohort: The ECGs.
-            row: Which.
-            recipe: What happens to it.
-            rng: Decides everything.
-            layout: The layout; None = the first of `layouts`.
-            fine: What `fine` gives, if it is there already.
+        ``sheet`` is best `FINER` than the picture; the other arguments are those of `sheet` and `random`.
         """
-        sheet = self.fine(cohort, row, layout=layout) if fine is None else fine
         if cohort.kind == "image":
             height, width = cohort.image(row).shape
             sides = float(width), float(height)  # only the proportions of an image are known
         else:
-            plan = get_layout(layout or self.layouts[0])
-            sides = plan.width_mm, plan.height_mm
+            paper = get_layout(layout or self.layouts[0])
+            sides = paper.width_mm, paper.height_mm
+        if sheet is None:
+            sheet = self.sheet(cohort, row, layout=layout, finer=FINER)
         return photograph_sheet(sheet, self.size, recipe=recipe, rng=rng, sheet_mm=sides).picture
 
     def random(self, cohort: Cohort, row: int, rng: np.random.Generator, *, layout: str | Layout | None = None) -> Page:
-        """An image of an ECG at random: see `draw`; of an image in a random pose, or by a recipe of the camera.
-
-        Args:
-            cohort: The ECGs.
-            row: Which.
-            rng: Decides everything.
-            layout: The layout, if it is already decided.
-        """
+        """An ECG at random: see `draw`; an image in a random pose, or by a recipe of the camera."""
         if cohort.kind != "image":
             return self.draw(cohort.signal(row), cohort.sampling_rate(row), rng, layout=layout)
         pose = self._pose(rng)
@@ -163,15 +154,7 @@ class SheetSampler:
         *,
         layouts: Sequence[str | Layout],
     ) -> Page:
-        """An image of a part of an ECG at random, see `draw`.
-
-        Args:
-            cohort: ECGs with waveforms.
-            row: Which.
-            part: Which of how many equal parts, from 0: ``(1, 2)`` is the second half.
-            rng: Decides everything.
-            layouts: Layouts that the part suffices for, to choose from in place of `layouts`.
-        """
+        """One of some equal parts of a waveform at random, see `draw`: ``part=(1, 2)`` is the second half."""
         leads, (which, parts) = cohort.signal(row), part
         first, last = (k * leads.shape[1] // parts for k in (which, which + 1))
         return self.draw(leads[:, first:last], cohort.sampling_rate(row), rng, layouts=layouts)
@@ -185,7 +168,7 @@ class SheetSampler:
         layouts: Sequence[str | Layout] | None = None,
         layout: str | Layout | None = None,
     ) -> Page:
-        """An image of a waveform in a layout, style, pose and recipe at random.
+        """A waveform in a layout, pose, style and recipe at random.
 
         Args:
             leads: ``(8, n)`` or ``(12, n)`` in mV, see `render`.
@@ -207,21 +190,6 @@ class SheetSampler:
 
     def _pose(self, rng: np.random.Generator) -> Pose | None:
         return draw_pose(rng, self.max_rotation_deg) if self.max_rotation_deg else None
-
-    def _sheet(
-        self,
-        cohort: Cohort,
-        row: int,
-        size: int,
-        layout: str | Layout | None,
-        style: str | Style = ECG_PLOT,
-        pose: Pose | None = None,
-    ) -> Page:
-        if cohort.kind == "image":
-            image = cohort.image(row)
-            return fitted(image, size) if pose is None or pose.rotation_deg == 0 else turned(image, size, pose)
-        signal, rate = cohort.signal(row), cohort.sampling_rate(row)
-        return render(signal, rate, layout or self.layouts[0], size, pose=pose, baseline=self.baseline, style=style)
 
 
 def _one(choices: Sequence[Choice], rng: np.random.Generator) -> Choice:
