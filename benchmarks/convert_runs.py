@@ -27,7 +27,7 @@ from heartprint.pretraining import PretrainConfig
 from heartprint.pretraining.checkpoint import NOTE_FILE, STATE_FILE, checkpoints
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import get_method
-from heartprint.pretraining.run_folder import CHECKPOINTS, CONFIG_FILE, LOG_FILE, LogRow
+from heartprint.pretraining.run_folder import CHECKPOINTS, CONFIG_FILE, LOG_FILE, LogRow, read_note
 from heartprint.pretraining.targets import Targets, blank_targets
 from heartprint.training.device import choose_device
 from heartprint.training.distributed import World
@@ -103,15 +103,19 @@ def rename_for_study(study: Path, out: Path) -> None:
     config = load_config(study, [], StudyConfig)
     work = out / "work"
     encoders = Encoders(make_plan(config, _open_cohorts(config, work / "cohorts", True)), work)
-    runs = {run: load_config(run / CONFIG_FILE, [], PretrainConfig) for run in (work / "pretraining").iterdir()}
+    runs = {
+        (load_config(run / CONFIG_FILE, [], PretrainConfig).recipe(), read_note(run)["cohort"]["content_hash"]): run
+        for run in (work / "pretraining").iterdir()
+    }
     for entry in config.encoders:
         if entry.pretrain is None or encoders.per_fold(entry):
             continue
-        wanted, folder = encoders.pretrain_config(entry), encoders.run_folder(entry, ALL_FOLDS)
-        for run, made in runs.items():
-            if made.recipe() == wanted.recipe() and run != folder:
-                run.rename(folder)
-                print(f"{entry.name}: {run.name} -> {folder.name}")
+        learned_from = encoders.pretraining_cohort(entry, ALL_FOLDS).info.content_hash
+        run = runs.get((encoders.pretrain_config(entry).recipe(), learned_from))
+        folder = encoders.run_folder(entry, ALL_FOLDS)
+        if run is not None and run != folder:
+            run.rename(folder)
+            print(f"{entry.name}: {run.name} -> {folder.name}")
 
 
 def main() -> None:
