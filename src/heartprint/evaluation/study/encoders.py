@@ -136,29 +136,37 @@ class Encoders:
             loaded = resolve_encoder(str(entry.init), unlabelled=True)
         return loaded
 
-    def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
+    def run_folder(self, entry: EncoderEntry, which: int) -> Path:
+        """Where the pretraining of an encoder is kept, for a fold or for all of them (`ALL_FOLDS`).
+
+        The name holds a key: another recipe gets another folder, and nothing that took days is overwritten.
+        """
         from heartprint.encoders import resolve_encoder
-        from heartprint.pretraining import pretrain
         from heartprint.pretraining.methods import get_method
-        from heartprint.pretraining.run_folder import is_finished, labels_hash
+        from heartprint.pretraining.run_folder import labels_hash
         from heartprint.sheets import layout_file_digests
 
         config = self.pretrain_config(entry)
         cohort = self.pretraining_cohort(entry, which)
-        files = layout_file_digests(list(config.all_layouts))
-        more = list(files.values())
+        more = list(layout_file_digests(list(config.all_layouts)).values())
         if config.init not in ("random", "imagenet"):
             more.append(resolve_encoder(config.init, unlabelled=True).config.weights_sha256)
         if get_method(config.method.name).learns_labels:
             more.append(labels_hash(cohort))
         key = digest(config.recipe(), cohort_digest(cohort), *more)
-        # The name holds the key: another recipe gets another folder, and nothing that took days is overwritten.
-        run = self.work / "pretraining" / f"{config.method.name}-{key}"
+        return self.work / "pretraining" / f"{config.method.name}-{key}"
+
+    def _pretrained(self, entry: EncoderEntry, which: int) -> Path:
+        from heartprint.pretraining import pretrain
+        from heartprint.pretraining.run_folder import is_finished
+
+        run = self.run_folder(entry, which)
         # The encoder of a run that was killed in its last moments is there; the run goes on and tidies up.
         if not (run / "encoder").is_dir() or not is_finished(run):
             where = "" if which == ALL_FOLDS else f", fold {which + 1} of {self.plan.n_folds}"
             announce(f"Pretraining {self.plan.config.title_of(entry.name)}{where}", self.progress)
-            pretrain(cohort, config, run, resume=True, progress=self.progress)
+            cohort = self.pretraining_cohort(entry, which)
+            pretrain(cohort, self.pretrain_config(entry), run, resume=True, progress=self.progress)
         return run
 
     def _tested(self, cohort: str, fold: int) -> npt.NDArray[np.bool_]:
