@@ -107,4 +107,4 @@ def test_layouts_and_settings_of_drawing_are_refused_for_images(images: Cohort, 
         with pytest.raises(HeartprintError) as caught:
             attempt()
         assert caught.value.code == "needs-waveforms"
-        assert "Leave it away." in caught.value.message
+        assert "Omit it." in caught.value.message

@@ -125,7 +125,7 @@ class SheetSampler:
     ) -> Page:
         """A picture taken of an upright sheet, see `photograph_sheet`; a sheet that is there already need not be drawn.
 
-        ``sheet`` is best `FINER` than the picture; the other arguments are those of `sheet` and `random`.
+        ``sheet`` is best `FINER` times as large as the picture; the other arguments are those of `sheet` and `random`.
         """
         if cohort.kind == "image":
             height, width = cohort.image(row).shape
@@ -233,5 +233,5 @@ def _stays(setting: str, cohort: Cohort) -> HeartprintError:
     return HeartprintError(
         "needs-waveforms",
         f"'{setting}' says how waveforms are drawn, and '{cohort.info.name}' holds images of ECGs, which stay as they "
-        "are. Leave it away.",
+        "are. Omit it.",
     )

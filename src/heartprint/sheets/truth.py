@@ -94,15 +94,7 @@ def render_with_truth(
 ) -> tuple[Page, Truth]:
     """Draw an ECG as a sheet and tell what lies where on it.
 
-    Args:
-        leads: As for `heartprint.sheets.render`, as are all arguments.
-        sampling_rate: See there.
-        layout: See there.
-        size: See there.
-        pose: See there.
-        baseline: See there.
-        style: See there.
-        colour: See there.
+    Arguments as for `heartprint.sheets.render`.
 
     Returns:
         The sheet that `render` draws, to the byte, and the truth about it.
