@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from heartprint.foundation.arrays import Float64Array
+
 PLOT_FILES = ("roc.png", "precision_recall.png", "reliability.png", "scores.png")
 
 _MAIN, _CASE, _CONTROL, _WARN = "#0b5a8f", "#c2452d", "#5b7f95", "#b00020"
@@ -21,9 +21,9 @@ _DPI = 130
 def draw_plots(
     folder: Path,
     *,
-    labels: Floats,
-    probabilities: Mapping[str, Floats],
-    logits: Mapping[str, Floats],
+    labels: Float64Array,
+    probabilities: Mapping[str, Float64Array],
+    logits: Mapping[str, Float64Array],
     result: Mapping[str, Any],
 ) -> None:
     """Write `PLOT_FILES`.
@@ -91,7 +91,9 @@ def _interval(value: Mapping[str, Any]) -> str:
     return f"{value['estimate']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
 
 
-def _roc(axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]) -> None:
+def _roc(
+    axes: Any, labels: Float64Array, scores: Mapping[str, Float64Array], primary: str, result: Mapping[str, Any]
+) -> None:
     from sklearn.metrics import roc_curve
 
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1)
@@ -107,7 +109,7 @@ def _roc(axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, 
 
 
 def _precision_recall(
-    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+    axes: Any, labels: Float64Array, scores: Mapping[str, Float64Array], primary: str, result: Mapping[str, Any]
 ) -> None:
     from sklearn.metrics import precision_recall_curve
 
@@ -120,7 +122,7 @@ def _precision_recall(
 
 
 def _reliability(
-    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+    axes: Any, labels: Float64Array, scores: Mapping[str, Float64Array], primary: str, result: Mapping[str, Any]
 ) -> None:
     measured = result["layouts"][primary]
     bins = measured["reliability"]
@@ -148,7 +150,7 @@ def _reliability(
 
 
 def _histogram(
-    axes: Any, labels: Floats, scores: Mapping[str, Floats], primary: str, result: Mapping[str, Any]
+    axes: Any, labels: Float64Array, scores: Mapping[str, Float64Array], primary: str, result: Mapping[str, Any]
 ) -> None:
     edges = np.linspace(0, 1, 31)
     for answer, colour, name in ((0.0, _CONTROL, "negative"), (1.0, _CASE, "positive")):
@@ -167,7 +169,7 @@ def _histogram(
     axes.legend(frameon=False, fontsize=8)
 
 
-def _primary_last(scores: Mapping[str, Floats], primary: str) -> list[str]:
+def _primary_last(scores: Mapping[str, Float64Array], primary: str) -> list[str]:
     return [*(name for name in scores if name != primary), primary]
 
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress, in_words
 from heartprint.foundation.randomness import generator, stable_hash
@@ -37,7 +38,6 @@ BATTERY_FILE, HEAT_MAP_FILE = "battery.csv", "battery.png"
 MOST_ECGS = 500
 
 Kind = Literal["clean", "effect", "recipe", "layout", "style"]
-Page = npt.NDArray[np.uint8]
 _TIMED = 3  # ECGs from whose time it is told how long all will take
 
 BATTERY_COLUMNS: dict[str, pl.DataType] = {
@@ -179,8 +179,8 @@ def draw_condition(
     condition: Condition,
     layout: str,
     *,
-    fine: Page | None = None,
-) -> Page:
+    fine: Image | None = None,
+) -> Image:
     """Draw an ECG under one condition, as the encoder reads it. Its id decides, with the condition, all chance.
 
     Args:
@@ -211,10 +211,10 @@ def draw_condition(
 
 def _drawn(
     encoder: LoadedEncoder, cohort: Cohort, tried: tuple[Condition, ...], layout: str, workers: int
-) -> Iterator[Page]:
+) -> Iterator[Image]:
     """Of each ECG ``(conditions, S, S)``, a little ahead of the caller."""
 
-    def draw(row: int) -> Page:
+    def draw(row: int) -> Image:
         fine = encoder.config.images.sheet(cohort, row, layout=layout, finer=FINER)
         return np.stack([draw_condition(encoder, cohort, row, one, layout, fine=fine) for one in tried])
 

@@ -21,13 +21,13 @@ from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.parts import Rows, batches, cross_fit_parts, validation_part
 from heartprint.finetuning.views import drawn_ahead
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
 from heartprint.training.out_of_memory import memory_explained
 
-Floats = npt.NDArray[np.float64]
 _TOO_FEW = ("too-few-patients", "one-class-only")
 
 
@@ -94,7 +94,7 @@ def train_to_rank(
     *,
     config: FinetuneConfig | None = None,
     progress: bool = True,
-) -> tuple[LoadedEncoder, Floats, float]:
+) -> tuple[LoadedEncoder, Float64Array, float]:
     """Train as `train_full` does, without the trainings that only calibration needs: for AUROC, which asks for ranks.
 
     Args:
@@ -128,10 +128,10 @@ class _Fitted:
     """
 
     encoder: LoadedEncoder
-    weights: Floats
+    weights: Float64Array
     bias: float
-    head_scores: Floats
-    validation_scores: Floats
+    head_scores: Float64Array
+    validation_scores: Float64Array
     steps: int
     steps_kept: int
 
@@ -207,7 +207,7 @@ class _Trainer:
             steps_kept=kept,
         )
 
-    def cross_fitted(self, fitted: _Fitted) -> tuple[Floats, str]:
+    def cross_fitted(self, fitted: _Fitted) -> tuple[Float64Array, str]:
         """``(n,)`` logit of each ECG by a model trained without its patient, and what to call them."""
         scores = np.empty(len(self.cohort))
         try:
@@ -231,7 +231,7 @@ class _Trainer:
             return fitted.head_scores, "out-of-fold scores of the frozen stage"
         return scores, "out-of-fold scores"
 
-    def _frozen_stage(self, own: LoadedEncoder, rows: Rows) -> tuple[Network, Floats]:
+    def _frozen_stage(self, own: LoadedEncoder, rows: Rows) -> tuple[Network, Float64Array]:
         """Fit the head on the frozen encoder: the network and ``(len(rows),)`` out-of-fold logits."""
         config = self.config
         # Several views make up for few ECGs; with many ECGs they would only cost time and memory.
@@ -277,12 +277,12 @@ class _Trainer:
         optimiser.step()
         return float(loss.detach())
 
-    def _scores(self, own: LoadedEncoder, model: Network, rows: Rows) -> Floats:
+    def _scores(self, own: LoadedEncoder, model: Network, rows: Rows) -> Float64Array:
         embedding = embed_cohort(
             own, self.cohort.take(rows), layout=self.config.layout, batch_size=self.config.batch_size, progress=False
         )
         weights, bias = model.rule()
-        logits: Floats = embedding.astype(np.float64) @ weights + bias
+        logits: Float64Array = embedding.astype(np.float64) @ weights + bias
         return logits
 
 
@@ -298,9 +298,9 @@ class _Best:
         self._state: dict[str, torch.Tensor] = {}
         self._loss = math.inf
         self._step = 0
-        self.scores: Floats = np.empty(0)
+        self.scores: Float64Array = np.empty(0)
 
-    def offer(self, step: int, scores: Floats, positive: npt.NDArray[np.bool_]) -> None:
+    def offer(self, step: int, scores: Float64Array, positive: npt.NDArray[np.bool_]) -> None:
         p = np.clip(PlattScaling.fit(scores, positive.astype(np.float64))(scores), 1e-12, 1 - 1e-12)
         loss = -float(np.mean(np.where(positive, np.log(p), np.log1p(-p))))
         if loss < self._loss:

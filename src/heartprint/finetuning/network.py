@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from heartprint.encoders import Encoder, LoadedEncoder
+from heartprint.foundation.arrays import Float64Array
 from heartprint.metrics.probe import LinearProbe
 
-Floats = npt.NDArray[np.float64]
 _RELATIVE_EPS = 1e-7
 """Smallest variance of a feature that still counts, relative to the median feature."""
 
@@ -53,7 +53,7 @@ class Network(nn.Module):
         logits: torch.Tensor = self.head(self.standardise(self.encoder(x)))
         return logits.squeeze(1)
 
-    def rule(self) -> tuple[Floats, float]:
+    def rule(self) -> tuple[Float64Array, float]:
         """Weights ``(D,)`` and bias of the head for embeddings as they are."""
         mean = _numbers(self.standardise.running_mean)
         scale = np.sqrt(_numbers(self.standardise.running_var) + self.standardise.eps)
@@ -94,6 +94,6 @@ def settle(loaded: LoadedEncoder, pages: Iterable[npt.NDArray[np.uint8]]) -> Non
         encoder.train(training)
 
 
-def _numbers(tensor: torch.Tensor | None) -> Floats:
+def _numbers(tensor: torch.Tensor | None) -> Float64Array:
     assert tensor is not None
     return tensor.detach().cpu().numpy().astype(np.float64)

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
 from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.parts import Rows
+from heartprint.foundation.arrays import Images
 from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.sheets import SheetSampler
-
-Pages = npt.NDArray[np.uint8]
 
 
 def draw_views(
@@ -26,7 +24,7 @@ def draw_views(
     *,
     purpose: str = "fine-tuning view",
     part: int = 0,
-) -> Pages:
+) -> Images:
     """Draw one view of each ECG.
 
     A view is a function of the sampler, seed, draw, purpose, part, epoch and ecg_id alone.
@@ -57,10 +55,10 @@ def drawn_ahead(
     *,
     purpose: str = "fine-tuning view",
     part: int = 0,
-) -> Iterator[Pages]:
+) -> Iterator[Images]:
     """Draw batches (epoch and rows) in ``config.workers`` threads, ahead of the caller; see `draw_views`."""
 
-    def draw(batch: tuple[int, Rows]) -> Pages:
+    def draw(batch: tuple[int, Rows]) -> Images:
         epoch, rows = batch
         return draw_views(images, cohort, rows, epoch, config, purpose=purpose, part=part)
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import HeartprintError
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def require_both_classes(positive: npt.NDArray[np.bool_]) -> None:
         )
 
 
-def labelled_scores(labels: npt.ArrayLike, *scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], list[Floats]]:
+def labelled_scores(labels: npt.ArrayLike, *scores: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], list[Float64Array]]:
     """Keep the labelled ECGs and check that both classes and all scores are there.
 
     Args:
@@ -147,7 +146,7 @@ def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike) -> float:
     return float(np.sum(steps * hits[last] / (last + 1)) / hits[-1])
 
 
-def _placements(positive: npt.NDArray[np.bool_], values: Floats) -> tuple[Floats, Floats]:
+def _placements(positive: npt.NDArray[np.bool_], values: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Placement values of each positive and each negative, from midranks (Sun & Xu 2014)."""
     n_positive = int(positive.sum())
     n_negative = positive.size - n_positive
@@ -157,8 +156,8 @@ def _placements(positive: npt.NDArray[np.bool_], values: Floats) -> tuple[Floats
     return above, below
 
 
-def _mean_and_variance(above: Floats, below: Floats) -> tuple[float, float]:
-    def part(values: Floats) -> float:
+def _mean_and_variance(above: Float64Array, below: Float64Array) -> tuple[float, float]:
+    def part(values: Float64Array) -> float:
         # One case of a class says nothing about its spread.
         return float(values.var(ddof=1) / values.size) if values.size > 1 else float("nan")
 

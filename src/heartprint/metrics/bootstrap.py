@@ -13,10 +13,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.compiled import numba
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.randomness import generator
-from heartprint.metrics.auroc import Floats, Interval, binary_labels, require_both_classes
+from heartprint.metrics.auroc import Interval, binary_labels, require_both_classes
 
 Metric = Literal["auroc", "auprc"]
 Bools = npt.NDArray[np.bool_]
@@ -25,7 +26,7 @@ _CHUNK = 2_000_000  # patient weights held at a time
 
 
 @numba.njit(cache=True, nogil=True)
-def _auroc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, start: int, stop: int) -> float:
+def _auroc_pass(patient: Ints, positive: Bools, last: Bools, weights: Float64Array, start: int, stop: int) -> float:
     """Weighted AUROC of ECGs sorted by rising score; ``last`` marks the end of a run of equal scores."""
     area, below, total_positive = 0.0, 0.0, 0.0
     run_positive, run_negative = 0.0, 0.0
@@ -45,7 +46,7 @@ def _auroc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, st
 
 
 @numba.njit(cache=True, nogil=True)
-def _auprc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, start: int, stop: int) -> float:
+def _auprc_pass(patient: Ints, positive: Bools, last: Bools, weights: Float64Array, start: int, stop: int) -> float:
     """Weighted average precision of ECGs sorted by falling score."""
     area, hits, seen = 0.0, 0.0, 0.0
     run_positive, run = 0.0, 0.0
@@ -64,7 +65,7 @@ def _auprc_pass(patient: Ints, positive: Bools, last: Bools, weights: Floats, st
 
 
 @numba.njit(cache=True, nogil=True)
-def _draw_value(auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, weights: Floats) -> float:
+def _draw_value(auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, weights: Float64Array) -> float:
     """Mean over the folds that hold both classes; NaN if none does."""
     total, n = 0.0, 0
     for fold in range(len(bounds) - 1):
@@ -80,8 +81,8 @@ def _draw_value(auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds
 
 @numba.njit(cache=True, nogil=True)
 def _resampled(
-    auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, draw_counts: Ints, weights: Floats
-) -> Floats:
+    auprc: bool, patient: Ints, positive: Bools, last: Bools, bounds: Ints, draw_counts: Ints, weights: Float64Array
+) -> Float64Array:
     """Value of each resample: mean over the drawn label draws."""
     out = np.empty(len(weights))
     for b in range(len(weights)):
@@ -110,7 +111,7 @@ class _Sorted:
     def n_draws(self) -> int:
         return len(self.patient)
 
-    def values(self, n_patients: int) -> Floats:
+    def values(self, n_patients: int) -> Float64Array:
         ones = np.ones(n_patients)
         return np.array(
             [
@@ -119,13 +120,15 @@ class _Sorted:
             ]
         )
 
-    def resampled(self, draw_counts: npt.NDArray[np.int64], weights: Floats) -> Floats:
-        out: Floats = _resampled(self.auprc, self.patient, self.positive, self.last, self.bounds, draw_counts, weights)
+    def resampled(self, draw_counts: npt.NDArray[np.int64], weights: Float64Array) -> Float64Array:
+        out: Float64Array = _resampled(
+            self.auprc, self.patient, self.positive, self.last, self.bounds, draw_counts, weights
+        )
         return out
 
 
 def _sort(
-    scores: Floats,
+    scores: Float64Array,
     positive: npt.NDArray[np.bool_],
     patient: npt.NDArray[np.int32],
     fold: npt.NDArray[np.int64],
@@ -187,7 +190,9 @@ def _prepare(
     return prepared, len(present)
 
 
-def _weights(seed: int, first: int, stop: int, n_patients: int, n_draws: int) -> tuple[npt.NDArray[np.int64], Floats]:
+def _weights(
+    seed: int, first: int, stop: int, n_patients: int, n_draws: int
+) -> tuple[npt.NDArray[np.int64], Float64Array]:
     """How often each draw and each patient was drawn, for resamples ``first`` to ``stop``."""
     draws = np.empty((stop - first, n_draws), dtype=np.int64)
     patients = np.empty((stop - first, n_patients))
@@ -198,12 +203,12 @@ def _weights(seed: int, first: int, stop: int, n_patients: int, n_draws: int) ->
     return draws, patients
 
 
-def patient_weights(n_patients: int, n: int = 1000, *, seed: int = 0) -> Floats:
+def patient_weights(n_patients: int, n: int = 1000, *, seed: int = 0) -> Float64Array:
     """``(n, n_patients)`` how often each patient is drawn in each resample, for metrics of one's own."""
     return _weights(seed, 0, n, n_patients, 1)[1]
 
 
-def _bootstrap(prepared: Sequence[_Sorted], n_patients: int, n: int, seed: int) -> tuple[Floats, Floats]:
+def _bootstrap(prepared: Sequence[_Sorted], n_patients: int, n: int, seed: int) -> tuple[Float64Array, Float64Array]:
     """Estimates ``(methods,)`` and resampled values ``(methods, n)``; the same resamples for every method."""
     estimates = np.array([p.values(n_patients).mean() for p in prepared])
     out = np.empty((len(prepared), n))
@@ -217,7 +222,7 @@ def _bootstrap(prepared: Sequence[_Sorted], n_patients: int, n: int, seed: int) 
     return estimates, out
 
 
-def _percentiles(estimate: float, values: Floats, level: float) -> Interval:
+def _percentiles(estimate: float, values: Float64Array, level: float) -> Interval:
     valid = values[~np.isnan(values)]
     low, high = (np.quantile(valid, [0.5 - level / 2, 0.5 + level / 2])) if valid.size else (np.nan, np.nan)
     return Interval(float(estimate), float(low), float(high), level, values.size, values.size - valid.size)
@@ -234,7 +239,7 @@ class Resamples:
     """
 
     estimate: float
-    values: Floats
+    values: Float64Array
 
     def __sub__(self, other: Resamples) -> Resamples:
         return Resamples(self.estimate - other.estimate, self.values - other.values)
@@ -302,7 +307,7 @@ def cluster_bootstrap(
 
 def study_values(
     scores: npt.ArrayLike, labels: npt.ArrayLike, folds: npt.ArrayLike | None = None, *, metric: Metric = "auroc"
-) -> Floats:
+) -> Float64Array:
     """``(draws,)`` value of each label draw, as `study_interval` averages them."""
     prepared, n_ecgs = _prepare([scores], labels, None, folds, metric)
     return prepared[0].values(n_ecgs)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit, ndtri
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import HeartprintError
-from heartprint.metrics.auroc import Floats, Interval, labelled_scores
+from heartprint.metrics.auroc import Interval, labelled_scores
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,9 @@ class PlattScaling:
     a: float
     b: float
 
-    def __call__(self, scores: npt.ArrayLike) -> Floats:
+    def __call__(self, scores: npt.ArrayLike) -> Float64Array:
         """``(n,)`` probabilities of ``(n,)`` scores."""
-        out: Floats = expit(self.a * np.asarray(scores, dtype=np.float64) + self.b)
+        out: Float64Array = expit(self.a * np.asarray(scores, dtype=np.float64) + self.b)
         return out
 
     @classmethod
@@ -65,7 +66,7 @@ class PlattScaling:
         return {"a": self.a, "b": self.b}
 
 
-def fit_sigmoid(values: Floats, targets: Floats) -> tuple[float, float]:
+def fit_sigmoid(values: Float64Array, targets: Float64Array) -> tuple[float, float]:
     """Minimise the cross-entropy of sigmoid(a * value + b) to targets in [0, 1]; Newton with backtracking.
 
     Args:
@@ -194,7 +195,7 @@ class ReliabilityBin:
     observed: Interval
 
 
-def _probabilities(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Floats]:
+def _probabilities(labels: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[npt.NDArray[np.bool_], Float64Array]:
     positive, (values,) = labelled_scores(labels, probabilities)
     if values.min() < 0 or values.max() > 1:
         raise HeartprintError(

@@ -13,14 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
-from heartprint.metrics.auroc import Floats, binary_labels, require_both_classes
+from heartprint.metrics.auroc import binary_labels, require_both_classes
 
 MAX_FOLDS = 5
-RIDGE_PENALTIES: Floats = np.logspace(-6, 1, 15)
+RIDGE_PENALTIES: Float64Array = np.logspace(-6, 1, 15)
 """Penalties tried, relative to the total variance of the weighted, standardised features (the trace)."""
-LOGISTIC_PENALTIES: Floats = np.logspace(-4, 1, 11)
+LOGISTIC_PENALTIES: Float64Array = np.logspace(-4, 1, 11)
 """Penalties tried for logistic regression, relative to the number of labels."""
 
 
@@ -40,16 +41,16 @@ class LinearProbe:
         n_folds: Folds behind them.
     """
 
-    mean: Floats
-    scale: Floats
-    weights: Floats
+    mean: Float64Array
+    scale: Float64Array
+    weights: Float64Array
     bias: float
-    fill: Floats
+    fill: Float64Array
     penalty: float
-    cross_fitted_scores: Floats
+    cross_fitted_scores: Float64Array
     n_folds: int
 
-    def decision(self, features: npt.ArrayLike) -> Floats:
+    def decision(self, features: npt.ArrayLike) -> Float64Array:
         """Score features.
 
         Args:
@@ -70,10 +71,10 @@ class LinearProbe:
             if np.isnan(x).any():
                 raise _features_missing(int(missing.any(axis=1).sum()))
         weights, bias = self.raw()
-        out: Floats = x @ weights + bias
+        out: Float64Array = x @ weights + bias
         return out
 
-    def raw(self) -> tuple[Floats, float]:
+    def raw(self) -> tuple[Float64Array, float]:
         """Weights ``(d,)`` and bias for features that are not standardised."""
         weights = self.weights / self.scale
         return weights, float(self.bias - weights @ self.mean)
@@ -123,16 +124,16 @@ def grouped_folds(
     return fold_of_patient[patient]
 
 
-def _class_weights(positive: npt.NDArray[np.bool_]) -> Floats:
+def _class_weights(positive: npt.NDArray[np.bool_]) -> Float64Array:
     """``(n,)`` weights that give both classes the same total, n / 2."""
     n_positive = positive.sum()
-    out: Floats = np.where(
+    out: Float64Array = np.where(
         positive, positive.size / (2 * n_positive), positive.size / (2 * (positive.size - n_positive))
     )
     return out
 
 
-def _standardisation(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
+def _standardisation(x: Float64Array, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
     mean = weights @ x / weights.sum()
     scale = np.sqrt(weights @ (x - mean) ** 2 / weights.sum())
     # A feature that is constant but for rounding carries nothing and must not be blown up.
@@ -142,7 +143,7 @@ def _standardisation(x: Floats, weights: Floats) -> tuple[Floats, Floats]:
 
 def _input(
     features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayLike
-) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
+) -> tuple[Float64Array, npt.NDArray[np.bool_], npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
     positive, known = binary_labels(labels)
     x = np.asarray(features, dtype=np.float64)
     group = np.asarray(groups)
@@ -152,7 +153,7 @@ def _input(
     return x[known], positive[known], group[known], known
 
 
-def _spread(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+def _spread(values: Float64Array, known: npt.NDArray[np.bool_]) -> Float64Array:
     out = np.full(known.size, np.nan)
     out[known] = values
     return out
@@ -201,10 +202,12 @@ def fit_probe(features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayL
     )
 
 
-Solver = Callable[[int], Floats]
+Solver = Callable[[int], Float64Array]
 
 
-def _ridge_dual(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int64]) -> tuple[Floats, Solver]:
+def _ridge_dual(
+    z: Float64Array, root: Float64Array, y: Float64Array, folds: npt.NDArray[np.int64]
+) -> tuple[Float64Array, Solver]:
     """Held-out predictions ``(n, penalties)`` and weights by penalty, from the ``(n, n)`` kernel."""
     n = len(z)
     values, vectors = np.linalg.eigh(z @ z.T)
@@ -226,14 +229,16 @@ def _ridge_dual(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int64]
         deleted = np.linalg.solve(np.eye(len(rows)) - smoother, residual[rows].T[:, :, None])[:, :, 0]
         held_out[rows] = y[rows, None] - deleted.T / root[rows, None]
 
-    def solve(p: int) -> Floats:
-        out: Floats = z.T @ (vectors @ (rotated / (values + penalties[p])))
+    def solve(p: int) -> Float64Array:
+        out: Float64Array = z.T @ (vectors @ (rotated / (values + penalties[p])))
         return out
 
     return held_out, solve
 
 
-def _ridge_primal(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int64]) -> tuple[Floats, Solver]:
+def _ridge_primal(
+    z: Float64Array, root: Float64Array, y: Float64Array, folds: npt.NDArray[np.int64]
+) -> tuple[Float64Array, Solver]:
     """The same from the ``(d, d)`` covariance, for more labels than features."""
     target = root * y
     whole, whole_rhs = z.T @ z, z.T @ target
@@ -251,8 +256,8 @@ def _ridge_primal(z: Floats, root: Floats, y: Floats, folds: npt.NDArray[np.int6
         weights = vectors @ (rhs[:, None] / (np.maximum(values, 0.0)[:, None] + penalties))
         held_out[out] = (z_out / root_out[:, None]) @ weights + (total - shift @ weights) / size
 
-    def solve(p: int) -> Floats:
-        weights: Floats = np.linalg.solve(whole + penalties[p] * np.eye(len(whole)), whole_rhs)
+    def solve(p: int) -> Float64Array:
+        weights: Float64Array = np.linalg.solve(whole + penalties[p] * np.eye(len(whole)), whole_rhs)
         return weights
 
     return held_out, solve
@@ -306,7 +311,9 @@ def fit_logistic(
 _FALLING_PENALTIES = LOGISTIC_PENALTIES[::-1]
 
 
-def _prepare_logistic(x: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+def _prepare_logistic(
+    x: Float64Array, positive: npt.NDArray[np.bool_]
+) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array, Float64Array]:
     balance = _class_weights(positive)
     fill = np.zeros(x.shape[1])
     measured = ~np.isnan(x).all(axis=0)
@@ -317,8 +324,8 @@ def _prepare_logistic(x: Floats, positive: npt.NDArray[np.bool_]) -> tuple[Float
 
 
 def _logistic_path(
-    z: Floats, positive: npt.NDArray[np.bool_], balance: Floats, stop: int | None = None
-) -> tuple[Floats, Floats]:
+    z: Float64Array, positive: npt.NDArray[np.bool_], balance: Float64Array, stop: int | None = None
+) -> tuple[Float64Array, Float64Array]:
     """Weights ``(d, penalties)`` and biases ``(penalties,)``, from the largest penalty to the smallest."""
     penalties = _FALLING_PENALTIES[:stop] * len(z)
     design = np.column_stack([z, np.ones(len(z))])
@@ -327,7 +334,7 @@ def _logistic_path(
     ridge = np.ones(design.shape[1])
     ridge[-1] = 0.0
 
-    def loss(b: Floats, penalty: float) -> float:
+    def loss(b: Float64Array, penalty: float) -> float:
         margin = design @ b
         fit = balance @ (np.logaddexp(0.0, margin) - positive * margin)
         return float(fit + 0.5 * penalty * (ridge * b) @ b)

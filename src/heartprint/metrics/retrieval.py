@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.compiled import numba
-from heartprint.metrics.auroc import Floats, Interval, binary_labels
+from heartprint.metrics.auroc import Interval, binary_labels
 from heartprint.metrics.bootstrap import Resamples, patient_weights, study_interval
 from heartprint.metrics.probe import fit_probe, grouped_folds
 
@@ -70,7 +71,7 @@ class Verification:
     true_accept_rates: tuple[Estimate, ...]
 
 
-def cosine_similarity(probes: npt.ArrayLike, gallery: npt.ArrayLike | None = None) -> Floats:
+def cosine_similarity(probes: npt.ArrayLike, gallery: npt.ArrayLike | None = None) -> Float64Array:
     """Cosine of every two embeddings.
 
     Args:
@@ -86,7 +87,7 @@ def cosine_similarity(probes: npt.ArrayLike, gallery: npt.ArrayLike | None = Non
     return np.asarray(np.round(one @ other.T, _DECIMALS).clip(-1.0, 1.0), dtype=np.float64)
 
 
-def _unit(embedding: npt.ArrayLike) -> Floats:
+def _unit(embedding: npt.ArrayLike) -> Float64Array:
     x = np.asarray(embedding, dtype=np.float64)
     if x.ndim != 2 or not np.isfinite(x).all():
         raise ValueError(f"embeddings must be (n, d) and finite, got {x.shape}")
@@ -262,8 +263,8 @@ def _unresolved(rate: float, n_impostor: int) -> str:
 
 
 def _comparisons(
-    scores: Floats, patients: npt.NDArray[Any], classes: npt.ArrayLike | None
-) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], npt.NDArray[np.int32], Floats, int]:
+    scores: Float64Array, patients: npt.NDArray[Any], classes: npt.ArrayLike | None
+) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int32], npt.NDArray[np.int32], Float64Array, int]:
     """Comparisons by falling similarity: kind (-1 impostor, 0 genuine, c genuine of class c - 1), patients, score."""
     patient = np.unique(patients, return_inverse=True)[1].astype(np.int32)
     if np.array_equal(scores, scores.T):
@@ -285,10 +286,10 @@ def _operating_points(
     one: npt.NDArray[np.int32],
     other: npt.NDArray[np.int32],
     last: npt.NDArray[np.bool_],
-    weights: Floats,
-    limits: Floats,
+    weights: Float64Array,
+    limits: Float64Array,
     n_classes: int,
-) -> Floats:
+) -> Float64Array:
     """``(resamples, 1 + classes, 1 + limits)``: equal error rate and true-accept rates; NaN where nothing was drawn."""
     out = np.full((len(weights), 1 + n_classes, 1 + len(limits)), np.nan)
     total = np.empty(1 + n_classes)
@@ -344,7 +345,7 @@ def _operating_points(
 
 def knn_scores(
     embedding: npt.ArrayLike, labels: npt.ArrayLike, patients: npt.ArrayLike, *, k: int = NEIGHBOURS, seed: int = 0
-) -> tuple[Floats, Ints]:
+) -> tuple[Float64Array, Ints]:
     """Share of positives among the nearest labelled neighbours by cosine, neighbours from the other folds alone.
 
     Args:

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Page = npt.NDArray[np.uint8]
+from heartprint.foundation.arrays import Image
+
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _REFERENCE_SIZE = 224
@@ -56,7 +57,7 @@ class AugmentConfig(BaseModel):
         return self
 
 
-def augment(page: Page, rng: np.random.Generator, config: AugmentConfig) -> Page:
+def augment(page: Image, rng: np.random.Generator, config: AugmentConfig) -> Image:
     """Crop, change the intensity, blur: ``(S, S)`` uint8 -> ``(S, S)`` uint8, decided by ``rng``."""
     page = random_resized_crop(page, rng, config.crop_scale, config.crop_ratio)
     if rng.random() < config.jitter_probability:
@@ -67,8 +68,8 @@ def augment(page: Page, rng: np.random.Generator, config: AugmentConfig) -> Page
 
 
 def random_resized_crop(
-    page: Page, rng: np.random.Generator, scale: tuple[float, float], ratio: tuple[float, float]
-) -> Page:
+    page: Image, rng: np.random.Generator, scale: tuple[float, float], ratio: tuple[float, float]
+) -> Image:
     """Cut a rectangle out and bring it back to the size of the page (Szegedy et al. 2015).
 
     Args:
@@ -92,7 +93,7 @@ def random_resized_crop(
     return page
 
 
-def jitter(page: Page, rng: np.random.Generator, brightness: float, contrast: float) -> Page:
+def jitter(page: Image, rng: np.random.Generator, brightness: float, contrast: float) -> Image:
     """Multiply the brightness and the contrast about the mean, in random order, each by a random factor.
 
     Args:
@@ -116,11 +117,11 @@ def jitter(page: Page, rng: np.random.Generator, brightness: float, contrast: fl
     return _uint8(cv2.LUT(page, np.rint(levels).astype(np.uint8)))
 
 
-def blur(page: Page, rng: np.random.Generator, sigma: tuple[float, float]) -> Page:
+def blur(page: Image, rng: np.random.Generator, sigma: tuple[float, float]) -> Image:
     """Blur by a Gaussian; ``sigma`` is the least and largest standard deviation in px at 224 px."""
     width = rng.uniform(*sigma) * page.shape[1] / _REFERENCE_SIZE
     return _uint8(cv2.GaussianBlur(page, (0, 0), width, borderType=cv2.BORDER_REFLECT_101))
 
 
-def _uint8(image: npt.NDArray[np.generic]) -> Page:
+def _uint8(image: npt.NDArray[np.generic]) -> Image:
     return np.asarray(image, dtype=np.uint8)

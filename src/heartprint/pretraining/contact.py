@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator, stable_hash
 from heartprint.pages.contact_sheet import CELL_PX, Section, checked_png, save_contact_page
@@ -18,7 +18,6 @@ from heartprint.sheets.camera import get_recipe, photograph_sheet
 from heartprint.sheets.sampler import IMAGE, RANDOM_STYLE
 from heartprint.sheets.style import Style, placed
 
-Page = npt.NDArray[np.uint8]
 PHOTO_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _HARMLESS = ("blank-image", "image-too-small")
 """Reasons why a picture is no ECG, though it may be looked at."""
@@ -111,7 +110,7 @@ def _layouts(cohort: Cohort, config: PretrainConfig) -> list[str]:
 
 def _colour_sheet(
     cohort: Cohort, row: int, config: PretrainConfig, *, layout: str, finer: int = 1
-) -> tuple[Page, tuple[float, float]]:
+) -> tuple[Image, tuple[float, float]]:
     """A sheet in its true proportions, and its width and height in mm; an image as it is stored, and its px."""
     if cohort.kind == "image":
         image = cohort.image(row)
@@ -135,7 +134,7 @@ def _colour_sheet(
 
 
 def _side_by_side(
-    cohort: Cohort, config: PretrainConfig, photos: list[tuple[str, Page]], recipe: str, rng: np.random.Generator
+    cohort: Cohort, config: PretrainConfig, photos: list[tuple[str, Image]], recipe: str, rng: np.random.Generator
 ) -> Section:
     """Photographs, and after each a sheet as the camera sees it."""
     pictures, captions = [], []
@@ -151,7 +150,7 @@ def _side_by_side(
     return Section(pictures, captions, title, columns=6, cell_px=_SMALL_PX)
 
 
-def _photos(folder: Path) -> list[tuple[str, Page]]:
+def _photos(folder: Path) -> list[tuple[str, Image]]:
     """The pictures of a folder, shrunk, by name.
 
     Raises:

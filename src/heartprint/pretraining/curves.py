@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from heartprint.foundation.arrays import Float64Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from heartprint.pretraining.run_folder import LogRow
 
-Floats = npt.NDArray[np.float64]
 
 COLOUR = "#0072B2"
 _WINDOW_SHARE = 0.04
@@ -57,7 +57,7 @@ def curves(rows: Sequence[LogRow], title: str) -> Figure:
     return figure
 
 
-def running_mean(values: Floats) -> Floats | None:
+def running_mean(values: Float64Array) -> Float64Array | None:
     """Centred running mean of ``(n,)`` values, the window cut off at the ends; None where it would hide the curve."""
     half = max(_MIN_WINDOW, round(_WINDOW_SHARE * len(values))) // 2
     if len(values) < 4 * half:

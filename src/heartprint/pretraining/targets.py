@@ -14,17 +14,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.measure import measure_cohort_with_beats
+from heartprint.foundation.arrays import Float32Array
 from heartprint.foundation.bounded import BadFile, parse_json, read_npz
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 from heartprint.signals.measurements import FEATURE_NAMES
-
-Floats = npt.NDArray[np.float32]
 
 SHAPES = 64
 """Principal components of the median beat that are learned."""
@@ -48,7 +46,7 @@ class Targets:
     """
 
     names: tuple[str, ...]
-    values: Floats
+    values: Float32Array
     parts: tuple[int, ...]
 
     def save(self, path: Path) -> None:
@@ -118,7 +116,7 @@ def measure_targets(cohort: Cohort, *, labels: bool = False, progress: bool = Tr
     return Targets((*names, *known), np.concatenate(columns, axis=1), tuple(n for n in parts if n))
 
 
-def _labels(cohort: Cohort) -> dict[str, Floats]:
+def _labels(cohort: Cohort) -> dict[str, Float32Array]:
     """What the table says of each ECG: ``label_...``, as floats, NaN = not known."""
     records = cohort.records
     out = {"label_female": (records["sex"] == "female").cast(pl.Float32), "label_age": records["age"]}
@@ -126,14 +124,14 @@ def _labels(cohort: Cohort) -> dict[str, Floats]:
     return {name: series.cast(pl.Float32).fill_null(float("nan")).to_numpy() for name, series in out.items()}
 
 
-def _standardised(values: Floats) -> Floats:
+def _standardised(values: Float32Array) -> Float32Array:
     known = values[~np.isnan(values)]
     if not known.size or known.std() == 0:
         return np.full_like(values, np.nan)
     return np.asarray((values - known.mean()) / known.std(), dtype=np.float32)
 
 
-def _normal_scores(table: Floats) -> Floats:
+def _normal_scores(table: Float32Array) -> Float32Array:
     """Rank-based inverse normal transformation of each column (Blom 1958, with ranks - 1/2); NaN stays NaN."""
     from scipy.stats import norm, rankdata
 
@@ -146,7 +144,7 @@ def _normal_scores(table: Floats) -> Floats:
     return out
 
 
-def _shapes(beats: Floats) -> Floats:
+def _shapes(beats: Float32Array) -> Float32Array:
     """Principal components of ``(n, 8, samples)`` median beats: ``(n, SHAPES)``, NaN where a lead is missing."""
     flat = np.clip(beats.reshape(len(beats), -1), -_CLIP_MV, _CLIP_MV)
     whole = np.flatnonzero(~np.isnan(flat).any(axis=1))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.randomness import generator, stable_hash
 
 if TYPE_CHECKING:
     from heartprint.pretraining.config import PretrainConfig
-
-Page = npt.NDArray[np.uint8]
 
 
 class Views:
@@ -34,7 +32,7 @@ class Views:
         """The random stream of one ECG, epoch and view; it follows the ecg_id, wherever the ECG stands."""
         return generator(self.seed, purpose, epoch, stable_hash(str(self._ecg_ids[row])), view)
 
-    def sheet(self, row: int, epoch: int, view: int, *, layout: str | None = None) -> Page:
+    def sheet(self, row: int, epoch: int, view: int, *, layout: str | None = None) -> Image:
         """Draw an ECG in a random layout and pose; an image in a random pose.
 
         Args:
@@ -48,7 +46,7 @@ class Views:
         """
         return self.images.random(self.cohort, row, self.rng("view", row, epoch, view), layout=layout)
 
-    def half(self, row: int, epoch: int, view: int, layouts: tuple[str, ...]) -> Page:
+    def half(self, row: int, epoch: int, view: int, layouts: tuple[str, ...]) -> Image:
         """Draw one half of an ECG in a random layout that it suffices for, and a random pose.
 
         Args:

@@ -24,14 +24,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array
 from heartprint.sheets import look
 from heartprint.sheets.layout import PULSE_LEAD_MM, Layout
 from heartprint.sheets.style import ECG_PLOT, Colour, Margin, Style
 from heartprint.sheets.texts import SIZE_MM, Line, footer_line, header_lines
 from heartprint.sheets.twins import compiled_or_numpy
 
-FloatArray = npt.NDArray[np.float32]
-DoubleArray = npt.NDArray[np.float64]
 Weights = tuple[float, float, float]
 
 TABLE_STEPS = 32
@@ -54,13 +53,13 @@ TEXT_FINENESS, TEXT_STEPS = 12, 2
 class Picture:
     """Something to print: coverage in 0-1, px per mm, and where its left and upper edge lie on the page, mm."""
 
-    coverage: FloatArray
+    coverage: Float32Array
     fineness: int
     left_mm: float
     top_mm: float
 
 
-Pixels = tuple[npt.NDArray[np.int32], DoubleArray]
+Pixels = tuple[npt.NDArray[np.int32], Float64Array]
 """Numbers of pixels, row after row, and the share of each that is covered."""
 
 
@@ -95,17 +94,17 @@ class Background:
         return page
 
     @property
-    def x_table(self) -> FloatArray:
+    def x_table(self) -> Float32Array:
         """``(3, m)`` float32: frame, free, grid along x; entry i is at ``i / TABLE_STEPS - TABLE_MARGIN`` px."""
         return self._fine_tables[0]
 
     @property
-    def y_table(self) -> FloatArray:
+    def y_table(self) -> Float32Array:
         """``(3, m)`` float32: inside, lines, open along y."""
         return self._fine_tables[1]
 
     @functools.cached_property
-    def letters(self) -> FloatArray:
+    def letters(self) -> Float32Array:
         """``(k, 3)`` float32: points that stand for what is printed: x and y in px, darkness in px of black."""
         size, style = (self.height, self.width), self.style
         text, ink = self._darkness(style.text), self._darkness(style.ink)
@@ -157,10 +156,10 @@ class Background:
         return parts
 
     @functools.cached_property
-    def _fine_tables(self) -> tuple[FloatArray, FloatArray]:
+    def _fine_tables(self) -> tuple[Float32Array, Float32Array]:
         return self._tables(fine=True)
 
-    def _tables(self, *, fine: bool) -> tuple[FloatArray, FloatArray]:
+    def _tables(self, *, fine: bool) -> tuple[Float32Array, Float32Array]:
         """The three functions along x and those along y, at pixel centres or finely."""
         style, layout = self.style, self.layout
         left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
@@ -177,7 +176,7 @@ class Background:
 @lru_cache(maxsize=1024)
 def _weights_of_lines(
     colours: tuple[Colour, Colour | None, Colour | None, Colour | None], dots: bool, weights: Weights
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[Float32Array, Float32Array]:
     """``(3, 4)`` along x and along y: what inside, frame, thick and thin lines weigh in each of the three functions.
 
     Args:
@@ -222,7 +221,7 @@ def _level(colour: Colour, weights: Weights) -> float:
 
 
 def _measure(
-    at: DoubleArray,
+    at: Float64Array,
     across: bool,
     length_mm: float,
     low_mm: float,
@@ -231,7 +230,7 @@ def _measure(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> FloatArray:
+) -> Float32Array:
     """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``.
 
     Returns:
@@ -240,7 +239,7 @@ def _measure(
     """
     scale = pixels / length_mm
 
-    def covered(starts: DoubleArray, ends: DoubleArray) -> DoubleArray:
+    def covered(starts: Float64Array, ends: Float64Array) -> Float64Array:
         """Share of the box around each position that lies in the (disjoint, sorted) intervals, given in mm."""
         if not len(starts):
             return np.zeros_like(at)
@@ -274,7 +273,7 @@ def _axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> FloatArray:
+) -> Float32Array:
     """An axis at the centres of its pixels."""
     at = np.arange(pixels, dtype=np.float64) + 0.5
     return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
@@ -290,7 +289,7 @@ def _fine_axis(
     major_mm: float,
     minor_mm: float,
     frame_mm: float,
-) -> FloatArray:
+) -> Float32Array:
     """An axis at `TABLE_STEPS` positions per pixel."""
     at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
     return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
@@ -331,7 +330,7 @@ def _ink_pictures(layout: Layout, pen_mm: float) -> list[Picture]:
 
 
 @lru_cache(maxsize=64)
-def _pulse(plateau_mm: float, gains_mm: tuple[float, ...], pen_mm: float) -> FloatArray:
+def _pulse(plateau_mm: float, gains_mm: tuple[float, ...], pen_mm: float) -> Float32Array:
     """A pulse as a picture whose upper left corner is that of its room, at the top of its line."""
     top = max(gains_mm)
     heights = [0.0, *gains_mm, 0.0]
@@ -344,7 +343,7 @@ def _pulse(plateau_mm: float, gains_mm: tuple[float, ...], pen_mm: float) -> Flo
     return _filled(boxes)
 
 
-def _filled(boxes: list[tuple[float, float, float, float]]) -> FloatArray:
+def _filled(boxes: list[tuple[float, float, float, float]]) -> Float32Array:
     """A picture of boxes (left, top, right, bottom in mm), each pixel of which is covered by at most one of them."""
     fine = look.LETTER_FINENESS
     width, height = (int(np.ceil(max(box[i] for box in boxes) * fine)) for i in (2, 3))
@@ -375,15 +374,15 @@ def _pixels(pictures: list[Picture], page_mm: tuple[float, float], height: int, 
     return places, 1.0 - free
 
 
-def _darkened(points: FloatArray, darkness: float) -> FloatArray:
+def _darkened(points: Float32Array, darkness: float) -> Float32Array:
     return points if darkness == 1.0 else points * np.array([1.0, 1.0, darkness], dtype=np.float32)
 
 
 def _points(
     pictures: list[Picture], page_mm: tuple[float, float], height: int, width: int, n: int = LETTER_STEPS
-) -> FloatArray:
+) -> Float32Array:
     kx, ky = n * width / page_mm[0], n * height / page_mm[1]
-    found: list[DoubleArray] = [np.empty((0, 3))]
+    found: list[Float64Array] = [np.empty((0, 3))]
     for picture in pictures:
         fine, r, c = _area_average(picture, kx, ky, height * n, width * n)
         at = np.nonzero(fine > 1e-3)
@@ -398,7 +397,7 @@ def _name_pixels(layout: Layout, height: int, width: int) -> Pixels:
 
 
 @lru_cache(maxsize=512)
-def _name_points(layout: Layout, height: int, width: int) -> FloatArray:
+def _name_points(layout: Layout, height: int, width: int) -> Float32Array:
     pictures = [picture for _, picture in name_pictures(layout)]
     return _points(pictures, (layout.width_mm, layout.height_mm), height, width)
 
@@ -410,7 +409,7 @@ def _ink_pixels(layout: Layout, pen_mm: float, height: int, width: int) -> Pixel
 
 
 @lru_cache(maxsize=4096)
-def _ink_points(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
+def _ink_points(layout: Layout, pen_mm: float, height: int, width: int) -> Float32Array:
     return _points(_ink_pictures(layout, pen_mm), (layout.width_mm, layout.height_mm), height, width)
 
 
@@ -423,7 +422,7 @@ def _header_pixels(width_mm: float, height_mm: float, margin: Margin, patient: i
 @lru_cache(maxsize=1024)
 def _header_points(
     width_mm: float, height_mm: float, margin: Margin, patient: int, height: int, width: int
-) -> FloatArray:
+) -> Float32Array:
     pictures = [_line_picture(line) for line in header_lines(width_mm, margin, patient)]
     return _points(pictures, (width_mm, height_mm), height, width, TEXT_STEPS)
 
@@ -435,12 +434,12 @@ def _footer_pixels(layout: Layout, margin: Margin, height: int, width: int) -> P
 
 
 @lru_cache(maxsize=512)
-def _footer_points(layout: Layout, margin: Margin, height: int, width: int) -> FloatArray:
+def _footer_points(layout: Layout, margin: Margin, height: int, width: int) -> Float32Array:
     picture = _line_picture(footer_line(layout, margin))
     return _points([picture], (layout.width_mm, layout.height_mm), height, width, TEXT_STEPS)
 
 
-def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> FloatArray:
+def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> Float32Array:
     """``(height, width)``: share of each pixel that pulses and separators cover which do not follow a trace."""
     places, covered = _ink_pixels(layout, pen_mm, height, width)
     out = np.zeros(height * width, dtype=np.float32)
@@ -448,7 +447,7 @@ def pulse_coverage(layout: Layout, pen_mm: float, height: int, width: int) -> Fl
     return out.reshape(height, width)
 
 
-def _area_average(picture: Picture, kx: float, ky: float, height: int, width: int) -> tuple[DoubleArray, int, int]:
+def _area_average(picture: Picture, kx: float, ky: float, height: int, width: int) -> tuple[Float64Array, int, int]:
     """Area-average a fine picture; kx and ky are px per mm.
 
     Returns:
@@ -459,7 +458,9 @@ def _area_average(picture: Picture, kx: float, ky: float, height: int, width: in
     return columns.T, row, column
 
 
-def _along_first(image: FloatArray | DoubleArray, start: float, scale: float, limit: int) -> tuple[DoubleArray, int]:
+def _along_first(
+    image: Float32Array | Float64Array, start: float, scale: float, limit: int
+) -> tuple[Float64Array, int]:
     """Area-average along the first axis.
 
     Args:
@@ -481,7 +482,7 @@ def _along_first(image: FloatArray | DoubleArray, start: float, scale: float, li
     return np.diff(at_edges, axis=0) * scale, first
 
 
-def line_coverage(centres_mm: npt.NDArray[np.floating], pen_mm: float, scale: float, pixels: int) -> FloatArray:
+def line_coverage(centres_mm: npt.NDArray[np.floating], pen_mm: float, scale: float, pixels: int) -> Float32Array:
     """Share of each pixel along an axis that lines across it cover.
 
     Args:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array
 from heartprint.sheets.twins import compiled_or_numpy
-
-Floats = npt.NDArray[np.float32]
 
 GRID_PER_S = 50
 """Samples per second of which the median is taken: wander is far slower."""
 
 
-def subtract_median(leads: Floats, sampling_rate: float) -> Floats:
+def subtract_median(leads: Float32Array, sampling_rate: float) -> Float32Array:
     """Subtract from each lead its running median over one second.
 
     The median is taken of samples about 1/50 s apart (all samples, where there are fewer) within half a second of

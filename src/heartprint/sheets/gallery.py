@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.pages.contact_sheet import CELL_PX, Section, checked_png, save_contact_page
 from heartprint.sheets.layout import Layout
-from heartprint.sheets.raster import Floats, Page, render
+from heartprint.sheets.raster import render
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, placed
 
@@ -20,7 +21,7 @@ EFFECTS_PX = 400
 """Width of the pictures of effects."""
 
 
-def example_ecg(seed: int = 3) -> Floats:
+def example_ecg(seed: int = 3) -> Float32Array:
     """A simulated ECG: ``(8, 5000)`` mV at 500 Hz."""
     from heartprint.simulation.effects import HOSPITALS
     from heartprint.simulation.simulate import machine_of, make_block, samples_of
@@ -89,7 +90,7 @@ def save_effects(out: str | Path) -> Path:
     size = (round(wide * layout.height_mm / layout.width_mm), wide)
     sheet = render(example_ecg(), RATE, layout, (2 * size[0], 2 * size[1]), colour=True)
 
-    def taken(recipe: Recipe, seed: int) -> Page:
+    def taken(recipe: Recipe, seed: int) -> Image:
         return photograph_sheet(sheet, size, recipe=recipe, rng=generator(seed, "gallery"), sheet_mm=sheet_mm).picture
 
     pictures, captions = [], []

@@ -19,12 +19,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.foundation.compiled import numba
 from heartprint.sheets.look import FAR, GROUPS, SUB_COLUMNS
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Page = npt.NDArray[np.uint8]
 
 _FAR = np.float32(FAR)
 _ZERO, _HALF, _ONE, _WHITE = np.float32(0.0), np.float32(0.5), np.float32(1.0), np.float32(255.0)
@@ -37,13 +34,13 @@ _quick = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"nsz"
 
 @_exact
 def _widest_ends(
-    left: Floats,
-    beyond_left: Floats,
-    right: Floats,
-    beyond_right: Floats,
+    left: Float32Array,
+    beyond_left: Float32Array,
+    right: Float32Array,
+    beyond_right: Float32Array,
     rest: np.float32,
     part: np.float32,
-    out: Floats,
+    out: Float32Array,
     up: bool,
 ) -> None:
     """Write the higher (``up``) or the lower of the heights at the pen's two ends."""
@@ -59,15 +56,15 @@ def _widest_ends(
 
 @_exact
 def _intervals(
-    leads: Floats,
-    strip: Doubles,
+    leads: Float32Array,
+    strip: Float64Array,
     begin: int,
-    pen: Doubles,
-    heights: Floats,
-    upper: Floats,
-    lower: Floats,
-    top: Floats,
-    bottom: Floats,
+    pen: Float64Array,
+    heights: Float32Array,
+    upper: Float32Array,
+    lower: Float32Array,
+    top: Float32Array,
+    bottom: Float32Array,
 ) -> float:
     """Find the interval that the pen covers at each sub-column from ``begin`` on.
 
@@ -151,7 +148,7 @@ def _intervals(
 
 
 @_exact
-def _columns(strip: Doubles, reach: float, width: int) -> tuple[int, int]:
+def _columns(strip: Float64Array, reach: float, width: int) -> tuple[int, int]:
     """First column that a strip touches and the one after its last."""
     begin = strip[6] - reach / SUB_COLUMNS
     end = strip[6] + ((strip[5] - strip[4]) / strip[9] + reach) / SUB_COLUMNS
@@ -160,11 +157,11 @@ def _columns(strip: Doubles, reach: float, width: int) -> tuple[int, int]:
 
 @_quick
 def draw_upright(
-    out: Page,
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    out: Image,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     trace_grey: float,
 ) -> None:
     """Draw the traces of an upright sheet.
@@ -222,7 +219,7 @@ def draw_upright(
 
 
 @_quick
-def _turn(top: Floats, bottom: Floats, x: float, step: float, height: int, cos: float, sin: float) -> None:
+def _turn(top: Float32Array, bottom: Float32Array, x: float, step: float, height: int, cos: float, sin: float) -> None:
     """Turn upright intervals of the sheet to where the picture's columns are cut.
 
     Args:
@@ -246,7 +243,14 @@ def _turn(top: Floats, bottom: Floats, x: float, step: float, height: int, cos: 
 
 @_quick
 def _deal(
-    ink: Floats, top: Floats, bottom: Floats, x: float, step: float, together: int, cos: float, tan: float
+    ink: Float32Array,
+    top: Float32Array,
+    bottom: Float32Array,
+    x: float,
+    step: float,
+    together: int,
+    cos: float,
+    tan: float,
 ) -> None:
     """Deal turned intervals out to the rows of the picture that they cross.
 
@@ -284,11 +288,11 @@ def _deal(
 
 @_quick
 def _turned_traces(
-    ink: Floats,
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    ink: Float32Array,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     cos: float,
     sin: float,
 ) -> None:
@@ -324,18 +328,18 @@ def _turned_traces(
 
 @_quick
 def draw_turned(
-    out: Page,
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    out: Image,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     trace_grey: float,
     angle: float,
-    x_table: Floats,
-    y_table: Floats,
+    x_table: Float32Array,
+    y_table: Float32Array,
     steps: int,
     margin: int,
-    letters: Floats,
+    letters: Float32Array,
     edge: float,
 ) -> None:
     """Draw a turned sheet, background and all.
@@ -413,7 +417,7 @@ def _inside(start: float, step: float, low: float, high: float, first: int, last
 
 
 @_exact
-def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+def draw_paper(out: Image, x_table: Float32Array, y_table: Float32Array) -> None:
     """Draw the grid of an upright sheet.
 
     Args:
@@ -431,7 +435,12 @@ def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
 
 @_exact
 def print_on(
-    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+    out: Image,
+    x_table: Float32Array,
+    y_table: Float32Array,
+    places: npt.NDArray[np.int32],
+    covered: Float64Array,
+    darkness: float,
 ) -> None:
     """Print names or texts on a grid that `draw_paper` has drawn; where two meet, the darker one is seen.
 
@@ -451,7 +460,7 @@ def print_on(
 
 
 @_exact
-def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:
+def subtract_medians(leads: Float32Array, step: int, half: int, out: Float32Array) -> None:
     """Subtract running medians; see `heartprint.sheets.baseline.subtract_median`.
 
     Args:

@@ -13,21 +13,18 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.sheets.look import FAR, GROUPS, SUB_COLUMNS
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Page = npt.NDArray[np.uint8]
 
 
 def _traces(
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     height: int,
     width: int,
-) -> Iterator[tuple[Doubles, float, Doubles, Doubles, int]]:
+) -> Iterator[tuple[Float64Array, float, Float64Array, Float64Array, int]]:
     """Yield marks and strips in drawing order: left edge, width, top and bottom of upright intervals, px.
 
     A turn moves as many neighbouring intervals together as the last number says.
@@ -63,7 +60,9 @@ def _traces(
         m, wide_pen, part = end - begin, half + 1, reach - half
         right = wide_pen + half
 
-        def ends(a: Doubles, m: int = m, part: float = part, right: int = right) -> tuple[Doubles, Doubles]:
+        def ends(
+            a: Float64Array, m: int = m, part: float = part, right: int = right
+        ) -> tuple[Float64Array, Float64Array]:
             return (1 - part) * a[1 : m + 1] + part * a[:m], (1 - part) * a[right : right + m] + part * a[right + 1 :]
 
         top, bottom = np.minimum(*ends(upper)), np.maximum(*ends(lower))
@@ -75,8 +74,8 @@ def _traces(
 
 
 def _crossings(
-    top: Doubles, bottom: Doubles, height: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Doubles, Doubles]:
+    top: Float64Array, bottom: Float64Array, height: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Float64Array, Float64Array]:
     """For each row that each interval crosses: number of the interval, row, upper and lower end within the row."""
     top, bottom = np.maximum(top, 0), np.minimum(bottom, height)
     crossed = np.flatnonzero(bottom > top)
@@ -87,7 +86,9 @@ def _crossings(
     return which, row, np.maximum(top[which], row), np.minimum(bottom[which], row + 1)
 
 
-def _splat(shape: tuple[int, int], row: npt.NDArray[np.int64], left: Doubles, wide: Doubles, tall: Doubles) -> Doubles:
+def _splat(
+    shape: tuple[int, int], row: npt.NDArray[np.int64], left: Float64Array, wide: Float64Array, tall: Float64Array
+) -> Float64Array:
     """Sum boxes, each within one row and narrower than a pixel, into a picture; what lies outside is left out."""
     column = np.floor(left).astype(np.int64)
     over = np.maximum(left + wide - (column + 1), 0)
@@ -98,16 +99,16 @@ def _splat(shape: tuple[int, int], row: npt.NDArray[np.int64], left: Doubles, wi
     return total.reshape(shape)
 
 
-def _blend(paper: Doubles, ink: Doubles, grey: float) -> Page:
+def _blend(paper: Float64Array, ink: Float64Array, grey: float) -> Image:
     return np.asarray(paper + np.clip(ink, 0, 1) * (grey - paper) + 0.5).astype(np.uint8)
 
 
 def draw_upright(
-    out: Page,
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    out: Image,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     trace_grey: float,
 ) -> None:
     """Draw the traces of an upright sheet; see `heartprint.sheets.kernel.draw_upright`."""
@@ -119,18 +120,18 @@ def draw_upright(
 
 
 def draw_turned(
-    out: Page,
-    leads: Floats,
-    strips: Doubles,
-    pen: Doubles,
-    mark: Doubles,
+    out: Image,
+    leads: Float32Array,
+    strips: Float64Array,
+    pen: Float64Array,
+    mark: Float64Array,
     trace_grey: float,
     angle: float,
-    x_table: Floats,
-    y_table: Floats,
+    x_table: Float32Array,
+    y_table: Float32Array,
     steps: int,
     margin: int,
-    letters: Floats,
+    letters: Float32Array,
     edge: float,
 ) -> None:
     """Draw a turned sheet, background and all; see `heartprint.sheets.kernel.draw_turned`."""
@@ -172,14 +173,19 @@ def draw_turned(
     out[:] = _blend(paper, ink, trace_grey)
 
 
-def draw_paper(out: Page, x_table: Floats, y_table: Floats) -> None:
+def draw_paper(out: Image, x_table: Float32Array, y_table: Float32Array) -> None:
     """Draw the grid of an upright sheet; see `heartprint.sheets.kernel.draw_paper`."""
     level = 255 - (y_table[:, :, None] * x_table[:, None, :]).sum(axis=0)
     out[:] = np.rint(np.maximum(level, 0)).astype(np.uint8)
 
 
 def print_on(
-    out: Page, x_table: Floats, y_table: Floats, places: npt.NDArray[np.int32], covered: Doubles, darkness: float
+    out: Image,
+    x_table: Float32Array,
+    y_table: Float32Array,
+    places: npt.NDArray[np.int32],
+    covered: Float64Array,
+    darkness: float,
 ) -> None:
     """Print names or texts on a grid; see `heartprint.sheets.kernel.print_on`."""
     r, k = np.divmod(places, out.shape[1])
@@ -188,7 +194,7 @@ def print_on(
     out[r, k] = np.minimum(np.rint(left).astype(np.uint8), out[r, k])
 
 
-def subtract_medians(leads: Floats, step: int, half: int, out: Floats) -> None:
+def subtract_medians(leads: Float32Array, step: int, half: int, out: Float32Array) -> None:
     """Subtract running medians; see `heartprint.sheets.kernel.subtract_medians`."""
     n = leads.shape[1]
     coarse = np.pad(leads[:, ::step], ((0, 0), (half, half)), constant_values=np.nan)

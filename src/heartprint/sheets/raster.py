@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets import look
 from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, Background, background
@@ -20,10 +21,6 @@ from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 from heartprint.sheets.twins import compiled_or_numpy
 from heartprint.signals.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Page = npt.NDArray[np.uint8]
 
 SMALLEST_PX, LARGEST_PX = 32, 8192
 
@@ -41,7 +38,7 @@ def render(
     baseline: Literal["none", "median"] = "none",
     style: str | Style = ECG_PLOT,
     colour: bool = False,
-) -> Page:
+) -> Image:
     """Draw an ECG as a sheet.
 
     Args:
@@ -77,7 +74,7 @@ _CHANNELS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 """What red, green and blue weigh in each of them."""
 
 
-def prepared(leads: npt.NDArray[np.floating], sampling_rate: float, baseline: str) -> Floats:
+def prepared(leads: npt.NDArray[np.floating], sampling_rate: float, baseline: str) -> Float32Array:
     """Leads as they are drawn.
 
     Raises:
@@ -91,7 +88,7 @@ def prepared(leads: npt.NDArray[np.floating], sampling_rate: float, baseline: st
     return subtract_median(signals, sampling_rate)
 
 
-def _draw(signals: Floats, plan: Plan, paper: Background, pose: Pose | None) -> Page:
+def _draw(signals: Float32Array, plan: Plan, paper: Background, pose: Pose | None) -> Image:
     """Draw one channel of a sheet."""
     if pose is None or pose.rotation_deg == 0:
         out = paper.page.copy()
@@ -116,7 +113,9 @@ def _draw(signals: Floats, plan: Plan, paper: Background, pose: Pose | None) -> 
     return out
 
 
-def draw_ink(leads: Floats, sampling_rate: float, layout: Layout, height: int, width: int, *, pen_mm: float) -> Floats:
+def draw_ink(
+    leads: Float32Array, sampling_rate: float, layout: Layout, height: int, width: int, *, pen_mm: float
+) -> Float32Array:
     """Draw the traces alone, without marks between columns.
 
     Args:
@@ -151,9 +150,9 @@ class Plan:
         mark: Half-width and half-height of the marks between columns, px.
     """
 
-    strips: Doubles
-    pen: Doubles
-    mark: Doubles
+    strips: Float64Array
+    pen: Float64Array
+    mark: Float64Array
 
 
 @functools.lru_cache(maxsize=4096)
@@ -221,7 +220,7 @@ def checked_size(size: int | tuple[int, int]) -> tuple[int, int]:
     )
 
 
-def checked_leads(leads: npt.NDArray[np.floating], sampling_rate: float) -> Floats:
+def checked_leads(leads: npt.NDArray[np.floating], sampling_rate: float) -> Float32Array:
     """Leads as the kernel wants them: float32, contiguous, writable (numba compiles again for others).
 
     Raises:

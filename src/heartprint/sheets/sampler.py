@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from pydantic.dataclasses import dataclass
 
 from heartprint.cohorts.cohort import Cohort
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets.camera import Recipe, get_recipe, photograph, photograph_sheet
 from heartprint.sheets.camera.photograph import FINER
@@ -21,7 +22,6 @@ from heartprint.sheets.registry import PAPER_LAYOUTS, get_layout
 from heartprint.sheets.stored import fitted, turned
 from heartprint.sheets.style import ECG_PLOT, Style, draw_style, get_style
 
-Page = npt.NDArray[np.uint8]
 Choice = TypeVar("Choice")
 
 IMAGE = "image"
@@ -95,7 +95,7 @@ class SheetSampler:
         style: str | Style = ECG_PLOT,
         pose: Pose | None = None,
         finer: int = 1,
-    ) -> Page:
+    ) -> Image:
         """The sheet of an ECG as it is told to be, with nothing left to chance.
 
         Args:
@@ -121,8 +121,8 @@ class SheetSampler:
         rng: np.random.Generator,
         *,
         layout: str | Layout | None = None,
-        sheet: Page | None = None,
-    ) -> Page:
+        sheet: Image | None = None,
+    ) -> Image:
         """A picture taken of an upright sheet, see `photograph_sheet`; a sheet that is there already need not be drawn.
 
         ``sheet`` is best `FINER` times as large as the picture; the other arguments are those of `sheet` and `random`.
@@ -137,7 +137,9 @@ class SheetSampler:
             sheet = self.sheet(cohort, row, layout=layout, finer=FINER)
         return photograph_sheet(sheet, self.size, recipe=recipe, rng=rng, sheet_mm=sides).picture
 
-    def random(self, cohort: Cohort, row: int, rng: np.random.Generator, *, layout: str | Layout | None = None) -> Page:
+    def random(
+        self, cohort: Cohort, row: int, rng: np.random.Generator, *, layout: str | Layout | None = None
+    ) -> Image:
         """An ECG at random: see `draw`; an image in a random pose, or by a recipe of the camera."""
         if cohort.kind != "image":
             return self.draw(cohort.signal(row), cohort.sampling_rate(row), rng, layout=layout)
@@ -153,7 +155,7 @@ class SheetSampler:
         rng: np.random.Generator,
         *,
         layouts: Sequence[str | Layout],
-    ) -> Page:
+    ) -> Image:
         """One of some equal parts of a waveform at random, see `draw`: ``part=(1, 2)`` is the second half."""
         leads, (which, parts) = cohort.signal(row), part
         first, last = (k * leads.shape[1] // parts for k in (which, which + 1))
@@ -167,7 +169,7 @@ class SheetSampler:
         *,
         layouts: Sequence[str | Layout] | None = None,
         layout: str | Layout | None = None,
-    ) -> Page:
+    ) -> Image:
         """A waveform in a layout, pose, style and recipe at random.
 
         Args:

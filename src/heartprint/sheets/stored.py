@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.sheets.camera.scene import one_thread
 from heartprint.sheets.pose import Pose
 
-Page = npt.NDArray[np.uint8]
 
-
-def fitted(image: Page, size: int) -> Page:
+def fitted(image: Image, size: int) -> Image:
     """Bring ``(h, w)`` to ``(size, size)``: averaged over areas where it shrinks, linear where it grows."""
     import cv2
 
@@ -30,7 +28,7 @@ def fitted(image: Page, size: int) -> Page:
     return np.array(image, dtype=np.uint8)
 
 
-def turned(image: Page, size: int, pose: Pose) -> Page:
+def turned(image: Image, size: int, pose: Pose) -> Image:
     """Turn ``(h, w)`` about its centre within ``(size, size)``, white around, sampled once.
 
     It is sampled at least as finely as it is stored, then averaged over areas; its pose means what it means to

@@ -10,17 +10,17 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.sheets import look
 from heartprint.sheets.background import TABLE_MARGIN, TABLE_STEPS, name_pictures
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.pose import Pose
-from heartprint.sheets.raster import Floats, Page, Plan, checked_size, plan_sheet, prepared, render
+from heartprint.sheets.raster import Plan, checked_size, plan_sheet, prepared, render
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 from heartprint.sheets.twins import compiled_or_numpy
 from heartprint.signals.leads import LEADS_12
 
-Doubles = npt.NDArray[np.float64]
 Masks = npt.NDArray[np.bool_]
 
 
@@ -51,14 +51,14 @@ class Truth:
     layout: Layout
     leads: tuple[str, ...]
     masks: Masks
-    traces: tuple[Doubles, ...]
-    heights: Doubles
-    strips: Doubles
-    names: Doubles
+    traces: tuple[Float64Array, ...]
+    heights: Float64Array
+    strips: Float64Array
+    names: Float64Array
     px_per_mm: tuple[float, float]
-    px_per_s: Doubles
-    px_per_mv: Doubles
-    to_picture: Doubles
+    px_per_s: Float64Array
+    px_per_mv: Float64Array
+    to_picture: Float64Array
 
     @property
     def lead_masks(self) -> Masks:
@@ -69,7 +69,7 @@ class Truth:
         return out
 
 
-def boxes(corners: Doubles) -> Doubles:
+def boxes(corners: Float64Array) -> Float64Array:
     """Upright boxes about corners.
 
     Args:
@@ -91,7 +91,7 @@ def render_with_truth(
     baseline: Literal["none", "median"] = "none",
     style: str | Style = ECG_PLOT,
     colour: bool = False,
-) -> tuple[Page, Truth]:
+) -> tuple[Image, Truth]:
     """Draw an ECG as a sheet and tell what lies where on it.
 
     Arguments as for `heartprint.sheets.render`.
@@ -126,7 +126,7 @@ def render_with_truth(
     )
 
 
-def _turn(height: int, width: int, pose: Pose | None) -> Doubles:
+def _turn(height: int, width: int, pose: Pose | None) -> Float64Array:
     """``(2, 3)``: from the upright sheet to the picture, both in px."""
     angle = math.radians(pose.rotation_deg) if pose is not None else 0.0
     linear = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
@@ -134,11 +134,11 @@ def _turn(height: int, width: int, pose: Pose | None) -> Doubles:
     return np.column_stack([linear, centre - linear @ centre])
 
 
-def _moved(points: Doubles, by: Doubles) -> Doubles:
+def _moved(points: Float64Array, by: Float64Array) -> Float64Array:
     return np.asarray(points @ by[:, :2].T + by[:, 2])
 
 
-def _trace(signals: Floats, strip: Doubles) -> Doubles:
+def _trace(signals: Float32Array, strip: Float64Array) -> Float64Array:
     """Places of a strip's samples on the upright sheet; ``strip`` is a row of the plan's table."""
     first, last = int(strip[4]), int(strip[5])
     if last < first:
@@ -150,7 +150,7 @@ def _trace(signals: Floats, strip: Doubles) -> Doubles:
     return np.column_stack([strip[6] + np.arange(len(millivolts)) * px_per_sample, strip[7] - strip[10] * millivolts])
 
 
-def _heights(trace: Doubles, width: int) -> Doubles:
+def _heights(trace: Float64Array, width: int) -> Float64Array:
     """Mean height at which a trace passes the middle of each column."""
     (x0, y0), (x1, y1) = trace[:-1].T, trace[1:].T
     ok = np.isfinite(y0) & np.isfinite(y1) & (x0 != x1)
@@ -167,7 +167,7 @@ def _heights(trace: Doubles, width: int) -> Doubles:
         return np.asarray(np.bincount(column, weights=y, minlength=width) / np.where(passes, passes, np.nan))
 
 
-def _ink(signals: Floats, plan: Plan, number: int, height: int, width: int, pose: Pose | None) -> Masks:
+def _ink(signals: Float32Array, plan: Plan, number: int, height: int, width: int, pose: Pose | None) -> Masks:
     """Where one strip has ink, without the mark before it."""
     strips = plan.strips[number : number + 1].copy()
     strips[:, 8] = 0
@@ -198,7 +198,7 @@ def _ink(signals: Floats, plan: Plan, number: int, height: int, width: int, pose
     return out < 255
 
 
-def _strip_corners(layout: Layout) -> Doubles:
+def _strip_corners(layout: Layout) -> Float64Array:
     """``(s, 4, 2)`` in mm of the upright sheet; a box reaches halfway to the rows above and below."""
     rows = sorted({strip.baseline_mm for strip in layout.strips})
     edges = [0.0, *((a + b) / 2 for a, b in itertools.pairwise(rows)), layout.height_mm]
@@ -213,7 +213,7 @@ def _strip_corners(layout: Layout) -> Doubles:
     return np.array(found)
 
 
-def _name_corners(layout: Layout) -> Doubles:
+def _name_corners(layout: Layout) -> Float64Array:
     out = np.full((len(layout.strips), 4, 2), np.nan)
     for number, picture in name_pictures(layout):
         down, along = (np.flatnonzero(picture.coverage.any(axis=axis)) / picture.fineness for axis in (1, 0))

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, firwin, resample_poly, sosfilt_zi
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.compiled import numba
 from heartprint.signals.leads import LEADS_8, LEADS_12
 
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
@@ -38,7 +38,7 @@ class CleanLeads:
         gap: ``(n,)`` where half of the leads or more are missing.
     """
 
-    signal: Floats
+    signal: Float64Array
     usable: Bools
     gap: Bools
 
@@ -52,26 +52,26 @@ class Beats:
         likeness: ``(beats,)`` correlation with the typical complex over all leads.
     """
 
-    positions: Floats
-    likeness: Floats
+    positions: Float64Array
+    likeness: Float64Array
 
 
 @lru_cache
-def _sections(low: float, high: float | None) -> tuple[Floats, Floats]:
+def _sections(low: float, high: float | None) -> tuple[Float64Array, Float64Array]:
     kind, edge = ("highpass", low) if high is None else ("bandpass", (low, high))
     sos = butter(2, edge, kind, fs=RATE, output="sos")
     return sos, sosfilt_zi(sos)
 
 
 @lru_cache
-def _kernel(up: int, down: int) -> Floats:
+def _kernel(up: int, down: int) -> Float64Array:
     largest = max(up, down)
-    out: Floats = firwin(20 * largest + 1, 1 / largest, window=("kaiser", 5.0))
+    out: Float64Array = firwin(20 * largest + 1, 1 / largest, window=("kaiser", 5.0))
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def zero_phase(signal: Floats, sos: Floats, state: Floats) -> Floats:
+def zero_phase(signal: Float64Array, sos: Float64Array, state: Float64Array) -> Float64Array:
     """Filter each row forwards and backwards (`scipy.signal.sosfiltfilt`, odd extension of up to one second)."""
     n_rows, n = signal.shape
     pad = min(n - 1, 250)
@@ -142,7 +142,7 @@ def clean(leads: npt.NDArray[np.floating], sampling_rate: float) -> CleanLeads |
 
 
 @numba.njit(cache=True, nogil=True)
-def _slope_energy(band: Floats, window: int) -> Floats:
+def _slope_energy(band: Float64Array, window: int) -> Float64Array:
     """Mean over leads of squared slope, each lead in units of its own typical beat and cut there."""
     n_rows, n = band.shape
     out = np.zeros(n)
@@ -162,7 +162,7 @@ def _slope_energy(band: Floats, window: int) -> Floats:
 
 
 @numba.njit(cache=True, nogil=True)
-def smooth(signal: Floats, width: int) -> Floats:
+def smooth(signal: Float64Array, width: int) -> Float64Array:
     """Moving average of each row over ``width`` (odd) samples; shorter at the ends."""
     out = np.empty(signal.shape)
     half = width // 2
@@ -178,7 +178,7 @@ def smooth(signal: Floats, width: int) -> Floats:
 
 
 @numba.njit(cache=True, nogil=True)
-def _peaks(envelope: Floats, floor: float, refractory: int) -> Ints:
+def _peaks(envelope: Float64Array, floor: float, refractory: int) -> Ints:
     """Local maxima above ``floor``; of two closer than ``refractory`` samples the higher stays."""
     found = np.empty(len(envelope), dtype=np.int64)
     n = 0
@@ -194,7 +194,9 @@ def _peaks(envelope: Floats, floor: float, refractory: int) -> Ints:
 
 
 @numba.njit(cache=True, nogil=True)
-def _align(signal: Floats, positions: Ints, template: Floats, reach: int) -> tuple[Floats, Floats]:
+def _align(
+    signal: Float64Array, positions: Ints, template: Float64Array, reach: int
+) -> tuple[Float64Array, Float64Array]:
     """Shift each position (at most ``reach`` samples) to where the signal is most like the template.
 
     Returns positions with a fraction of a sample, and the correlation over all leads there.
@@ -231,7 +233,7 @@ def _align(signal: Floats, positions: Ints, template: Floats, reach: int) -> tup
 
 
 @numba.njit(cache=True, nogil=True)
-def windows(signal: Floats, positions: Ints, before: int, after: int) -> Floats:
+def windows(signal: Float64Array, positions: Ints, before: int, after: int) -> Float64Array:
     """``(beats, leads, before + after)`` stretches around positions; edge values beyond the ends."""
     n_leads, n = signal.shape
     out = np.empty((len(positions), n_leads, before + after))
@@ -244,7 +246,7 @@ def windows(signal: Floats, positions: Ints, before: int, after: int) -> Floats:
 
 
 @numba.njit(cache=True, nogil=True)
-def median_beat(stretches: Floats) -> Floats:
+def median_beat(stretches: Float64Array) -> Float64Array:
     """Median over beats: ``(beats, leads, samples)`` to ``(leads, samples)``."""
     n_beats, n_leads, n = stretches.shape
     out = np.empty((n_leads, n))

@@ -12,19 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.compiled import numba
-from heartprint.signals.beats import (
-    DOMINANT,
-    RATE,
-    Beats,
-    Bools,
-    Floats,
-    clean,
-    find_beats,
-    median_beat,
-    smooth,
-    windows,
-)
+from heartprint.signals.beats import DOMINANT, RATE, Beats, Bools, clean, find_beats, median_beat, smooth, windows
 from heartprint.signals.leads import LEADS_8, LEADS_12, TWELVE_FROM_EIGHT
 
 _BEFORE, _AFTER = int(0.45 * RATE), int(0.65 * RATE)  # reach of the median beat around the complex
@@ -90,9 +80,9 @@ class Measurements:
     qt_ms: float
     qtc_ms: float
     axis_deg: float
-    r_mv: Floats
-    t_mv: Floats
-    beat: Floats
+    r_mv: Float64Array
+    t_mv: Float64Array
+    beat: Float64Array
 
     def features(self) -> npt.NDArray[np.float32]:
         """``(k,)`` float32 in the order of `FEATURE_NAMES`; the axis, being an angle, as cosine and sine."""
@@ -193,7 +183,7 @@ def _nothing(rhythm: _Rhythm) -> Measurements:
     )
 
 
-def _measure_beat(stretches: Floats, usable: Bools, rhythm: _Rhythm) -> Measurements:
+def _measure_beat(stretches: Float64Array, usable: Bools, rhythm: _Rhythm) -> Measurements:
     """Intervals, axis and amplitudes from the median of the beats of the dominant shape."""
     median = median_beat(stretches)
     bounds = _qrs_bounds(median[usable])
@@ -232,7 +222,7 @@ def _measure_beat(stretches: Floats, usable: Bools, rhythm: _Rhythm) -> Measurem
 
 
 @numba.njit(cache=True, nogil=True)
-def _speed(median: Floats) -> Floats:
+def _speed(median: Float64Array) -> Float64Array:
     """``(samples,)`` root mean square over leads of the change per sample, averaged over three samples."""
     n_leads, n = median.shape
     raw = np.zeros((1, n))
@@ -241,12 +231,12 @@ def _speed(median: Floats) -> Floats:
         for lead in range(n_leads):
             raw[0, t] += ((median[lead, after] - median[lead, before]) / (after - before)) ** 2
         raw[0, t] = np.sqrt(raw[0, t] / n_leads)
-    out: Floats = smooth(raw, 3)[0]
+    out: Float64Array = smooth(raw, 3)[0]
     return out
 
 
 @numba.njit(cache=True, nogil=True)
-def _quiet_run(speed: Floats, start: int, step: int, limit: float, still: int) -> int:
+def _quiet_run(speed: Float64Array, start: int, step: int, limit: float, still: int) -> int:
     """First sample from ``start`` on, going by ``step``, after which ``still`` samples stay below ``limit``."""
     at, calm = start, 0
     while 0 < at + step * (calm + 1) < len(speed) - 1:
@@ -260,11 +250,11 @@ def _quiet_run(speed: Floats, start: int, step: int, limit: float, still: int) -
     return at
 
 
-def _quantile(values: Floats, share: float) -> float:
+def _quantile(values: Float64Array, share: float) -> float:
     return float(np.sort(values)[int(share * (len(values) - 1))])
 
 
-def _qrs_bounds(median: Floats) -> tuple[int, int] | None:
+def _qrs_bounds(median: Float64Array) -> tuple[int, int] | None:
     """First and last sample of QRS on the speed of the heart vector (all leads together)."""
     speed = _speed(median)
     reach = int(0.08 * RATE)
@@ -281,14 +271,14 @@ def _qrs_bounds(median: Floats) -> tuple[int, int] | None:
     return (onset, offset) if 0.03 <= (offset - onset) / RATE <= 0.28 else None
 
 
-def _first_component(part: Floats) -> Floats:
+def _first_component(part: Float64Array) -> Float64Array:
     """The one combination of leads that shows most of a stretch: ``(leads,)`` unit weights."""
     _, vectors = np.linalg.eigh(part @ part.T)
-    out: Floats = vectors[:, -1]
+    out: Float64Array = vectors[:, -1]
     return out
 
 
-def _t_wave(median: Floats, onset: int, offset: int, rr: float) -> tuple[int | None, int | None]:
+def _t_wave(median: Float64Array, onset: int, offset: int, rr: float) -> tuple[int | None, int | None]:
     """Peak and end of T on the combination of leads that shows it best; the end by the tangent method."""
     expected = 0.41 * np.cbrt(rr) * RATE  # samples; bounds the search only
     start = offset + int(0.06 * RATE)
@@ -316,7 +306,7 @@ def _t_wave(median: Floats, onset: int, offset: int, rr: float) -> tuple[int | N
 
 
 @numba.njit(cache=True, nogil=True)
-def _most_prominent(wave: Floats) -> tuple[int, float]:
+def _most_prominent(wave: Float64Array) -> tuple[int, float]:
     """Local maximum that rises most above the higher of the lowest points on its two sides, and by how much."""
     best, best_at = 0.0, -1
     for i in range(1, len(wave) - 1):
@@ -336,7 +326,7 @@ def _most_prominent(wave: Floats) -> tuple[int, float]:
     return best_at, best
 
 
-def _p_wave(stretches: Floats, onset: int, rr: float, t_end: int | None) -> tuple[float, int | None]:
+def _p_wave(stretches: Float64Array, onset: int, rr: float, t_end: int | None) -> tuple[float, int | None]:
     """Likeness of the stretches before QRS, and the start of P where there is one."""
     start = max(0, onset - int(0.30 * RATE))
     if t_end is not None:

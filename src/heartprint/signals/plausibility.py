@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.signals.leads import LEADS_8
 
 if TYPE_CHECKING:
     from heartprint.signals.measurements import Measurements
 
-Floats = npt.NDArray[np.float64]
 
 DOUBT_CAUTION, DOUBT_REFUSE = 1.5, 4.0
 """Evidence for another sampling rate (difference of log-likelihoods) from which on it is told, and refused."""
@@ -79,7 +79,7 @@ class Screened:
     frequency_hz: float
     clock: float
     upright: float
-    skewness: Floats
+    skewness: Float64Array
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def screen(leads: npt.NDArray[np.floating[Any]], sampling_rate: float) -> Screen
     return Screened(bpm, frequency, clock, upright, skewness)
 
 
-def _clock(x: Floats, sampling_rate: float) -> tuple[float, float, float]:
+def _clock(x: Float64Array, sampling_rate: float) -> tuple[float, float, float]:
     """How fast an ECG runs, by its heart rate (1/min) and the frequency of its slopes (Hz); also these two."""
     step = max(1, int(sampling_rate // _SCREEN_HZ))
     if step > 1:
@@ -261,7 +261,7 @@ def all_inverted(seen: Screened, measured: Measurements) -> bool:
     return inverted and _consistency(measured) > 0.5
 
 
-def _filled(leads: npt.NDArray[np.floating[Any]]) -> Floats:
+def _filled(leads: npt.NDArray[np.floating[Any]]) -> Float64Array:
     """Leads without gaps: a missing sample takes the lead's median, where it has neither slope nor height."""
     x = np.array(leads, dtype=np.float64)
     missing = ~np.isfinite(x)
@@ -271,7 +271,7 @@ def _filled(leads: npt.NDArray[np.floating[Any]]) -> Floats:
     return x
 
 
-def _skewness(x: Floats) -> Floats:
+def _skewness(x: Float64Array) -> Float64Array:
     centred = x - np.median(x, axis=1, keepdims=True)
     squares = centred * centred
     spread = np.sqrt(squares.mean(axis=1))
@@ -280,11 +280,11 @@ def _skewness(x: Floats) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _taper(n: int) -> Floats:
+def _taper(n: int) -> Float64Array:
     return np.hanning(n)
 
 
-def _slope_frequency(x: Floats, rate: float) -> float:
+def _slope_frequency(x: Float64Array, rate: float) -> float:
     slopes = np.diff(x, axis=1)
     slopes *= _taper(slopes.shape[1])
     power = np.abs(np.fft.rfft(slopes, axis=1)) ** 2
@@ -296,7 +296,7 @@ def _slope_frequency(x: Floats, rate: float) -> float:
     return float(np.searchsorted(below, 0.5 * below[-1]) * rate / slopes.shape[1])
 
 
-def _beats_per_minute(x: Floats, rate: float) -> float:
+def _beats_per_minute(x: Float64Array, rate: float) -> float:
     """Heart rate from the median time between bursts of slope energy, on a scale of their own width."""
     lag = max(1, round(0.01 * rate))
     slopes = x[:, 2 * lag :] - x[:, : -2 * lag]
@@ -325,7 +325,7 @@ def _beats_per_minute(x: Floats, rate: float) -> float:
     return 60.0 * rate / float(np.median(np.diff(kept))) if len(kept) > 2 else math.nan
 
 
-def _burst_width(energy: Floats) -> float | None:
+def _burst_width(energy: Float64Array) -> float | None:
     """Samples after which the autocorrelation of the slope energy has fallen to one half."""
     n = len(energy)
     centred = energy - np.median(energy)
@@ -376,7 +376,7 @@ def _consistency(measured: Measurements) -> float:
     return float(np.clip(np.nan_to_num(measured.p_consistency), 0.0, 1.0))
 
 
-def _p_mv(measured: Measurements) -> Floats:
+def _p_mv(measured: Measurements) -> Float64Array:
     """``(8,)`` mean height before QRS above the line through its ends, mV; 0 where nothing is measured."""
     part = measured.beat[:, _P_PART]
     return np.asarray(np.nan_to_num(part.mean(axis=1) - 0.5 * (part[:, 0] + part[:, -1])), dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from heartprint.foundation.arrays import Float64Array
 
 LOW_MV, HIGH_MV = 0.5, 4.5
 """Typical QRS heights, peak to peak and median over leads, between which nothing is said. Of PTB-XL's even patients the
@@ -26,7 +26,7 @@ _OF_OFFSETS = ("every lead has the same root mean square", "every lead has the s
 _GRID_MV = 1e-3
 
 
-def normalisation(leads: Floats) -> str | None:
+def normalisation(leads: Float64Array) -> str | None:
     """How leads were normalised, in words, or None where they were not.
 
     Real leads never have the same height: of 716 real ECGs the lead with the smallest standard deviation has at most
@@ -65,7 +65,7 @@ def normalisation(leads: Floats) -> str | None:
     return None
 
 
-def count_step(leads: Floats) -> int | None:
+def count_step(leads: Float64Array) -> int | None:
     """The step of whole numbers, in their own unit; None where the values are not whole numbers.
 
     Args:
@@ -78,7 +78,7 @@ def count_step(leads: Floats) -> int | None:
     return max(int(np.gcd.reduce(np.diff(whole))), 1) if len(whole) > 1 else 1
 
 
-def wrong_unit(typical_mv: float, leads: Floats, low_mv: float, high_mv: float) -> str:
+def wrong_unit(typical_mv: float, leads: Float64Array, low_mv: float, high_mv: float) -> str:
     """What unit an implausible height of QRS speaks for, and what to do, as the end of a sentence.
 
     Args:
@@ -113,7 +113,7 @@ def wrong_unit(typical_mv: float, leads: Floats, low_mv: float, high_mv: float) 
     )
 
 
-def unusual_height(typical_mv: float, leads: Floats) -> str | None:
+def unusual_height(typical_mv: float, leads: Float64Array) -> str | None:
     """A sentence about a height of QRS that occurs, but seldom; None where there is nothing to say.
 
     Args:
@@ -142,13 +142,13 @@ def _alike(values: npt.NDArray[Any]) -> bool:
     return largest > 0 and float(values.min()) / largest > 1 - _ALIKE
 
 
-def _shared(leads: Floats, spread: Floats) -> bool:
+def _shared(leads: Float64Array, spread: Float64Array) -> bool:
     """Whether most of the variance is the same in all leads."""
     common = float(np.nanvar(np.nanmean(leads, axis=0)))
     return common > _SHARED * float((spread**2).mean())
 
 
-def _on_grid(leads: Floats) -> bool:
+def _on_grid(leads: Float64Array) -> bool:
     some = leads[:, :: max(1, leads.shape[1] // 500)]
     some = some[np.isfinite(some)] / _GRID_MV
     return bool(np.abs(some - np.rint(some)).max(initial=0.0) < 0.01)

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats, rotation
+from heartprint.foundation.arrays import Float64Array
+from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, rotation
 from heartprint.simulation.effects import LBBB_WAVES, NORMAL_WAVES, RBBB_WAVES, Chance, Conditions, Lvef
 from heartprint.simulation.effects.conditions import Vector
 from heartprint.simulation.heart import (
@@ -63,15 +64,15 @@ class Body:
     v: Draws
     people: People
     sizes: Conditions
-    centre: Floats
-    left: Floats
-    right: Floats
-    vector: Floats
-    delta: Floats
-    turn: Floats
-    pr: Floats
-    qrs: Floats
-    qtc: Floats
+    centre: Float64Array
+    left: Float64Array
+    right: Float64Array
+    vector: Float64Array
+    delta: Float64Array
+    turn: Float64Array
+    pr: Float64Array
+    qrs: Float64Array
+    qtc: Float64Array
     av: npt.NDArray[np.int64]
     pacing: npt.NDArray[np.int64]
     found: dict[str, Bools] = field(default_factory=dict)
@@ -80,7 +81,7 @@ class Body:
 def new_body(d: Draws, v: Draws, people: People, sizes: Conditions, heart: Heart) -> Body:
     """The hearts of a block of patients before anything has befallen them."""
 
-    def each_visit(stable: Floats) -> Floats:
+    def each_visit(stable: Float64Array) -> Float64Array:
         return np.repeat(stable[:, None], MAX_VISITS, axis=1)
 
     shape = (BLOCK, MAX_VISITS)
@@ -93,7 +94,7 @@ def new_body(d: Draws, v: Draws, people: People, sizes: Conditions, heart: Heart
     )  # fmt: skip
 
 
-def at_first(chance: Chance, people: People) -> Floats:
+def at_first(chance: Chance, people: People) -> Float64Array:
     """Chance ``(BLOCK,)`` of a condition at the first visit, from age and sex."""
     decades = (people.age[:, 0] - 55.0) / 10.0
     women = np.where(people.female, chance.women_ratio, 1.0)
@@ -108,23 +109,23 @@ def develops(chance: Chance, body: Body) -> Bools:
     return np.asarray(np.logical_or.accumulate(new, axis=1))
 
 
-def _size(body: Body, limits: tuple[float, float]) -> Floats:
+def _size(body: Body, limits: tuple[float, float]) -> Float64Array:
     """A size that stays with each patient: ``(BLOCK, 1)``."""
     return body.d.uniform(*limits)[:, None]
 
 
-def _add(body: Body, wave: int | slice, size: Floats | Bools, vector: Vector | Floats) -> None:
+def _add(body: Body, wave: int | slice, size: Float64Array | Bools, vector: Vector | Float64Array) -> None:
     """Add ``size`` ``(BLOCK, MAX_VISITS)`` times a vector to one or more waves."""
     change = np.asarray(size, dtype=np.float64)[..., None] * np.asarray(vector)
     body.vector[:, :, wave] += change[:, :, None] if isinstance(wave, slice) else change
 
 
-def _multiply(body: Body, wave: int | slice, who: Bools, factor: Floats | float) -> None:
+def _multiply(body: Body, wave: int | slice, who: Bools, factor: Float64Array | float) -> None:
     gain = np.where(who, factor, 1.0)
     body.vector[:, :, wave] *= gain[..., None, None] if isinstance(wave, slice) else gain[..., None]
 
 
-def _multiply_lateral_t(body: Body, who: Bools, factor: Floats) -> None:
+def _multiply_lateral_t(body: Body, who: Bools, factor: Float64Array) -> None:
     """Lower or turn T to the left and below; V1-V3 follow half of the way, as T turned there is rarer."""
     gain = np.where(who, factor, 1.0)[..., None, None]
     body.vector[:, :, T, :Z] *= gain
@@ -176,7 +177,7 @@ def infarction(body: Body) -> None:
     body.found["acute_infarct"] = there & (days < 3.0)
 
 
-def _lower_lvef(body: Body, points: Floats) -> None:
+def _lower_lvef(body: Body, points: Float64Array) -> None:
     people, low = body.people, Lvef()
     lvef = np.maximum(people.lvef - points, 10.0)
     reported = np.maximum(people.lvef_echo - np.rint(people.lvef - lvef), 8.0)
@@ -186,10 +187,10 @@ def _lower_lvef(body: Body, points: Floats) -> None:
 # --- conduction ---------------------------------------------------------------------------------------------------
 
 
-def _differences() -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+def _differences() -> tuple[tuple[Float64Array, ...], tuple[Float64Array, ...]]:
     """Centres, rises, falls and vectors of LBBB and RBBB, less those of a normal beat."""
 
-    def table(name: str, waves: object) -> Floats:
+    def table(name: str, waves: object) -> Float64Array:
         return np.array([getattr(w, name) for w in waves])  # type: ignore[attr-defined]
 
     names = ("centre", "left", "right", "vector")
@@ -246,7 +247,7 @@ def fascicular_block(body: Body) -> None:
     body.found |= {"left_anterior_block": anterior, "left_posterior_block": posterior}
 
 
-def _turn_qrs(body: Body, frontal_deg: Floats) -> None:
+def _turn_qrs(body: Body, frontal_deg: Float64Array) -> None:
     turn = np.zeros((BLOCK, MAX_VISITS, 3))
     turn[..., 0] = frontal_deg
     body.vector[:, :, QRS] = np.einsum("bvij,bvkj->bvki", rotation(turn), body.vector[:, :, QRS])

@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.randomness import generator
-
-Floats = npt.NDArray[np.float64]
 
 
 class Draws:
@@ -20,11 +19,11 @@ class Draws:
         uniforms: ``(..., m)`` uniform draws on [0, 1).
     """
 
-    def __init__(self, normals: Floats, uniforms: Floats) -> None:
+    def __init__(self, normals: Float64Array, uniforms: Float64Array) -> None:
         self._normals, self._uniforms = normals, uniforms
         self._n = self._u = 0
 
-    def normal(self, *shape: int) -> Floats:
+    def normal(self, *shape: int) -> Float64Array:
         """Next standard normal draws of every item: ``(..., *shape)``."""
         size = int(np.prod(shape, dtype=np.int64))
         taken = self._normals[..., self._n : self._n + size]
@@ -33,9 +32,9 @@ class Draws:
         self._n += size
         return taken.reshape(*taken.shape[:-1], *shape)
 
-    def uniform(self, low: Any = 0.0, high: Any = 1.0) -> Floats:
+    def uniform(self, low: Any = 0.0, high: Any = 1.0) -> Float64Array:
         """Next uniform draw of every item: ``(...)``."""
-        taken: Floats = self._uniforms[..., self._u]
+        taken: Float64Array = self._uniforms[..., self._u]
         self._u += 1
         return np.asarray(low + (high - low) * taken)
 
@@ -44,7 +43,7 @@ class Draws:
         return np.asarray(self.uniform() < chance)
 
 
-def rotation(degrees: Floats) -> Floats:
+def rotation(degrees: Float64Array) -> Float64Array:
     """Rotations of the heart in Frank coordinates (x left, y down, z back).
 
     Args:
@@ -58,7 +57,7 @@ def rotation(degrees: Floats) -> Floats:
     (cf, ch, cs), (sf, sh, ss) = np.moveaxis(np.cos(a), -1, 0), np.moveaxis(np.sin(a), -1, 0)
     zero, one = np.zeros_like(cf), np.ones_like(cf)
 
-    def matrix(*rows: tuple[Floats, Floats, Floats]) -> Floats:
+    def matrix(*rows: tuple[Float64Array, Float64Array, Float64Array]) -> Float64Array:
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
     frontal = matrix((cf, -sf, zero), (sf, cf, zero), (zero, zero, one))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.simulation.draws import Draws, Floats
+from heartprint.foundation.arrays import Float64Array
+from heartprint.simulation.draws import Draws
 from heartprint.simulation.effects import (
     LBBB_WAVES,
     N_P,
@@ -50,22 +51,22 @@ class Heart:
         block_width: ``(...)`` how slow the block is, 1 without one.
     """
 
-    centre: Floats
-    left: Floats
-    right: Floats
-    vector: Floats
-    qrs_gain: Floats
-    t_gain: Floats
-    lie: Floats
-    t_lie: Floats
-    pr: Floats
-    qrs: Floats
-    qtc: Floats
-    delay: Floats
-    block_width: Floats
+    centre: Float64Array
+    left: Float64Array
+    right: Float64Array
+    vector: Float64Array
+    qrs_gain: Float64Array
+    t_gain: Float64Array
+    lie: Float64Array
+    t_lie: Float64Array
+    pr: Float64Array
+    qrs: Float64Array
+    qtc: Float64Array
+    delay: Float64Array
+    block_width: Float64Array
 
 
-def chance(finding: Finding, people: People) -> Floats:
+def chance(finding: Finding, people: People) -> Float64Array:
     """Chance ``(BLOCK,)`` that each patient has a stable finding, from age, sex and LVEF at the first visit."""
     decades = (people.age[:, 0] - 55.0) / 10.0
     base = finding.base * np.exp(finding.per_decade_log * decades) * np.where(people.female, finding.women_ratio, 1.0)
@@ -81,7 +82,7 @@ def draw_heart(d: Draws, people: People, hospital: Hospital) -> Heart:
     def has(finding: Finding) -> npt.NDArray[np.bool_]:
         return d.happens(chance(finding, people))
 
-    def in_women(value: float, otherwise: float) -> Floats:
+    def in_women(value: float, otherwise: float) -> Float64Array:
         return np.where(women, value, otherwise)
 
     lbbb, rbbb = has(find.lbbb), has(find.rbbb)
@@ -143,13 +144,13 @@ def draw_heart(d: Draws, people: People, hospital: Hospital) -> Heart:
     )
 
 
-def _mix(lbbb: Floats, rbbb: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def _mix(lbbb: Float64Array, rbbb: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Blend the three sets of waves by how complete each patient's blocks are."""
 
-    def table(waves: tuple[Wave, ...], name: str) -> Floats:
+    def table(waves: tuple[Wave, ...], name: str) -> Float64Array:
         return np.array([getattr(w, name) for w in waves])
 
-    def blend(name: str) -> Floats:
+    def blend(name: str) -> Float64Array:
         sets = [table(waves, name) for waves in (NORMAL_WAVES, LBBB_WAVES, RBBB_WAVES)]
         shape = (-1, *[1] * sets[0].ndim)
         weights = [w.reshape(shape) for w in (1.0 - lbbb - rbbb, lbbb, rbbb)]
@@ -159,7 +160,7 @@ def _mix(lbbb: Floats, rbbb: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _scar(
-    vector: Floats,
+    vector: Float64Array,
     d: Draws,
     anterior: npt.NDArray[np.bool_],
     inferior: npt.NDArray[np.bool_],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float64Array
 from heartprint.simulation.conditions import (
     PACE_ATRIUM,
     PACE_BOTH,
@@ -19,7 +20,7 @@ from heartprint.simulation.conditions import (
     digitalis,
     new_body,
 )
-from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats, rotation
+from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, rotation
 from heartprint.simulation.effects import (
     DOWER,
     ECTOPIC_WAVES,
@@ -94,7 +95,7 @@ def draw_life(
     return Life(body.people, ecgs, body.found)
 
 
-def swap_matrices() -> tuple[Floats, ...]:
+def swap_matrices() -> tuple[Float64Array, ...]:
     """What swapped limb electrodes do to I, II, V1-V6: RA with LA, LA with LL, RA with LL.
 
     The mean of the three limbs, against which V1-V6 are measured, is the same as before.
@@ -107,7 +108,7 @@ def swap_matrices() -> tuple[Floats, ...]:
     return tuple(out)
 
 
-def _swapped_electrodes(v: Draws, sizes: Conditions) -> Floats:
+def _swapped_electrodes(v: Draws, sizes: Conditions) -> Float64Array:
     """Matrices ``(BLOCK, MAX_VISITS, 8, 8)`` from the leads as they should be to those recorded."""
     matrices = np.broadcast_to(np.eye(8), (*_SHAPE, 8, 8)).copy()
     u = v.uniform()
@@ -128,8 +129,8 @@ def _swapped_electrodes(v: Draws, sizes: Conditions) -> Floats:
 
 
 def _draw_signature(
-    d: Draws, v: Draws, heart: Heart, body: Body, hospital: Hospital, swaps: Floats, ecgs: npt.NDArray[np.void]
-) -> Floats:
+    d: Draws, v: Draws, heart: Heart, body: Body, hospital: Hospital, swaps: Float64Array, ecgs: npt.NDArray[np.void]
+) -> Float64Array:
     """Fill waves and intervals of ``ecgs``; returns lead vectors ``(BLOCK, MAX_VISITS, 8, 3)``, swaps included."""
     effects, sizes, people = hospital.effects, body.sizes, body.people
     normal, low, passing = effects.normal, effects.lvef, effects.passing
@@ -173,21 +174,21 @@ def _draw_signature(
     return np.asarray(np.einsum("bvml,bvlj->bvmj", swaps, leads))
 
 
-def _other_focus(body: Body, sinus: Floats) -> Floats:
+def _other_focus(body: Body, sinus: Float64Array) -> Float64Array:
     """P waves ``(BLOCK, MAX_VISITS, 2, 3)`` from another place of the patient's atria: turned, often upside down."""
     turn = body.d.normal(3) * np.array([60.0, 35.0, 35.0]) + np.array([-60.0, 0.0, 0.0])
     turned = np.einsum("bij,bvkj->bvki", rotation(turn), sinus)
     return np.asarray(turned * body.d.uniform(0.7, 1.2)[:, None, None, None])
 
 
-def _paced_beat(body: Body) -> Floats:
+def _paced_beat(body: Body) -> Float64Array:
     """Wave vectors ``(BLOCK, n, 3)`` of beats paced from the right ventricle; the lead's place differs a little."""
     vector = np.array([wave.vector for wave in PACED_WAVES])
     turned = np.einsum("bij,kj->bki", rotation(body.d.normal(3) * np.array([16.0, 14.0, 10.0])), vector)
     return np.asarray(turned * np.exp(0.2 * body.d.normal(1))[..., None])
 
 
-def _fill_times(body: Body, base: Floats, ecgs: npt.NDArray[np.void]) -> None:
+def _fill_times(body: Body, base: Float64Array, ecgs: npt.NDArray[np.void]) -> None:
     """Centres and widths of all waves; QRS as wide as the patient's own conduction makes it."""
     for times in (body.centre, body.left, body.right):
         times[:, :, QRS] *= base[:, None, None]
@@ -296,7 +297,9 @@ def _draw_p_changes(body: Body, ecgs: npt.NDArray[np.void]) -> None:
     body.found["wandering"] = wanders & (ecgs["rhythm"] == SINUS)
 
 
-def _draw_rhythm(d: Draws, v: Draws, body: Body, leads: Floats, hospital: Hospital, ecgs: npt.NDArray[np.void]) -> None:
+def _draw_rhythm(
+    d: Draws, v: Draws, body: Body, leads: Float64Array, hospital: Hospital, ecgs: npt.NDArray[np.void]
+) -> None:
     """Fill the rhythm fields of ``ecgs``: rate, variation, extra beats, pacing, escape, f-waves."""
     conduction, rhythm = body.sizes.conduction, body.sizes.rhythm
     _draw_rate(d, v, body, hospital, ecgs)
@@ -315,7 +318,7 @@ def _draw_rhythm(d: Draws, v: Draws, body: Body, leads: Floats, hospital: Hospit
     _draw_fibrillation(d, v, body, leads, hospital, ecgs)
 
 
-def _draw_pacing(body: Body, leads: Floats, ecgs: npt.NDArray[np.void]) -> None:
+def _draw_pacing(body: Body, leads: Float64Array, ecgs: npt.NDArray[np.void]) -> None:
     """Paced rates, delays and spikes; bipolar leads show spikes hardly, unipolar ones plainly."""
     sizes = body.sizes.pacing
     interval = body.d.uniform(*sizes.rr_s)[:, None] * np.exp(0.02 * body.v.normal(1)[..., 0])
@@ -331,7 +334,7 @@ def _draw_pacing(body: Body, leads: Floats, ecgs: npt.NDArray[np.void]) -> None:
 
 
 def _draw_fibrillation(
-    d: Draws, v: Draws, body: Body, leads: Floats, hospital: Hospital, ecgs: npt.NDArray[np.void]
+    d: Draws, v: Draws, body: Body, leads: Float64Array, hospital: Hospital, ecgs: npt.NDArray[np.void]
 ) -> None:
     """The AV node under fibrillation, and f-waves from very fine to coarse."""
     af, more = hospital.effects.af, body.sizes.fibrillation

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats
+from heartprint.foundation.arrays import Float64Array
+from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws
 from heartprint.simulation.effects import Hospital, Lvef
 
 FIRST_DAY = np.datetime64("2000-01-01T00:00:00", "s")
@@ -32,13 +33,13 @@ class People:
 
     n_visits: npt.NDArray[np.int64]
     female: npt.NDArray[np.bool_]
-    age: Floats
+    age: Float64Array
     recorded_at: npt.NDArray[np.datetime64]
-    gap: Floats
-    lvef: Floats
-    lvef_echo: Floats
-    severity: Floats
-    lasting: Floats
+    gap: Float64Array
+    lvef: Float64Array
+    lvef_echo: Float64Array
+    severity: Float64Array
+    lasting: Float64Array
 
 
 def draw_people(patient: Draws, visit: Draws, more_patient: Draws, more_visit: Draws, hospital: Hospital) -> People:
@@ -91,11 +92,11 @@ def draw_people(patient: Draws, visit: Draws, more_patient: Draws, more_visit: D
     return People(n_visits, female, age, recorded_at, gap, lvef, lvef_echo, severity, lasting)
 
 
-def echo(lvef: Floats, error: Floats, low: Lvef) -> Floats:
+def echo(lvef: Float64Array, error: Float64Array, low: Lvef) -> Float64Array:
     """LVEF as an echocardiogram reports it, whole per cent, from standard normal errors."""
     return np.asarray(np.rint(np.clip(lvef + low.echo_error_sd * error, 8.0, 80.0)))
 
 
-def severity_of(lvef: Floats, low: Lvef) -> Floats:
+def severity_of(lvef: Float64Array, low: Lvef) -> Float64Array:
     """How severe an LVEF in per cent is: 0 from normal on, 1 at 30 %, linear."""
     return np.asarray(np.maximum(0.0, (low.zero_at - lvef) / (low.zero_at - low.one_at)))

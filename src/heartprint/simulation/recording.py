@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats
+from heartprint.foundation.arrays import Float64Array
+from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws
 from heartprint.simulation.effects import Hospital
 from heartprint.simulation.heart import chance
 from heartprint.simulation.people import People
@@ -13,7 +14,7 @@ from heartprint.simulation.synthesis import ECG, FIBRILLATION, FLUTTER, SINUS
 
 
 def draw_rhythm(
-    d: Draws, v: Draws, people: People, leads: Floats, hospital: Hospital, ecgs: npt.NDArray[np.void]
+    d: Draws, v: Draws, people: People, leads: Float64Array, hospital: Hospital, ecgs: npt.NDArray[np.void]
 ) -> None:
     """Fill the rhythm fields of ``ecgs``, ``(BLOCK, MAX_VISITS)``: AF or sinus, rate, variation, ectopy, breathing."""
     effects = hospital.effects
@@ -73,14 +74,14 @@ def draw_noise(v: Draws, hospital: Hospital, ecgs: npt.NDArray[np.void]) -> None
     """Fill the noise fields of ``ecgs``. Takes no people: noise cannot depend on who they are."""
     machines = hospital.machines
 
-    def of_machine(name: str) -> Floats:
+    def of_machine(name: str) -> Float64Array:
         return np.asarray(np.array([getattr(machine, name) for machine in machines])[ecgs["machine"]])
 
-    def level(name: str) -> Floats:
+    def level(name: str) -> Float64Array:
         shared = np.exp(of_machine("noise_log_sd")[..., None] * v.normal(1))
         return of_machine(name)[..., None] * shared * np.exp(0.4 * v.normal(9))
 
-    def sign(values: Floats) -> Floats:
+    def sign(values: Float64Array) -> Float64Array:
         return np.where(v.normal(9) < 0, -values, values)
 
     ecgs["breathing"] = sign(level("breathing_wander_mv"))

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, Floats, rotation
+from heartprint.foundation.arrays import Float64Array
+from heartprint.simulation.draws import BLOCK, MAX_VISITS, Draws, rotation
 from heartprint.simulation.effects import (
     DOWER,
     ECTOPIC_WAVES,
@@ -46,13 +47,13 @@ class Signature:
         leads: ``(..., 8, 3)`` lead vectors.
     """
 
-    centre: Floats
-    left: Floats
-    right: Floats
-    amplitude: Floats
-    qrs: Floats
-    qtc: Floats
-    leads: Floats
+    centre: Float64Array
+    left: Float64Array
+    right: Float64Array
+    amplitude: Float64Array
+    qrs: Float64Array
+    qtc: Float64Array
+    leads: Float64Array
 
 
 def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: Hospital) -> Signature:
@@ -83,7 +84,7 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
     stretch = (qrs / REFERENCE_QRS_S * heart.block_width[:, None])[..., None]
     table = np.array(ECTOPIC_WAVES)
 
-    def times(stable: Floats, column: int) -> Floats:
+    def times(stable: Float64Array, column: int) -> Float64Array:
         own = np.repeat(stable[:, None], MAX_VISITS, axis=1)
         own[:, :, QRS] *= stretch
         return np.concatenate([own, np.broadcast_to(table[:, column], (BLOCK, MAX_VISITS, len(table)))], axis=-1)
@@ -101,7 +102,9 @@ def draw_signature(d: Draws, v: Draws, heart: Heart, people: People, hospital: H
     )
 
 
-def fail_and_drift(v: Draws, vector: Floats, heart: Heart, answer: Floats, people: People, effects: Effects) -> None:
+def fail_and_drift(
+    v: Draws, vector: Float64Array, heart: Heart, answer: Float64Array, people: People, effects: Effects
+) -> None:
     """Let low LVEF and time change the waves ``(BLOCK, MAX_VISITS, waves, 3)``, in place, and turn T.
 
     Args:
@@ -126,8 +129,14 @@ def fail_and_drift(v: Draws, vector: Floats, heart: Heart, answer: Floats, peopl
 
 
 def scale_waves(
-    d: Draws, v: Draws, vector: Floats, heart: Heart, answer: Floats, effects: Effects, p_seen: Floats | float = 1.0
-) -> Floats:
+    d: Draws,
+    v: Draws,
+    vector: Float64Array,
+    heart: Heart,
+    answer: Float64Array,
+    effects: Effects,
+    p_seen: Float64Array | float = 1.0,
+) -> Float64Array:
     """Scale P, QRS and repolarisation in place, each patient's and visit's own way, and let ST differ.
 
     Args:
@@ -143,7 +152,7 @@ def scale_waves(
         ``(BLOCK, MAX_VISITS)`` the factor that all waves of a visit share.
     """
     normal, low, passing = effects.normal, effects.lvef, effects.passing
-    gain: Floats = np.exp(passing.gain_log_sd * v.normal(1)[..., 0])
+    gain: Float64Array = np.exp(passing.gain_log_sd * v.normal(1)[..., 0])
     p_gain = p_seen * np.exp(normal.p_gain_log_sd * d.normal(1) + passing.p_gain_log_sd * v.normal(1)[..., 0])
     t_gain = np.exp(low.t_gain_log * answer[..., 2] + passing.t_gain_log_sd * v.normal(1)[..., 0])
     for waves, own in ((P, p_gain), (QRS, heart.qrs_gain[:, None]), (REPOLARISATION, heart.t_gain[:, None] * t_gain)):
@@ -152,13 +161,13 @@ def scale_waves(
     return gain
 
 
-def smooth_chest(values: Floats) -> Floats:
+def smooth_chest(values: Float64Array) -> Float64Array:
     """Let neighbouring chest leads (last axis) share what they see; the variance of inner ones stays."""
     padded = np.concatenate([values[..., :1], values, values[..., -1:]], axis=-1)
     return np.asarray((0.35 * padded[..., :-2] + 0.65 * padded[..., 1:-1] + 0.35 * padded[..., 2:]) / 0.82)
 
 
-def ectopic_beat(d: Draws, shape: FindingShapes) -> Floats:
+def ectopic_beat(d: Draws, shape: FindingShapes) -> Float64Array:
     """Wave vectors ``(BLOCK, n, 3)`` in mV of each patient's own ventricular ectopic beat."""
     direction = d.normal(3)
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
@@ -167,7 +176,7 @@ def ectopic_beat(d: Draws, shape: FindingShapes) -> Floats:
     return np.asarray((direction[:, None] + turn) * (size * np.array(ECTOPIC_WAVES)[:, 3])[..., None])
 
 
-def lead_field(d: Draws, v: Draws, hospital: Hospital) -> Floats:
+def lead_field(d: Draws, v: Draws, hospital: Hospital) -> Float64Array:
     """Lead vectors ``(BLOCK, MAX_VISITS, 8, 3)``: Dower's, changed by the patient's torso and by electrodes."""
     normal, passing, house = hospital.effects.normal, hospital.effects.passing, hospital.anatomy
     dower = np.array(DOWER)

@@ -18,8 +18,8 @@ import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates.search import in_parts
+from heartprint.foundation.arrays import Float32Array
 
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 MIN_CORRELATION = 0.75
@@ -48,14 +48,14 @@ def find(
     return [row for part in in_parts(work, candidates, n_jobs, "Comparing", progress) for row in part]
 
 
-def describe(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -> Floats:
+def describe(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -> Float32Array:
     """``(n, d)`` unit vectors: the ink of each picture, coarsely."""
     work = functools.partial(_described, cohort)
     parts = list(in_parts(work, np.arange(len(cohort)), n_jobs, "Describing pictures", progress))
     return np.concatenate(parts) if parts else np.empty((0, 1), dtype=np.float32)
 
 
-def _described(cohort: Cohort, rows: Ints) -> Floats:
+def _described(cohort: Cohort, rows: Ints) -> Float32Array:
     import cv2
 
     fine = (_ink(cohort.image(int(row))) for row in rows)
@@ -63,7 +63,7 @@ def _described(cohort: Cohort, rows: Ints) -> Floats:
     return np.asarray(coarse / np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
-def _ink(pixels: npt.NDArray[np.uint8]) -> Floats:
+def _ink(pixels: npt.NDArray[np.uint8]) -> Float32Array:
     """``(128, 128)``: how much darker than the paper around it, without what varies slowly."""
     import cv2
 
@@ -73,7 +73,7 @@ def _ink(pixels: npt.NDArray[np.uint8]) -> Floats:
     return np.asarray(ink - cv2.GaussianBlur(ink, (0, 0), _SIDE / 64), dtype=np.float32)
 
 
-def _candidates(first: Floats, second: Floats, *, same: bool) -> Ints:
+def _candidates(first: Float32Array, second: Float32Array, *, same: bool) -> Ints:
     """``(k, 2 + 8)``: pairs of rows that may be copies, and pictures like them, from both cohorts one after the other.
 
     Where there are too few pictures to say what they have in common, -1 stands for those.
@@ -106,7 +106,7 @@ def _candidates(first: Floats, second: Floats, *, same: bool) -> Ints:
     return np.array([[*pair, *found[pair]] for pair in sorted(found)], dtype=np.int64).reshape(-1, 2 + _COMMON)
 
 
-def _alike(one: Floats, other: Floats, common: Sequence[Floats] | Floats) -> float:
+def _alike(one: Float32Array, other: Float32Array, common: Sequence[Float32Array] | Float32Array) -> float:
     """Correlation of two pictures, less what they have in common with those like them (if these are enough)."""
     template = np.mean(common, axis=0) if len(common) == _COMMON else np.float32(0)
     x, y = one - template, other - template
@@ -115,7 +115,7 @@ def _alike(one: Floats, other: Floats, common: Sequence[Floats] | Floats) -> flo
 
 def _verified(cohort: Cohort, other: Cohort, min_correlation: float, candidates: Ints) -> list[tuple[Any, ...]]:
     @functools.lru_cache(maxsize=1024)
-    def ink(row: int, theirs: bool) -> Floats:
+    def ink(row: int, theirs: bool) -> Float32Array:
         fine = _ink((other if theirs else cohort).image(row))
         return fine / np.float32(max(float(np.linalg.norm(fine)), 1e-9))
 

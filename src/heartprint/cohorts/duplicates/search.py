@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
+from heartprint.foundation.arrays import Float32Array
 from heartprint.foundation.parallel import tied_workers
 from heartprint.foundation.progress import Progress
 
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def in_parts(
                 bar.advance(len(part))
 
 
-def nearest_pairs(first: Floats, second: Floats, *, same: bool, at_most: int, least: float) -> Ints:
+def nearest_pairs(first: Float32Array, second: Float32Array, *, same: bool, at_most: int, least: float) -> Ints:
     """Pairs of rows whose descriptions are alike, each once.
 
     Args:

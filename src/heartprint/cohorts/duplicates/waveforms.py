@@ -19,10 +19,10 @@ import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates.search import in_parts, nearest_pairs
+from heartprint.foundation.arrays import Float32Array
 from heartprint.foundation.errors import HeartprintError
 from heartprint.signals.leads import LEADS_8, LEADS_12
 
-Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 MIN_COHERENCE = 0.985
@@ -76,18 +76,18 @@ def _verified(cohort: Cohort, other: Cohort, min_coherence: float, pairs: Ints) 
     return found
 
 
-def describe(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -> Floats:
+def describe(cohort: Cohort, n_jobs: int = 1, *, progress: bool = False) -> Float32Array:
     """``(n, d)`` unit vectors, near each other for copies of one ECG (see `find_duplicates`)."""
     work = functools.partial(_described, cohort)
     parts = list(in_parts(work, np.arange(len(cohort)), n_jobs, "Describing ECGs", progress))
     return np.concatenate(parts) if parts else np.empty((0, 1), dtype=np.float32)
 
 
-def _described(cohort: Cohort, rows: Ints) -> Floats:
+def _described(cohort: Cohort, rows: Ints) -> Float32Array:
     return np.stack([_description(_small(cohort, int(row))) for row in rows])
 
 
-def _small(cohort: Cohort, row: int) -> Floats:
+def _small(cohort: Cohort, row: int) -> Float32Array:
     """``(6, m)`` leads at 50 Hz, 1-15 Hz, each with a root mean square of 1; missing samples are 0."""
     rate, signal = cohort.sampling_rate(row), cohort.signal(row)
     names = LEADS_8 if len(signal) == len(LEADS_8) else LEADS_12
@@ -119,7 +119,7 @@ def _small(cohort: Cohort, row: int) -> Floats:
     return small.astype(np.float32)
 
 
-def _description(small: Floats) -> Floats:
+def _description(small: Float32Array) -> Float32Array:
     window = np.hanning(small.shape[1])
     spectrum = np.fft.rfft(small * window, n=_SPECTRUM, axis=1)[:, :_TOP]
 
@@ -135,7 +135,7 @@ def _description(small: Floats) -> Floats:
     return np.concatenate(parts).astype(np.float32)
 
 
-def compare(one: Floats, other: Floats) -> _Match:
+def compare(one: Float32Array, other: Float32Array) -> _Match:
     """Align two ECGs and say how alike they are.
 
     Args:

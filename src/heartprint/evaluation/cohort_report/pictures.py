@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.evaluation.cohort_report.quality import drawn_rows
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.progress import track
-
-Floats = npt.NDArray[np.float64]
 
 _SIDE = 8
 _PAPER, _INK = 0.9, 0.01
@@ -32,10 +31,10 @@ class PictureQuality:
     """
 
     rows: npt.NDArray[np.int64]
-    paper: Floats
-    contrast: Floats
-    uneven: Floats
-    sharpness: Floats
+    paper: Float64Array
+    contrast: Float64Array
+    uneven: Float64Array
+    sharpness: Float64Array
 
 
 def measure_pictures(cohort: Cohort, at_most: int, seed: int = 0) -> PictureQuality:

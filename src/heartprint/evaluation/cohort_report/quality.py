@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
+from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.progress import track
 from heartprint.foundation.randomness import generator
 from heartprint.signals.beats import clean, find_beats
-
-Floats = npt.NDArray[np.float64]
 
 WANDER_HZ, NOISE_HZ = 0.5, 40.0
 _WINDOW_S = 2.0
@@ -34,11 +33,11 @@ class Quality:
     """
 
     rows: npt.NDArray[np.int64]
-    height: Floats
-    wander: Floats
-    noise: Floats
+    height: Float64Array
+    wander: Float64Array
+    noise: Float64Array
     beats: npt.NDArray[np.int64]
-    missing: Floats
+    missing: Float64Array
 
 
 def measure_quality(cohort: Cohort, at_most: int, seed: int = 0) -> Quality:

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.arrays import Image
 from heartprint.pretraining.objectives import Contrast, Objective, Start
 from heartprint.pretraining.settings import MethodSettings
-from heartprint.pretraining.views import Page, Views
+from heartprint.pretraining.views import Views
 from heartprint.sheets import check_drawing
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 class View(NamedTuple):
     """A drawn sheet, ``(S, S)`` uint8, and the row of the ECG it shows."""
 
-    page: Page
+    page: Image
     row: int
 
 

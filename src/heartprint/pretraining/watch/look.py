@@ -14,6 +14,7 @@ from heartprint.cohorts.tasks import Task, get_task
 from heartprint.encoders import EncoderConfig, LoadedEncoder, Seen
 from heartprint.encoders.embedding import embed_cohort
 from heartprint.encoders.networks.encoder import Encoder
+from heartprint.foundation.arrays import Float64Array
 from heartprint.metrics.auroc import Interval
 from heartprint.metrics.retrieval import (
     MIN_PATIENTS,
@@ -28,8 +29,6 @@ from heartprint.metrics.retrieval import (
 )
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.sheets import layouts_of
-
-Floats = npt.NDArray[np.float64]
 
 RESAMPLES = 200
 """Resamples behind an interval: enough to see whether a curve moves, and quick."""
@@ -154,7 +153,7 @@ class Subjects:
             estimates |= self._reading(embeddings[0], task)
         return Look(step, {name: estimates[name] for name in self.names}, gap_pairs, self._hardest(similarity))
 
-    def _recognition(self, similarity: Floats) -> tuple[dict[str, Estimate], dict[str, int]]:
+    def _recognition(self, similarity: Float64Array) -> tuple[dict[str, Estimate], dict[str, int]]:
         ranks = identification_rates(similarity, self.patients, n=RESAMPLES)
         whole, *parts = verification(
             similarity, self.patients, classes=self._gaps, n_classes=len(GAP_CLASSES), n=RESAMPLES
@@ -176,7 +175,7 @@ class Subjects:
             for kind, value in zip(("probe", "knn"), values, strict=True)
         }
 
-    def _hardest(self, similarity: Floats) -> tuple[HardPair, ...]:
+    def _hardest(self, similarity: Float64Array) -> tuple[HardPair, ...]:
         """Where an ECG of somebody else is most clearly preferred; the hardest pair of each patient."""
         genuine = genuine_comparisons(self.patients)
         impostor = self.patients[:, None] != self.patients[None]

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Doubles = npt.NDArray[np.float64]
+from heartprint.foundation.arrays import Float64Array
 
 WAVE_FIELDS = 5
 """Amplitude in x and y (sheet heights), angular frequency along x and y (per sheet height), phase."""
@@ -39,14 +39,14 @@ class Mapping:
         sheet_mm: Width and height of the sheet, mm; (aspect, 1) where it is not known.
     """
 
-    to_paper: Doubles
-    waves: Doubles
-    ridges: Doubles
+    to_paper: Float64Array
+    waves: Float64Array
+    ridges: Float64Array
     aspect: float
     size: tuple[int, int]
     sheet_mm: tuple[float, float]
 
-    def sheet_from_picture(self, points: npt.ArrayLike) -> Doubles:
+    def sheet_from_picture(self, points: npt.ArrayLike) -> Float64Array:
         """Find which points of the sheet are seen where.
 
         Args:
@@ -62,7 +62,7 @@ class Mapping:
         flat = np.stack([x / w, y / w], axis=-1)
         return self._mm(flat + self._displacement(flat))
 
-    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Doubles:
+    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Float64Array:
         """Find where points of the sheet lie in the picture.
 
         Args:
@@ -81,12 +81,12 @@ class Mapping:
         height, width = self.size
         return np.stack([(x / w / self.aspect + 0.5) * width, (y / w + 0.5) * height], axis=-1)
 
-    def _mm(self, paper: Doubles) -> Doubles:
+    def _mm(self, paper: Float64Array) -> Float64Array:
         return np.asarray(
             np.stack([paper[..., 0] / self.aspect + 0.5, paper[..., 1] + 0.5], axis=-1) * np.array(self.sheet_mm)
         )
 
-    def _displacement(self, flat: Doubles) -> Doubles:
+    def _displacement(self, flat: Float64Array) -> Float64Array:
         """How far from its place on the paper each point of the sheet is seen, sheet heights."""
         out = np.zeros_like(flat)
         for ax, ay, kx, ky, phase in self.waves:
@@ -100,7 +100,7 @@ class Mapping:
 
 def frame_to_paper(
     aspect: float, rotation_deg: float, keystone: tuple[float, float], zoom: float, shift: tuple[float, float]
-) -> Doubles:
+) -> Float64Array:
     """Compose how the paper's plane is seen into one homography.
 
     Args:

@@ -11,12 +11,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.foundation.compiled import numba
 from heartprint.sheets.camera.tiles import TILE, UNIT
 
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Page = npt.NDArray[np.uint8]
 Bytes = npt.NDArray[np.int8]
 
 STEP = 8
@@ -39,14 +37,14 @@ def survey(
     width: int,
     source_height: int,
     source_width: int,
-    to_paper: Doubles,
+    to_paper: Float64Array,
     aspect: float,
-    waves: Doubles,
-    ridges: Doubles,
-    slopes: Doubles,
-    shadows: Doubles,
-    blobs: Doubles,
-    nodes: Floats,
+    waves: Float64Array,
+    ridges: Float64Array,
+    slopes: Float64Array,
+    shadows: Float64Array,
+    blobs: Float64Array,
+    nodes: Float32Array,
 ) -> None:
     """Compute mapping and light at the nodes.
 
@@ -113,7 +111,7 @@ def survey(
 
 
 @_compiled
-def _fetch(source: Page, x: np.float32, y: np.float32) -> np.float32:
+def _fetch(source: Image, x: np.float32, y: np.float32) -> np.float32:
     """Interpolate between the four nearest pixels; the outermost continue for ever."""
     height, width = source.shape
     x = min(max(x - _HALF, _ZERO), np.float32(width - 1))
@@ -127,20 +125,20 @@ def _fetch(source: Page, x: np.float32, y: np.float32) -> np.float32:
 
 @_compiled
 def _beyond(
-    source: Page,
-    us: Floats,
-    vs: Floats,
+    source: Image,
+    us: Float32Array,
+    vs: Float32Array,
     first: int,
     end: int,
-    ink_x: Floats,
-    ink_y: Floats,
-    edge: Floats,
-    blank: Page,
-    cell: Floats,
-    desk: Page,
+    ink_x: Float32Array,
+    ink_y: Float32Array,
+    edge: Float32Array,
+    blank: Image,
+    cell: Float32Array,
+    desk: Image,
     desk_row: int,
     pace: np.float32,
-    greys: Floats,
+    greys: Float32Array,
 ) -> None:
     """Find what is seen where the drawn sheet may have ended: the sheet, its margin or the desk; see `expose`."""
     height, width = source.shape
@@ -172,21 +170,21 @@ def _beyond(
 
 @_compiled
 def expose(
-    source: Page,
-    nodes: Floats,
-    ink_x: Floats,
-    ink_y: Floats,
-    edge: Floats,
-    blank: Page,
-    cell: Floats,
-    desk: Page,
+    source: Image,
+    nodes: Float32Array,
+    ink_x: Float32Array,
+    ink_y: Float32Array,
+    edge: Float32Array,
+    blank: Image,
+    cell: Float32Array,
+    desk: Image,
     pace: np.float32,
     textures: Bytes,
     kinds: npt.NDArray[np.int64],
-    strengths: Floats,
+    strengths: Float32Array,
     starts: npt.NDArray[np.int64],
     tint: np.float32,
-    out: Page,
+    out: Image,
 ) -> None:
     """Fetch every pixel of the picture through the mapping and light it.
 
@@ -261,14 +259,14 @@ def expose(
 
 
 @_compiled
-def _blend(above: Floats, below: Floats, b: np.float32, out: Floats) -> None:
+def _blend(above: Float32Array, below: Float32Array, b: np.float32, out: Float32Array) -> None:
     """Interpolate one row between two rows of nodes."""
     for i in range(len(out)):
         out[i] = above[i] + (below[i] - above[i]) * b
 
 
 @_compiled
-def _between(node: Floats, out: Floats) -> None:
+def _between(node: Float32Array, out: Float32Array) -> None:
     """Fill the pixels between nodes linearly; values are taken at the pixels' centres."""
     for i in range(len(node) - 1):
         start, rise = node[i], (node[i + 1] - node[i]) * np.float32(1.0 / STEP)
@@ -278,16 +276,16 @@ def _between(node: Floats, out: Floats) -> None:
 
 @_compiled
 def _inside(
-    flat: Page,
+    flat: Image,
     stride: int,
-    us: Floats,
-    vs: Floats,
-    ink_x: Floats,
-    ink_y: Floats,
+    us: Float32Array,
+    vs: Float32Array,
+    ink_x: Float32Array,
+    ink_y: Float32Array,
     badly: bool,
     first: int,
     end: int,
-    greys: Floats,
+    greys: Float32Array,
 ) -> None:
     """Interpolate between the four nearest pixels of the sheet, where all four are there."""
     # Unsigned, so that no thought is given to negative indices.
@@ -306,14 +304,14 @@ def _inside(
 
 
 @_compiled
-def _vary(gains: Floats, grown: Bytes, strength: np.float32) -> None:
+def _vary(gains: Float32Array, grown: Bytes, strength: np.float32) -> None:
     """Multiply one row of a texture into the light."""
     for x in range(len(gains)):
         gains[x] *= _ONE + strength * np.float32(grown[x])
 
 
 @_compiled
-def _brighten(greys: Floats, gains: Floats, lifts: Floats, tint: np.float32, out: Page) -> None:
+def _brighten(greys: Float32Array, gains: Float32Array, lifts: Float32Array, tint: np.float32, out: Image) -> None:
     """Light one row of pixels and round it."""
     for x in range(len(out)):
         grey = greys[x] * (gains[x] * tint)
@@ -324,7 +322,7 @@ def _brighten(greys: Floats, gains: Floats, lifts: Floats, tint: np.float32, out
 
 @_compiled
 def sense(
-    picture: Page, tone: Floats, noise: Floats, grain: Bytes, start_row: int, start_column: int, out: Page
+    picture: Image, tone: Float32Array, noise: Float32Array, grain: Bytes, start_row: int, start_column: int, out: Image
 ) -> None:
     """Turn light into numbers: tone curve and noise.
 
@@ -349,7 +347,7 @@ def sense(
 
 
 @_compiled
-def _sense_run(picture: Page, tone: Floats, noise: Floats, grain: Bytes, out: Page) -> None:
+def _sense_run(picture: Image, tone: Float32Array, noise: Float32Array, grain: Bytes, out: Image) -> None:
     for x in range(len(picture)):
         level = picture[x]
         grey = tone[level] + noise[level] * np.float32(grain[x])
@@ -357,7 +355,9 @@ def _sense_run(picture: Page, tone: Floats, noise: Floats, grain: Bytes, out: Pa
 
 
 @_compiled
-def interfere(picture: Page, cos_x: Floats, sin_x: Floats, cos_y: Floats, sin_y: Floats) -> None:
+def interfere(
+    picture: Image, cos_x: Float32Array, sin_x: Float32Array, cos_y: Float32Array, sin_y: Float32Array
+) -> None:
     """Multiply stripes into a picture, in place.
 
     The stripes are cosines of a function of x plus a function of y, and so products of functions of one axis.
@@ -380,7 +380,7 @@ def interfere(picture: Page, cos_x: Floats, sin_x: Floats, cos_y: Floats, sin_y:
 
 @_compiled
 def soak(
-    page: Page, stain: Floats, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float
+    page: Image, stain: Float32Array, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float
 ) -> None:
     """Multiply a stain into a page, in place.
 
@@ -406,7 +406,7 @@ def soak(
 
 
 @_compiled
-def shine_through(page: Page, strength: float) -> None:
+def shine_through(page: Image, strength: float) -> None:
     """Darken a page by its own mirror image, in place: the next sheet's print, seen through the paper."""
     height, width = page.shape
     for y in range(height):
@@ -417,7 +417,7 @@ def shine_through(page: Page, strength: float) -> None:
 
 
 @_compiled
-def crease(page: Page, x0: float, y0: float, x1: float, y1: float, width: float, strength: float) -> None:
+def crease(page: Image, x0: float, y0: float, x1: float, y1: float, width: float, strength: float) -> None:
     """Lighten or darken a page along a straight line, in place: the broken fibres of a fold.
 
     Args:

@@ -12,13 +12,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.sheets import look
 from heartprint.sheets.background import Background
 from heartprint.sheets.camera import geometry
 from heartprint.sheets.camera.effects import get_effect
 from heartprint.sheets.camera.recipes import Recipe, get_recipe
-from heartprint.sheets.camera.scene import Page, Scene, Surround
+from heartprint.sheets.camera.scene import Scene, Surround
 from heartprint.sheets.layout import Layout, Strip
 from heartprint.sheets.raster import LARGEST_PX, checked_size, render
 from heartprint.sheets.registry import get_layout
@@ -41,7 +42,7 @@ class Photo:
         effects: What happened, with severities, in order.
     """
 
-    picture: Page
+    picture: Image
     mapping: geometry.Mapping
     effects: tuple[tuple[str, float], ...]
 
@@ -56,7 +57,7 @@ def photograph(
     rng: np.random.Generator,
     baseline: Literal["none", "median"] = "none",
     style: str | Style = ECG_PLOT,
-) -> Page:
+) -> Image:
     """Draw an ECG and take a picture of it.
 
     Args:
@@ -109,7 +110,7 @@ def take_photo(
 
 
 def photograph_sheet(
-    sheet: Page,
+    sheet: Image,
     size: int | tuple[int, int] | None = None,
     *,
     recipe: str | Recipe | Mapping[str, Any] = "phone",
@@ -141,7 +142,7 @@ def photograph_sheet(
 
 
 def apply_effects(
-    page: Page,
+    page: Image,
     effects: Iterable[tuple[str, float]],
     rng: np.random.Generator,
     *,
@@ -163,13 +164,13 @@ def apply_effects(
 
 
 def apply_effect(
-    page: Page,
+    page: Image,
     name: str,
     severity: float,
     rng: np.random.Generator,
     *,
     sheet_mm: tuple[float, float] | None = None,
-) -> Page:
+) -> Image:
     """Let one effect happen to a finished picture: see `apply_effects`.
 
     Returns:
@@ -179,7 +180,7 @@ def apply_effect(
 
 
 def _take(
-    sheet: Page,
+    sheet: Image,
     effects: tuple[tuple[str, float], ...],
     rng: np.random.Generator,
     size: tuple[int, int],
@@ -232,7 +233,7 @@ def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int) -> Surroun
     return Surround(blank, (CELL_MM * kx, top_mm * ky, CELL_MM * kx, CELL_MM * ky))
 
 
-def _checked_page(page: Page) -> tuple[int, int]:
+def _checked_page(page: Image) -> tuple[int, int]:
     """Height and width of a page.
 
     Raises:

@@ -10,20 +10,17 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.sheets.camera import kernels, tiles
 from heartprint.sheets.camera.geometry import RIDGE_FIELDS, WAVE_FIELDS, Mapping, frame_to_paper
 from heartprint.sheets.look import LUMA
 
-Doubles = npt.NDArray[np.float64]
-Floats = npt.NDArray[np.float32]
-Page = npt.NDArray[np.uint8]
 Colour = tuple[float, float, float]
-Mark = Callable[[Page, "int | None"], None]
+Mark = Callable[[Image, "int | None"], None]
 """Draws onto the sheet, in place: the page and which of red, green, blue it is (None: grey)."""
 
-Pass = Callable[[Page], Page]
+Pass = Callable[[Image], Image]
 """Changes a finished picture, ``(H, W)`` or ``(H, W, 3)``."""
 
 REFERENCE_PX = 300
@@ -43,7 +40,7 @@ class Surround:
             its upper left corner.
     """
 
-    blank: Page
+    blank: Image
     cell: tuple[float, float, float, float]
 
 
@@ -90,15 +87,15 @@ class Scene:
     paper: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
     marks: list[tuple[int, Mark]] = field(default_factory=list)
     ink: float = 1.0
-    ink_x: list[Callable[[int], Floats]] = field(default_factory=list)
-    ink_y: list[Callable[[int], Floats]] = field(default_factory=list)
+    ink_x: list[Callable[[int], Float32Array]] = field(default_factory=list)
+    ink_y: list[Callable[[int], Float32Array]] = field(default_factory=list)
     textures: list[tuple[int, float, int, int]] = field(default_factory=list)
     tint: Colour = (1.0, 1.0, 1.0)
     slopes: list[tuple[float, ...]] = field(default_factory=list)
     shadows: list[tuple[float, ...]] = field(default_factory=list)
     blobs: list[tuple[float, ...]] = field(default_factory=list)
     optics: list[Pass] = field(default_factory=list)
-    tones: list[Callable[[Floats], Floats]] = field(default_factory=list)
+    tones: list[Callable[[Float32Array], Float32Array]] = field(default_factory=list)
     noise: float = 0.0
     stripes: list[tuple[float, float, float, float, float]] = field(default_factory=list)
     grain_at: tuple[int, int] = (0, 0)
@@ -139,7 +136,7 @@ class Scene:
             sheet_mm,
         )
 
-    def take(self, sheet: Page, size: tuple[int, int], surround: Surround | None = None) -> Page:
+    def take(self, sheet: Image, size: tuple[int, int], surround: Surround | None = None) -> Image:
         """Take the picture.
 
         Args:
@@ -169,7 +166,7 @@ class Scene:
             picture = np.repeat(picture[..., None], 3, axis=-1)
         return np.ascontiguousarray(picture)
 
-    def _light(self, plane: Page, size: tuple[int, int], surround: Surround | None, channel: int | None) -> Page:
+    def _light(self, plane: Image, size: tuple[int, int], surround: Surround | None, channel: int | None) -> Image:
         """From one plane of the sheet to one of the picture: marks, mapping, light."""
         # Writable even where nothing is written: the kernels would be compiled again for pages that are not.
         plane = plane.copy() if self.marks else np.require(plane, requirements=["C", "W"])
@@ -225,13 +222,13 @@ class Scene:
         )
         return out
 
-    def _desk(self, channel: int | None) -> Page:
+    def _desk(self, channel: int | None) -> Image:
         if self.desk is None:
             return _NOTHING
         desks = tiles.desks_grey() if channel is None else tiles.desks()[channel]
         return np.ascontiguousarray(desks[self.desk])
 
-    def _record(self, picture: Page) -> None:
+    def _record(self, picture: Image) -> None:
         """What the sensor does, in place."""
         planes = [picture] if picture.ndim == 2 else [picture[..., c] for c in range(3)]
         if self.stripes:
@@ -256,10 +253,10 @@ class Scene:
                 plane,
             )
 
-    def _stripe_tables(self, height: int, width: int) -> tuple[Floats, Floats, Floats, Floats]:
+    def _stripe_tables(self, height: int, width: int) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
         unit = REFERENCE_PX / max(height, width)
         x, y = (np.arange(width) - width / 2) * unit, (np.arange(height) - height / 2) * unit
-        tables: tuple[list[Floats], ...] = ([], [], [], [])
+        tables: tuple[list[Float32Array], ...] = ([], [], [], [])
         for strength, along_x, along_y, bend, phase in self.stripes:
             angle_x = along_x * x + bend * x**2 / REFERENCE_PX + phase
             angle_y = along_y * y + bend * y**2 / REFERENCE_PX
@@ -275,7 +272,7 @@ def level(colour: Colour, channel: int | None) -> float:
     return sum(w * c for w, c in zip(LUMA, colour, strict=True)) if channel is None else colour[channel]
 
 
-def grey_of(page: Page) -> Page:
+def grey_of(page: Image) -> Image:
     """``(h, w, 3)`` uint8 in red, green, blue to ``(h, w)`` uint8."""
     return np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
@@ -306,7 +303,7 @@ def one_thread() -> Iterator[None]:
                 cv2.setNumThreads(_threads_before)
 
 
-def _without_detail(plane: Page, coarser: float) -> Page:
+def _without_detail(plane: Image, coarser: float) -> Image:
     """Blur a plane that will be sampled every ``coarser`` px."""
     if coarser < 1.15:
         return plane
@@ -315,7 +312,7 @@ def _without_detail(plane: Page, coarser: float) -> Page:
     return np.asarray(cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
-def _cut(surround: Surround, channel: int | None) -> tuple[Page, tuple[float, float, float, float]]:
+def _cut(surround: Surround, channel: int | None) -> tuple[Image, tuple[float, float, float, float]]:
     """The cell that repeats, with a border of four px, and where it lies in there."""
     left, top, wide, high = surround.cell
     x, y = max(int(left) - 4, 0), max(int(top) - 4, 0)
@@ -325,11 +322,11 @@ def _cut(surround: Surround, channel: int | None) -> tuple[Page, tuple[float, fl
     return patch.copy(), (left - x, top - y, wide, high)
 
 
-def _rows(rows: list[tuple[float, ...]], fields: int) -> Doubles:
+def _rows(rows: list[tuple[float, ...]], fields: int) -> Float64Array:
     return np.array(rows, dtype=np.float64).reshape(-1, fields)
 
 
-def _product(functions: list[Callable[[int], Floats]], length: int, factor: float) -> Floats:
+def _product(functions: list[Callable[[int], Float32Array]], length: int, factor: float) -> Float32Array:
     out = np.full(length, factor, dtype=np.float32)
     for function in functions:
         out *= function(length)

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Float32Array
 from heartprint.foundation.randomness import generator
 
-Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.int8]
 
 TILE = 512
@@ -28,7 +28,7 @@ STAIN = 192
 DESKS = ("oak", "walnut", "grey laminate", "blue cloth", "black", "white")
 
 
-def _smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Floats:
+def _smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Float32Array:
     """Periodic Gaussian noise with a mean of 0 and a standard deviation of 1."""
     white = generator(0, f"camera-{name}", index).standard_normal((TILE, TILE))
     fy = np.fft.fftfreq(TILE)[:, None]
@@ -103,7 +103,7 @@ def desks_grey() -> npt.NDArray[np.uint8]:
 
 
 @functools.cache
-def stains() -> Floats:
+def stains() -> Float32Array:
     """``(k, 192, 192)`` how much of the light each stain swallows, 0-1: cups' rings, blots and splashes."""
     at = (np.arange(STAIN) + 0.5) / STAIN * 2 - 1
     radius = np.hypot(at[None, :], at[:, None])

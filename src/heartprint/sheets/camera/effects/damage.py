@@ -8,10 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.sheets.camera import tiles
 from heartprint.sheets.camera.effects.registry import effect
 from heartprint.sheets.camera.kernels import soak
-from heartprint.sheets.camera.scene import Colour, Mark, Page, Scene
+from heartprint.sheets.camera.scene import Colour, Mark, Scene
 from heartprint.sheets.camera.scene import level as shade_of
 
 PENS: tuple[Colour, ...] = ((28, 38, 130), (30, 30, 34), (20, 20, 20), (180, 30, 40))
@@ -53,7 +54,7 @@ def _one_stain(aspect: float, level: float, kind: float, x: float, y: float, siz
     stain = tiles.stains()[int(kind * len(tiles.stains()))]
     radius = 0.1 + 0.22 * size if kind < 0.5 else 0.03 + 0.16 * size**2
 
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         strength = level * shade_of(COFFEE, channel)
         soak(page, stain, x * width, y * height, radius * width / aspect, radius * height, strength)
@@ -96,7 +97,7 @@ def _scribble(aspect: float, pen: Colour, s: npt.NDArray[np.float64]) -> Mark:
     spin = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     lines = [stroke @ spin for stroke in strokes]
 
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         scale = np.array([width / aspect, height])
         # OpenCV takes points in sixteenths of a pixel.
@@ -117,7 +118,7 @@ def _highlighter(scene: Scene, level: float, rng: np.random.Generator) -> None:
 
 
 def _band(colour: Colour, x: float, y: float, long: float, tilt: float) -> Mark:
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         left, right = 0.8 * x * width, (0.8 * x + 0.08 + 0.25 * long) * width
         middle, half, lean = (0.05 + 0.9 * y) * height, 0.022 * height, 0.03 * (tilt - 0.5) * height

@@ -5,15 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from heartprint.foundation.arrays import Image
 from heartprint.sheets.camera.effects.registry import effect
-from heartprint.sheets.camera.scene import Page, Scene
+from heartprint.sheets.camera.scene import Scene
 
 
 @effect("jpeg", "compression as JPEG", (75, 50, 30, 18, 9), "quality")
 def _jpeg(scene: Scene, level: float, rng: np.random.Generator) -> None:
     quality = round(level)
 
-    def save(picture: Page) -> Page:
+    def save(picture: Image) -> Image:
         colours = picture.ndim == 3
         # OpenCV takes colours as blue, green, red.
         given = np.ascontiguousarray(picture[..., ::-1]) if colours else picture

@@ -7,12 +7,13 @@ import math
 import cv2
 import numpy as np
 
+from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.sheets.camera import tiles
 from heartprint.sheets.camera.effects.registry import effect
-from heartprint.sheets.camera.scene import REFERENCE_PX, Floats, Page, Scene
+from heartprint.sheets.camera.scene import REFERENCE_PX, Scene
 
 
-def _px(picture: Page, length: float) -> float:
+def _px(picture: Image, length: float) -> float:
     """A length given in px of a picture of 300 px, in px of this one."""
     return length * math.sqrt(picture.shape[0] * picture.shape[1]) / REFERENCE_PX
 
@@ -21,7 +22,7 @@ def _px(picture: Page, length: float) -> float:
 def _blur(scene: Scene, level: float, rng: np.random.Generator) -> None:
     sigma = level * (0.95 + 0.05 * rng.random())
 
-    def defocus(picture: Page) -> Page:
+    def defocus(picture: Image) -> Image:
         width = _px(picture, sigma)
         side = 2 * math.ceil(2.5 * width) + 1
         return np.asarray(
@@ -35,7 +36,7 @@ def _blur(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _motion_blur(scene: Scene, level: float, rng: np.random.Generator) -> None:
     angle = math.pi * rng.random()
 
-    def smear(picture: Page) -> Page:
+    def smear(picture: Image) -> Image:
         return np.asarray(
             cv2.filter2D(picture, -1, _track(_px(picture, level), angle), borderType=cv2.BORDER_REFLECT_101),
             dtype=np.uint8,
@@ -44,7 +45,7 @@ def _motion_blur(scene: Scene, level: float, rng: np.random.Generator) -> None:
     scene.optics.append(smear)
 
 
-def _track(length: float, angle: float) -> Floats:
+def _track(length: float, angle: float) -> Float32Array:
     """``(k, k)`` what one point of light leaves while the camera moves straight by ``length`` px."""
     half = math.ceil(length / 2)
     at = np.linspace(-length / 2, length / 2, 8 * half + 1)
@@ -61,7 +62,7 @@ def _track(length: float, angle: float) -> Floats:
 def _low_resolution(scene: Scene, level: float, rng: np.random.Generator) -> None:
     share = level * (1 - 0.03 * rng.random())
 
-    def shrink(picture: Page) -> Page:
+    def shrink(picture: Image) -> Image:
         height, width = picture.shape[:2]
         small = cv2.resize(
             picture, (max(round(width * share), 4), max(round(height * share), 4)), interpolation=cv2.INTER_AREA
@@ -75,7 +76,7 @@ def _low_resolution(scene: Scene, level: float, rng: np.random.Generator) -> Non
 def _sharpening(scene: Scene, level: float, rng: np.random.Generator) -> None:
     sigma = 0.9 + 0.4 * rng.random()
 
-    def sharpen(picture: Page) -> Page:
+    def sharpen(picture: Image) -> Image:
         soft = cv2.GaussianBlur(picture, (0, 0), _px(picture, sigma), borderType=cv2.BORDER_REFLECT_101)
         return np.asarray(cv2.addWeighted(picture, 1 + level, soft, -level, 0), dtype=np.uint8)
 

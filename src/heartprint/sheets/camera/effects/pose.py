@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from heartprint.foundation.arrays import Image
 from heartprint.sheets.camera import tiles
 from heartprint.sheets.camera.effects.registry import effect
 from heartprint.sheets.camera.kernels import crease
-from heartprint.sheets.camera.scene import Mark, Page, Scene
+from heartprint.sheets.camera.scene import Mark, Scene
 
 
 @effect("rotation", "the sheet is turned; it keeps its size, corners are cut off", (1, 3, 6, 10, 15), "degrees")
@@ -58,7 +59,7 @@ def _folds(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _crease(aspect: float, nx: float, ny: float, where: float, shade: float) -> Mark:
     """The line along which a fold has broken the paper."""
 
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         ends = [(nx * where - t * ny, ny * where + t * nx) for t in (-2.0, 2.0)]
         (x0, y0), (x1, y1) = (((x / aspect + 0.5) * width, (y + 0.5) * height) for x, y in ends)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.sheets.camera.effects.registry import effect
 from heartprint.sheets.camera.kernels import shine_through
-from heartprint.sheets.camera.scene import REFERENCE_PX, Floats, Page, Scene
+from heartprint.sheets.camera.scene import REFERENCE_PX, Scene
 
 
 @effect("faint_print", "toner or ribbon runs out, thermal paper fades", (0.15, 0.3, 0.45, 0.58, 0.7), "of the ink lost")
@@ -21,7 +22,7 @@ def _streaks(scene: Scene, level: float, rng: np.random.Generator) -> None:
     count = 3 + int(r[0, 0] * 5)
     lines, bands = r[:count], r[5:]
 
-    def rows(height: int) -> Floats:
+    def rows(height: int) -> Float32Array:
         """Dead elements: narrow lines along the feed."""
         at = (np.arange(height) + 0.5) / height
         share = np.ones(height)
@@ -29,7 +30,7 @@ def _streaks(scene: Scene, level: float, rng: np.random.Generator) -> None:
             share *= 1 - level * np.clip(1.5 - np.abs(at - where) / (0.0015 + 0.005 * size), 0, 1)
         return np.asarray(share, dtype=np.float32)
 
-    def columns(width: int) -> Floats:
+    def columns(width: int) -> Float32Array:
         """Uneven feed: soft bands across it."""
         at = (np.arange(width) + 0.5) / width
         waves = sum(np.sin(2 * np.pi * ((3 + 14 * a) * at + b)) for a, b in bands) / len(bands)
@@ -43,7 +44,7 @@ def _streaks(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random((480, 4))[: round(level)]
 
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         y, x = (r[:, 0] * (height - 1)).astype(int), (r[:, 1] * (width - 1)).astype(int)
         grey = 40 + 130 * r[:, 2]
@@ -81,7 +82,7 @@ def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random((10, 2))
     lost = r[: round(4 * level)]
 
-    def mark(page: Page, channel: int | None) -> None:
+    def mark(page: Image, channel: int | None) -> None:
         height, width = page.shape
         coarse = max(level * height / REFERENCE_PX, 1.0)
         small = cv2.resize(
