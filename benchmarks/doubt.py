@@ -145,9 +145,9 @@ class Judge:
         self.missed: list[str] = []
 
     def row(self, what: str, pages: Pages, *, least: float | None = None, most: float | None = None) -> None:
-        from heartprint.encoders import embed_pages
+        from heartprint.encoders import embed_images
 
-        found = self.distance(embed_pages(self.encoder, pages))
+        found = self.distance(embed_images(self.encoder, pages))
         share = float((found > self.distance.limit).mean())
         low, middle, high = np.quantile(found, [0.05, 0.5, 0.95])
         bar = f">= {100 * least:g} %" if least is not None else f"<= {100 * most:g} %" if most is not None else "-"
@@ -175,7 +175,7 @@ class Judge:
 
 def faint_traces(judged: Judge, cohort: Any) -> str:
     """How many of the warned sheets in random styles show the network next to no trace."""
-    from heartprint.encoders import embed_pages
+    from heartprint.encoders import embed_images
     from heartprint.foundation.randomness import generator
     from heartprint.sheets import PAPER_LAYOUTS, SheetSampler
 
@@ -187,7 +187,7 @@ def faint_traces(judged: Judge, cohort: Any) -> str:
             rng, rate = generator(1, "benchmark of doubt", row), cohort.sampling_rate(row)
             drawn.append(images.draw(shown, rate, rng))
     with_trace, without = (np.array(drawn) for drawn in pages)
-    warned = judged.distance(embed_pages(judged.encoder, with_trace)) > judged.distance.limit
+    warned = judged.distance(embed_images(judged.encoder, with_trace)) > judged.distance.limit
     seen, empty = (judged.encoder.page_to_tensor(drawn).numpy() for drawn in (with_trace, without))
     faint = np.sqrt(((seen - empty) ** 2).mean(axis=(1, 2, 3))) < FAINT
     return (
@@ -259,7 +259,7 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
     """What would become of it if an encoder were shown all that it was trained on, camera and all."""
     import dataclasses
 
-    from heartprint.encoders import embed_pages, load_encoder
+    from heartprint.encoders import embed_images, load_encoder
     from heartprint.encoders.bundle.distance import describe
     from heartprint.encoders.bundle.known_sheets import FITTED, HELD_OUT
 
@@ -268,7 +268,7 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
     drawing = {key: tuple(told[key]) for key in ("layouts", "styles", "recipes") if key in told}
     drawing["max_rotation_deg"] = told["max_rotation_deg"]
     judged = Judge(encoder)
-    embedded = embed_pages(encoder, judged.sheets(shown, FITTED + HELD_OUT, **drawing))
+    embedded = embed_images(encoder, judged.sheets(shown, FITTED + HELD_OUT, **drawing))
     judged.distance = describe(
         embedded[:FITTED], embedded[FITTED:], layouts=(), baseline=encoder.config.baseline, encoder=""
     )
@@ -285,7 +285,7 @@ def whole_mixture(name: str, shown: Any, asked: Any) -> None:
 
 def other_heads(simulated: Any) -> None:
     """What becomes of it where a model's head learned from sheets in another layout."""
-    from heartprint.encoders import embed_pages, load_encoder
+    from heartprint.encoders import embed_images, load_encoder
     from heartprint.encoders.bundle.known_sheets import distance_for
     from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 
@@ -303,7 +303,7 @@ def other_heads(simulated: Any) -> None:
             asked = [judged.sheets(simulated, SHEETS, layouts=(layout,)), standard]
             asked += [np.rot90(standard, turn, axes=(1, 2)).copy() for turn in (1, 3)]
             asked += [judged.fitted(pictures[kind]) for kind in columns[4:]]
-            shares = [(distance(embed_pages(encoder, pages)) > distance.limit).mean() for pages in asked]
+            shares = [(distance(embed_images(encoder, pages)) > distance.limit).mean() for pages in asked]
             print(f"| `{name}` | `{layout}` | {' | '.join(f'{100 * share:.1f} %' for share in shares)} |")
 
 

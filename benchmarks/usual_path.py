@@ -32,7 +32,7 @@ from tests.sheets.reference import plot_reference, similarity  # noqa: E402
 
 from heartprint.cohorts import Cohort  # noqa: E402
 from heartprint.cohorts.tasks import TASKS  # noqa: E402
-from heartprint.encoders import embed_pages, resolve_encoder  # noqa: E402
+from heartprint.encoders import embed_images, resolve_encoder  # noqa: E402
 from heartprint.evaluation.robustness import choose_ecgs  # noqa: E402
 from heartprint.foundation.errors import HeartprintError  # noqa: E402
 from heartprint.foundation.progress import Progress  # noqa: E402
@@ -98,8 +98,8 @@ def main() -> int:
     for k, way in enumerate(WAYS):
         figures = [similarity(pages[r, k], ours[r])[0] for r in sample]
         out["ssim"][way] = {"median": float(np.median(figures)), "low": min(figures), "high": max(figures)}  # type: ignore[index]
-    features = {"Heartprint": embed_pages(encoder, ours)}
-    features |= {way: embed_pages(encoder, np.ascontiguousarray(pages[:, k])) for k, way in enumerate(WAYS)}
+    features = {"Heartprint": embed_images(encoder, ours)}
+    features |= {way: embed_images(encoder, np.ascontiguousarray(pages[:, k])) for k, way in enumerate(WAYS)}
     patients = cohort.patient_codes
     for name, task in TASKS.items():
         if task.column not in cohort.records.columns:

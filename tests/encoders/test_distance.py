@@ -24,7 +24,7 @@ from heartprint.encoders import (
     ModelConfig,
     Seen,
     build_encoder,
-    embed_pages,
+    embed_images,
     load_encoder,
     load_model,
     resolve_encoder,
@@ -317,7 +317,7 @@ def test_shipped_encoders_know_sheets_from_other_pictures(name: str, tmp_path: P
     }
 
     def warned(pages: np.ndarray) -> float:
-        return float((distance(embed_pages(loaded, pages)) > distance.limit).mean())
+        return float((distance(embed_images(loaded, pages)) > distance.limit).mean())
 
     assert warned(sheets) <= 0.01
     for what, pages in strange.items():

@@ -20,7 +20,7 @@ from heartprint.encoders import (
     Seen,
     build_encoder,
     embed_cohort,
-    embed_pages,
+    embed_images,
     resolve_encoder,
     save_embeddings,
     save_encoder,
@@ -42,9 +42,9 @@ def test_the_embedding_depends_on_the_image_alone(loaded: LoadedEncoder, cohort:
         page = heartprint.render(cohort.signal(row), cohort.sampling_rate(row), "standard", 96)
         assert cv2.imwrite(str(tmp_path / "page.png"), page)
         read = cv2.imread(str(tmp_path / "page.png"), cv2.IMREAD_GRAYSCALE)
-        np.testing.assert_array_equal(embed_pages(loaded, read[None])[0], embed_pages(loaded, page[None])[0])
+        np.testing.assert_array_equal(embed_images(loaded, read[None])[0], embed_images(loaded, page[None])[0])
         np.testing.assert_allclose(
-            embed_pages(loaded, read[None])[0], embedding[row], rtol=0, atol=1e-5 * np.abs(embedding).max()
+            embed_images(loaded, read[None])[0], embedding[row], rtol=0, atol=1e-5 * np.abs(embedding).max()
         )
 
 
@@ -109,9 +109,9 @@ def test_drawing_streams_one_batch_ahead(
     def note(loaded: LoadedEncoder, pages: np.ndarray, **_: object) -> np.ndarray:
         assert pages.dtype == np.uint8
         read.append((pages.shape, len(drawn)))
-        return embed_pages(loaded, pages)
+        return embed_images(loaded, pages)
 
-    monkeypatch.setattr("heartprint.encoders.embedding.embed_pages", note)
+    monkeypatch.setattr("heartprint.encoders.embedding.embed_images", note)
     embed_cohort(loaded, watched, batch_size=2, progress=False)
     assert read[0][0] == (2, 96, 96)
     assert sum(shape[0] for shape, _ in read) == len(cohort)
@@ -134,7 +134,7 @@ def test_an_ecg_that_cannot_be_drawn_stops_with_its_error(loaded: LoadedEncoder,
 
 def test_no_ecgs_no_embeddings(loaded: LoadedEncoder, cohort: Cohort) -> None:
     assert embed_cohort(loaded, cohort.take([]), progress=False).shape == (0, 256)
-    assert embed_pages(loaded, np.empty((0, 96, 96), np.uint8)).shape == (0, 256)
+    assert embed_images(loaded, np.empty((0, 96, 96), np.uint8)).shape == (0, 256)
 
 
 def test_a_diverged_encoder_is_not_passed_over(loaded: LoadedEncoder, cohort: Cohort) -> None:

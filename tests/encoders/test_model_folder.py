@@ -22,7 +22,7 @@ from heartprint.encoders import (
     Seen,
     TaskModel,
     build_encoder,
-    embed_pages,
+    embed_images,
     load_encoder,
     load_model,
     save_encoder,
@@ -108,7 +108,9 @@ def test_a_model_comes_back_as_it_was(model_folder: Path, model_config: ModelCon
 
 def test_the_encoder_of_a_model_can_be_loaded(model_folder: Path) -> None:
     loaded = load_encoder(model_folder, verify=True)
-    np.testing.assert_array_equal(embed_pages(loaded, pages()), embed_pages(load_model(model_folder).encoder, pages()))
+    np.testing.assert_array_equal(
+        embed_images(loaded, pages()), embed_images(load_model(model_folder).encoder, pages())
+    )
     assert loaded.seen
 
 
@@ -187,7 +189,7 @@ def test_the_sample_sheet_is_the_simulated_sample(encoder_folder: Path) -> None:
     sheet = cv2.imread(str(encoder_folder / "sample_sheet.png"), cv2.IMREAD_GRAYSCALE)
     np.testing.assert_array_equal(sheet, loaded.draw(sample_leads(), SAMPLE_RATE))
     assert loaded.config.sample
-    np.testing.assert_allclose(embed_pages(loaded, sheet[None])[0, :8], loaded.config.sample.expected, rtol=1e-5)
+    np.testing.assert_allclose(embed_images(loaded, sheet[None])[0, :8], loaded.config.sample.expected, rtol=1e-5)
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path, encoder_config: EncoderConfig, cohort: Cohort) -> None:

@@ -13,7 +13,7 @@ from heartprint.encoders import (
     Seen,
     TaskModel,
     build_encoder,
-    embed_pages,
+    embed_images,
     resolve_encoder,
     save_encoder,
     save_model,
@@ -29,7 +29,7 @@ def test_run_encoder_and_model_folders_give_the_same_encoder(
     pages = np.random.default_rng(0).integers(0, 256, (2, 64, 64), dtype=np.uint8)
     found = [resolve_encoder(tmp_path / p) for p in ("run", "run/encoder", "model")]
     for one in found:
-        np.testing.assert_array_equal(embed_pages(one, pages), embed_pages(found[0], pages))
+        np.testing.assert_array_equal(embed_images(one, pages), embed_images(found[0], pages))
         assert one.config.backbone == "small"
         assert not one.encoder.training
     assert resolve_encoder(str(tmp_path / "run"), backbone="small", image_size=64).config.image_size == 64

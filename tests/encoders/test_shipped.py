@@ -28,7 +28,7 @@ from heartprint.encoders import (
     Seen,
     build_encoder,
     embed_cohort,
-    embed_pages,
+    embed_images,
     load_encoder,
     load_model,
     resolve_encoder,
@@ -233,7 +233,7 @@ class TestReallyShipped:
         assert not loaded.encoder.training
         assert {p.name for p in folder.iterdir()} == {*CHECKED_FILES, *OPTIONAL_FILES, CHECKSUMS_FILE}
         pages = np.zeros((1, loaded.config.image_size, loaded.config.image_size), dtype=np.uint8)
-        assert np.isfinite(embed_pages(loaded, pages)).all()
+        assert np.isfinite(embed_images(loaded, pages)).all()
 
     def test_it_learned_from_simulated_patients_alone(self, name: str) -> None:
         loaded = load_encoder(name)

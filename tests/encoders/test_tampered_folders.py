@@ -28,7 +28,7 @@ from heartprint.encoders import (
     Seen,
     TaskModel,
     build_encoder,
-    embed_pages,
+    embed_images,
     load_encoder,
     load_model,
     save_encoder,
@@ -260,7 +260,7 @@ def test_any_value_of_the_description_is_right_or_refused(folders: dict[str, Pat
             if {"page_to_tensor", "platt", "threshold"} & set(path):
                 loaded = load_encoder(folder)
                 page = loaded.draw(sample_leads(), SAMPLE_RATE)
-                assert page.shape == (64, 64) and np.isfinite(embed_pages(loaded, page[None])).all()
+                assert page.shape == (64, 64) and np.isfinite(embed_images(loaded, page[None])).all()
 
 
 def config(*path: Any, value: Any) -> Callable[[Path], None]:

@@ -62,7 +62,7 @@ def test_methods_that_need_waveforms_say_so(method: str, cohort: Cohort) -> None
     config = PretrainConfig(method=method, **SETTINGS)
     if method in ("bcl", "bcl_several", "vicreg", "byol", "simclr"):
         views = get_method(method)(cohort, config).draw(0, 1)
-        assert all(view.page.shape == (32, 32) for view in views)
+        assert all(view.image.shape == (32, 32) for view in views)
         return
     with pytest.raises(HeartprintError) as caught:
         get_method(method)(cohort, config)

@@ -39,7 +39,7 @@ def test_it_shows_what_the_network_will_read(
     assert "SIMULATED" in sheets.title
     assert len(views.pictures) == 6
     method = get_method("bcl")(cohort, chosen)
-    expected = [view.page.tobytes() for item in range(method.n_items) for view in method.draw(0, item)]
+    expected = [view.image.tobytes() for item in range(method.n_items) for view in method.draw(0, item)]
     assert all(picture.tobytes() in expected for picture in views.pictures)
     for one, other in zip(views.captions[::2], views.captions[1::2], strict=True):
         assert one.partition("patient")[2] == other.partition("patient")[2]

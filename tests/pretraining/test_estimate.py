@@ -66,8 +66,8 @@ def test_the_runs_own_steps_are_measured(cohort: Cohort, config: Make, monkeypat
     step, sizes = Learner.step, []
 
     def slow(self: Learner, batch: Batch) -> Losses:
-        sizes.append(batch.pages.shape[1])
-        if batch.pages.shape[1] == 10:
+        sizes.append(batch.images.shape[1])
+        if batch.images.shape[1] == 10:
             time.sleep(0.2)
         return step(self, batch)
 

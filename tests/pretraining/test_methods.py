@@ -33,11 +33,11 @@ def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
     method = get_method(name)(cohort, config(method=name))
     assert method.name == name and method.description and method.item
     batch = draw_batch(method, BatchKey(2, 0, np.array([1, 3, 5])))
-    assert batch.pages.shape == (method.n_views, 3, 32, 32) and str(batch.pages.dtype) == "torch.uint8"
+    assert batch.images.shape == (method.n_views, 3, 32, 32) and str(batch.images.dtype) == "torch.uint8"
     assert batch.groups.shape == (3,) and str(batch.groups.dtype) == "torch.int64"
     again = draw_batch(get_method(name)(cohort, config(method=name)), BatchKey(2, 9, np.array([5, 3, 1])))
-    assert np.array_equal(batch.pages.numpy()[:, ::-1], again.pages.numpy()), "a view may not depend on its batch"
-    assert method.n_views == 1 or not np.array_equal(batch.pages[0], batch.pages[1])
+    assert np.array_equal(batch.images.numpy()[:, ::-1], again.images.numpy()), "a view may not depend on its batch"
+    assert method.n_views == 1 or not np.array_equal(batch.images[0], batch.images[1])
     assert batch.rows.shape == (method.n_views, 3) and np.isin(batch.rows.numpy(), method.rows).all()
     views = range(method.n_views)
     assert all({*c.views} <= {*views} and len({*c.views}) == len(c.views) >= 2 for c in method.contrasts)
@@ -45,7 +45,7 @@ def test_every_method_conforms(name: str, cohort: Cohort, config: Make) -> None:
         changed = draw_batch(
             get_method(name)(cohort, other or config(method=name)), BatchKey(2 if other else 3, 0, np.array([1, 3, 5]))
         )
-        assert not np.array_equal(batch.pages, changed.pages), "seed and epoch must change the views"
+        assert not np.array_equal(batch.images, changed.images), "seed and epoch must change the views"
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -57,7 +57,7 @@ def test_views_follow_the_ids_not_the_rows(name: str, cohort: Cohort, config: Ma
     item = 4
     there = item if isinstance(one, PatientMethod) else int(np.flatnonzero(order == item)[0])
     for first, second in zip(one.draw(1, item), other.draw(1, there), strict=True):
-        assert np.array_equal(first.page, second.page)
+        assert np.array_equal(first.image, second.image)
         assert cohort.ecg_ids[first.row] == moved.ecg_ids[second.row]
 
 
@@ -69,7 +69,7 @@ def test_worker_count_changes_nothing(name: str, cohort: Cohort, config: Make) -
     for batches in runs[1:]:
         for one, two in zip(runs[0], batches, strict=True):
             assert one.key.step == two.key.step and np.array_equal(one.key.items, two.key.items)
-            assert np.array_equal(one.pages, two.pages) and np.array_equal(one.groups, two.groups)
+            assert np.array_equal(one.images, two.images) and np.array_equal(one.groups, two.groups)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -187,7 +187,7 @@ def test_patients_without_a_pair_may_give_stretches(name: str, cohort: Cohort, c
         (row,) = {view.row for view in views}
         assert cohort.patient_ids[row] == patient
         for number, view in enumerate(views):
-            assert np.array_equal(view.page, method.views.half(row, 1, number, SHORT_LAYOUTS))
+            assert np.array_equal(view.image, method.views.half(row, 1, number, SHORT_LAYOUTS))
     two = int(np.flatnonzero(patients == "p2")[0])
     assert {cohort.ecg_ids[method.pair(epoch, two)[0]] for epoch in range(20)} == {"p2v0", "p2v1"}
 
@@ -223,8 +223,8 @@ def test_simclr_augments_one_sheet(cohort: Cohort, config: Make, monkeypatch: py
     still = {"crop_scale": (1, 1), "crop_ratio": (1, 1), "jitter_probability": 0, "blur_probability": 0}
     method = SimClr(cohort, config(method="simclr", augment=still))
     one, other = method.draw(0, 3)
-    assert np.array_equal(one.page, other.page)
-    assert np.array_equal(one.page, method.views.sheet(3, 0, 0))
+    assert np.array_equal(one.image, other.image)
+    assert np.array_equal(one.image, method.views.sheet(3, 0, 0))
 
 
 def test_layouts_are_two_different_ones(cohort: Cohort, config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,15 +278,15 @@ def test_bcl_state_shows_two_halves_and_another_ecg(cohort: Cohort, config: Make
         assert one.row == half.row
         assert (one.row, other.row) == plain.pair(1, item), "the pairs are those of bcl"
         for view in (0, 1):
-            assert np.array_equal((one, half)[view].page, method.views.half(one.row, 1, view, SHORT_LAYOUTS))
-        assert np.array_equal(other.page, method.views.sheet(other.row, 1, 2))
+            assert np.array_equal((one, half)[view].image, method.views.half(one.row, 1, view, SHORT_LAYOUTS))
+        assert np.array_equal(other.image, method.views.sheet(other.row, 1, 2))
 
 
 def test_bcl_measured_draws_what_bcl_draws(cohort: Cohort, config: Make) -> None:
     for one, other in zip(
         Bcl(cohort, config()).draw(2, 3), BclMeasured(cohort, config(method="bcl_measured")).draw(2, 3), strict=True
     ):
-        assert np.array_equal(one.page, other.page) and one.row == other.row
+        assert np.array_equal(one.image, other.image) and one.row == other.row
 
 
 def test_layouts_too_long_for_half_an_ecg_are_refused(config: Make) -> None:
@@ -355,9 +355,9 @@ def test_bcl_several_shows_two_pairs(cohort: Cohort, config: Make) -> None:
         for item in range(method.n_items):
             views, pair = method.draw(epoch, item), plain.draw(epoch, item)
             for one, other in zip(views, pair, strict=False):
-                assert one.row == other.row and np.array_equal(one.page, other.page)
+                assert one.row == other.row and np.array_equal(one.image, other.image)
             assert len({cohort.patient_ids[view.row] for view in views}) == 1
             assert views[2].row != views[3].row
-            assert not any(np.array_equal(a.page, b.page) for a, b in itertools.combinations(views, 2))
+            assert not any(np.array_equal(a.image, b.image) for a, b in itertools.combinations(views, 2))
             shown.add(len({view.row for view in views}))
     assert shown == {2, 3, 4}

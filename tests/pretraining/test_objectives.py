@@ -183,7 +183,7 @@ def test_views_that_differ_when_drawn_twice_are_refused(
 
     def noisy(self: Bcl, epoch: int, item: int) -> object:
         one, other = draw(self, epoch, item)
-        return one._replace(page=rng.integers(0, 255, one.page.shape, dtype=np.uint8)), other
+        return one._replace(image=rng.integers(0, 255, one.image.shape, dtype=np.uint8)), other
 
     monkeypatch.setattr(Bcl, "draw", noisy)
     with pytest.raises(HeartprintError, match="draw") as caught:

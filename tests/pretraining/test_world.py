@@ -191,7 +191,7 @@ def test_chunks_give_the_gradient_of_the_whole_batch(dropout: float, cohort: Coh
     chunked.backward(batch)
     whole = plain_learner(config.model_copy(update={"chunk_size": 0}), World(), torch.float64, dropout=dropout)
     if dropout:  # The literal twin: the same draws, with the activations of all chunks held at once.
-        own = torch.cat([whole._embed(batch.pages[:, k : k + 4], 0, k // 4) for k in (0, 4)], dim=1)
+        own = torch.cat([whole._embed(batch.images[:, k : k + 4], 0, k // 4) for k in (0, 4)], dim=1)
         whole.loss(own, batch.groups, batch.rows).total.backward()
     else:
         whole.backward(batch)

@@ -271,7 +271,7 @@ def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
     assert surround is not None
     left, top, wide, high = (round(v) for v in surround.cell)
     tiled = np.tile(surround.blank[top : top + high, left : left + wide], (height // high + 1, width // wide + 1))
-    page = background(sheet, height, width, get_style(style)).page
+    page = background(sheet, height, width, get_style(style)).image
     inner = (slice(12, height - 12), slice(12, width - 12))  # what a frame does not cover
     assert (tiled[inner] == page[inner]).mean() > 0.9  # the rest is names and separators
     assert np.ptp(tiled) > 5

@@ -43,7 +43,7 @@ def with_kernel(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> None:
 
 def ink(sheet: np.ndarray, layout: str = "standard") -> np.ndarray:
     """Where a sheet is darker than its background."""
-    return background(get_layout(layout), *sheet.shape).page.astype(int) - sheet.astype(int)
+    return background(get_layout(layout), *sheet.shape).image.astype(int) - sheet.astype(int)
 
 
 # --- against ecg_plot ---------------------------------------------------------------------------------------------
@@ -163,7 +163,7 @@ def test_ink_lies_between_background_and_black(seed: int, rotation: float, scale
 def test_gaps_are_drawn_as_nothing() -> None:
     leads = synthetic_ecg(3)
     empty = render(np.full_like(leads, np.nan), 500)
-    assert np.array_equal(empty, background(get_layout("standard"), 300, 300).page)
+    assert np.array_equal(empty, background(get_layout("standard"), 300, 300).image)
     leads[:, 1500:2000] = np.nan  # columns 90 to 120
     gap = render(leads, 500)
     assert np.array_equal(gap[:, 92:118], empty[:, 92:118])

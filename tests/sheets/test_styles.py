@@ -140,7 +140,7 @@ def test_backgrounds_differ_by_all_that_a_style_says() -> None:
     one = get_style("thermal")
     for change in ({"footer": False}, {"minor": None}, {"major_mm": 0.4}, {"text": (0.5, 0.0, 0.0)}, {"patient": 5}):
         other = dataclasses.replace(one, **change)  # type: ignore[arg-type]
-        pages = [background(placed(get_layout("3x4"), s), 200, 200, s).page for s in (one, other)]
+        pages = [background(placed(get_layout("3x4"), s), 200, 200, s).image for s in (one, other)]
         assert not np.array_equal(*pages), change
 
 

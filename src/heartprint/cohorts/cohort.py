@@ -16,6 +16,7 @@ import pydantic
 
 from heartprint.cohorts.integrity import damaged, read_info, read_table, refuse_version, validated
 from heartprint.cohorts.schema import Kind, columns_of
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 
 FORMAT_VERSION = 3
@@ -218,7 +219,7 @@ class Cohort:
 
         return get_task(task, self.records).labels(self.records)
 
-    def image(self, row: int) -> npt.NDArray[np.uint8]:
+    def image(self, row: int) -> Image:
         """One ECG of a cohort of images: ``(height, width)`` uint8, white = 255, a read-only view of the mapped file.
 
         Raises:

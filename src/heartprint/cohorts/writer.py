@@ -26,6 +26,7 @@ from heartprint.cohorts.cohort import (
     content_hash,
 )
 from heartprint.cohorts.schema import REFUSED_COLUMNS, Kind, columns_of
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 from heartprint.foundation.outputs import Output, refuse_foreign
@@ -114,7 +115,7 @@ class CohortWriter:
 
     def add_image(
         self,
-        pixels: npt.NDArray[np.uint8],
+        pixels: Image,
         *,
         ecg_id: str,
         patient_id: str,

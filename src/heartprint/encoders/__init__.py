@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     )
     from heartprint.encoders.bundle.export import export_encoder
     from heartprint.encoders.bundle.folder import load_encoder, load_model, save_encoder, save_model
-    from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_pages
+    from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_images
     from heartprint.encoders.bundle.resolve import resolve_encoder
     from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
     from heartprint.encoders.embedding import embed_cohort, save_embeddings
@@ -45,7 +45,7 @@ _HOME = {
     "TaskModel": "networks.classifier",
     "build_encoder": "networks.encoder",
     "embed_cohort": "embedding",
-    "embed_pages": "bundle.loaded",
+    "embed_images": "bundle.loaded",
     "export_encoder": "bundle.export",
     "get_backbone": "networks.registry",
     "load_encoder": "bundle.folder",
@@ -73,7 +73,7 @@ __all__ = [
     "TaskModel",
     "build_encoder",
     "embed_cohort",
-    "embed_pages",
+    "embed_images",
     "export_encoder",
     "get_backbone",
     "load_encoder",

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_pages
+from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_images
+from heartprint.foundation.arrays import Images
 from heartprint.foundation.files import atomic_path
 from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
@@ -35,21 +36,21 @@ def embed_cohort(
     """
     from heartprint.sheets import layouts_of
 
-    images = loaded.config.images
+    sampler = loaded.config.images
     (layout,) = layouts_of(cohort, [layout])
 
-    def draw(start: int) -> npt.NDArray[np.uint8]:
+    def draw(start: int) -> Images:
         rows = range(start, min(start + batch_size, len(cohort)))
-        return np.stack([images.sheet(cohort, row, layout=layout) for row in rows])
+        return np.stack([sampler.sheet(cohort, row, layout=layout) for row in rows])
 
     out = np.empty((len(cohort), loaded.encoder.embedding_dim), dtype=np.float32)
     done = 0
     with Progress("Embedding", len(cohort)) if progress else contextlib.nullcontext() as shown:
-        for pages in prefetch(range(0, len(cohort), batch_size), draw):
-            out[done : done + len(pages)] = embed_pages(loaded, pages, batch_size=batch_size)
-            done += len(pages)
+        for images in prefetch(range(0, len(cohort), batch_size), draw):
+            out[done : done + len(images)] = embed_images(loaded, images, batch_size=batch_size)
+            done += len(images)
             if shown is not None:
-                shown.advance(len(pages))
+                shown.advance(len(images))
     return out
 
 

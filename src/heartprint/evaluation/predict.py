@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
+from heartprint.foundation.arrays import Images
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_path, check_target
 from heartprint.foundation.prefetch import prefetch
@@ -39,7 +40,7 @@ tell) or ``refused``; ``reason`` says why it is not plainly scored. ``distance``
 """
 
 Failure = tuple[str, str]
-_Batch = tuple[npt.NDArray[np.uint8], dict[int, Failure]]
+_Batch = tuple[Images, dict[int, Failure]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,7 @@ def score_layouts(
         HeartprintError: ``unknown-layout``, ``needs-waveforms`` if images are asked for in a layout,
             ``out-of-memory``.
     """
-    from heartprint.encoders import embed_pages
+    from heartprint.encoders import embed_images
     from heartprint.sheets import layouts_of
     from heartprint.training.out_of_memory import memory_explained
 
@@ -180,9 +181,9 @@ def score_layouts(
     step = max(1, batch_size // len(layouts))
     shown_or_not = Progress("Scoring", len(cohort)) if progress else contextlib.nullcontext()
     with memory_explained(batch_size), shown_or_not as shown:
-        for pages, failed in _drawn(model.encoder, cohort, layouts, step):
-            n = pages.shape[1]
-            embedding = embed_pages(model.encoder, pages.reshape(-1, *pages.shape[2:]), batch_size=batch_size)
+        for images, failed in _drawn(model.encoder, cohort, layouts, step):
+            n = images.shape[1]
+            embedding = embed_images(model.encoder, images.reshape(-1, *images.shape[2:]), batch_size=batch_size)
             logits[:, done : done + n] = model.score_embeddings(embedding)[0].reshape(len(layouts), n)
             if known is not None:
                 distances[:, done : done + n] = known(embedding).reshape(len(layouts), n)
@@ -197,23 +198,23 @@ def score_layouts(
 
 
 def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step: int) -> Iterator[_Batch]:
-    """Pages ``(n_layouts, <= step, S, S)`` and failures, in order, one batch ahead of the caller."""
-    images = encoder.config.images
+    """Images ``(n_layouts, <= step, S, S)`` and failures, in order, one batch ahead of the caller."""
+    sampler = encoder.config.images
 
     def draw(start: int) -> _Batch:
         rows = range(start, min(start + step, len(cohort)))
-        pages = np.full((len(layouts), len(rows), images.size, images.size), 255, dtype=np.uint8)
+        images = np.full((len(layouts), len(rows), sampler.size, sampler.size), 255, dtype=np.uint8)
         failed: dict[int, Failure] = {}
         for k, row in enumerate(rows):
             try:
                 _check_readable(cohort, row)
-                for page, layout in zip(pages[:, k], layouts, strict=True):
-                    page[...] = images.sheet(cohort, row, layout=layout)
+                for image, layout in zip(images[:, k], layouts, strict=True):
+                    image[...] = sampler.sheet(cohort, row, layout=layout)
             except HeartprintError as error:
                 failed[row] = (error.code, error.message)
             except (ValueError, IndexError) as error:
                 failed[row] = ("unreadable", f"This ECG cannot be drawn ({error}). Ingest it again.")
-        return pages, failed
+        return images, failed
 
     return prefetch(range(0, len(cohort), step), draw)
 

@@ -154,8 +154,8 @@ def run_battery(
     shown = Progress("Battery", len(cohort)) if progress else contextlib.nullcontext()
     began = time.monotonic()
     with memory_explained(batch_size), shown as bar:
-        for row, pages in enumerate(_drawn(model.encoder, cohort, tried, layout, workers)):
-            logits[:, row], _ = model.score(pages, batch_size=batch_size)
+        for row, images in enumerate(_drawn(model.encoder, cohort, tried, layout, workers)):
+            logits[:, row], _ = model.score(images, batch_size=batch_size)
             if bar is not None:
                 bar.advance()
                 if row + 1 == min(_TIMED, len(cohort)):
@@ -194,11 +194,11 @@ def draw_condition(
     Returns:
         ``(S, S)`` uint8, white = 255.
     """
-    images = encoder.config.images
+    sampler = encoder.config.images
     if condition.kind == "style":
-        return images.sheet(cohort, row, layout=layout, style=condition.name)
+        return sampler.sheet(cohort, row, layout=layout, style=condition.name)
     if condition.kind in ("clean", "layout"):
-        return images.sheet(cohort, row, layout=condition.name)
+        return sampler.sheet(cohort, row, layout=condition.name)
     if condition.kind == "effect":
         severity = float(condition.severity)
         recipe = Recipe(condition.name, "", (Ingredient(condition.name, 1.0, (severity, severity)),))
@@ -206,7 +206,7 @@ def draw_condition(
         recipe = RECIPES[condition.name]
     purpose = f"battery\x1f{condition.kind}\x1f{condition.name}"
     rng = generator(BATTERY_SEED, purpose, condition.severity, stable_hash(str(cohort.ecg_ids[row])))
-    return images.photo(cohort, row, recipe, rng, layout=layout, sheet=fine)
+    return sampler.photo(cohort, row, recipe, rng, layout=layout, sheet=fine)
 
 
 def _drawn(

@@ -33,7 +33,7 @@ class FinetuneConfig(BaseModel):
         layouts: Layouts that full fine-tuning draws from, one for each view.
         styles: Styles, likewise; ``random`` draws another one for every view.
         recipes: Recipes of the camera, likewise; ``clean`` takes no picture.
-        max_rotation_deg: Largest turn of a clean page in full fine-tuning, degrees.
+        max_rotation_deg: Largest turn of a clean sheet in full fine-tuning, degrees.
         head_views: Views of each ECG that the head is first fitted on, the encoder frozen.
         head_sheets: Sheets in all for that, above which there are fewer views of each ECG (but at least one).
         epochs: Passes over the labels with all weights learning.

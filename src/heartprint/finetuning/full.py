@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from heartprint.cohorts import Cohort, Task
-from heartprint.encoders import LoadedEncoder, LoadedModel, Seen, embed_cohort, embed_pages
+from heartprint.encoders import LoadedEncoder, LoadedModel, Seen, embed_cohort, embed_images
 from heartprint.finetuning.assemble import assemble
 from heartprint.finetuning.config import FinetuneConfig
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.parts import Rows, batches, cross_fit_parts, validation_part
 from heartprint.finetuning.views import drawn_ahead
-from heartprint.foundation.arrays import Float64Array
+from heartprint.foundation.arrays import Float64Array, Images
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
@@ -187,8 +187,8 @@ class _Trainer:
         what = f"Fine-tuning without part {part}" if part else "Fine-tuning"
         with Progress(what, total) if self.progress else contextlib.nullcontext() as shown:
             drawn = drawn_ahead(config.images(own.config), self.cohort, plan, config, part=part)
-            for step, ((_, chosen), pages) in enumerate(zip(plan, drawn, strict=True), start=1):
-                loss = self._step(model, optimiser, pages, chosen, balance)
+            for step, ((_, chosen), images) in enumerate(zip(plan, drawn, strict=True), start=1):
+                loss = self._step(model, optimiser, images, chosen, balance)
                 schedule.step()
                 if validation is not None and step in checks:
                     best.offer(step, self._scores(own, model, validation), self.positive[validation])
@@ -241,12 +241,12 @@ class _Trainer:
         upright = dataclasses.replace(own.config.images, layouts=(config.layout,))
         first, others = [b for b in plan if b[0] == 0], [b for b in plan if b[0] > 0]
 
-        def drawn() -> Iterator[npt.NDArray[np.uint8]]:
+        def drawn() -> Iterator[Images]:
             yield from drawn_ahead(upright, self.cohort, first, config)
             yield from drawn_ahead(config.images(own.config), self.cohort, others, config, purpose="head view")
 
         settle(own, drawn())
-        embedding = np.concatenate([embed_pages(own, pages, batch_size=config.batch_size) for pages in drawn()])
+        embedding = np.concatenate([embed_images(own, images, batch_size=config.batch_size) for images in drawn()])
         order = np.concatenate([chosen for _, chosen in plan])
         labels = self.positive[order].astype(np.float64)
         probe = fit_probe(embedding, labels, self.cohort.patient_codes[order], seed=config.seed)
@@ -259,12 +259,12 @@ class _Trainer:
         self,
         model: Network,
         optimiser: torch.optim.Optimizer,
-        pages: npt.NDArray[np.uint8],
+        images: Images,
         chosen: Rows,
         balance: tuple[float, float],
     ) -> float:
         model.train()
-        x = self.loaded.page_to_tensor(pages, device=self.device)
+        x = self.loaded.page_to_tensor(images, device=self.device)
         target = torch.from_numpy(self.positive[chosen].astype(np.float32)).to(self.device)
         weight = torch.where(target == 1, balance[1], balance[0])
         optimiser.zero_grad(set_to_none=True)

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
 from heartprint.encoders import Encoder, LoadedEncoder
-from heartprint.foundation.arrays import Float64Array
+from heartprint.foundation.arrays import Float64Array, Images
 from heartprint.metrics.probe import LinearProbe
 
 _RELATIVE_EPS = 1e-7
@@ -61,15 +60,15 @@ class Network(nn.Module):
         return weights, float(_numbers(self.head.bias)[0] - weights @ mean)
 
 
-def settle(loaded: LoadedEncoder, pages: Iterable[npt.NDArray[np.uint8]]) -> None:
-    """Take the statistics of batch normalisation anew from pages of the task; no weight changes.
+def settle(loaded: LoadedEncoder, images: Iterable[Images]) -> None:
+    """Take the statistics of batch normalisation anew from images of the task; no weight changes.
 
     Random or photographic encoders carry statistics of other images, with which the frozen encoder and the training
     encoder are two different networks (Li et al. 2017, adaptive batch normalisation).
 
     Args:
         loaded: The encoder; changed.
-        pages: Batches ``(b, S, S)`` uint8.
+        images: Batches ``(b, S, S)`` uint8.
     """
     encoder = loaded.encoder
     layers = [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
@@ -86,7 +85,7 @@ def settle(loaded: LoadedEncoder, pages: Iterable[npt.NDArray[np.uint8]]) -> Non
         layer.train()
     try:
         with torch.no_grad():
-            for batch in pages:
+            for batch in images:
                 encoder(loaded.page_to_tensor(batch, device=device))
     finally:
         for layer, momentum in zip(layers, momenta, strict=True):

@@ -16,7 +16,7 @@ from heartprint.sheets import SheetSampler
 
 
 def draw_views(
-    images: SheetSampler,
+    sampler: SheetSampler,
     cohort: Cohort,
     rows: Rows,
     epoch: int,
@@ -30,7 +30,7 @@ def draw_views(
     A view is a function of the sampler, seed, draw, purpose, part, epoch and ecg_id alone.
 
     Args:
-        images: What is drawn from, see `FinetuneConfig.images`.
+        sampler: What is drawn from, see `FinetuneConfig.images`.
         cohort: The ECGs.
         rows: ``(b,)`` which of them.
         epoch: Number of the pass.
@@ -44,11 +44,11 @@ def draw_views(
     key = f"{purpose}\x1f{config.draw}\x1f{part}"
     ids = cohort.records["ecg_id"][rows].to_list()
     rngs = (generator(config.seed, key, epoch, stable_hash(ecg_id)) for ecg_id in ids)
-    return np.stack([images.random(cohort, row, rng) for row, rng in zip(rows.tolist(), rngs, strict=True)])
+    return np.stack([sampler.random(cohort, row, rng) for row, rng in zip(rows.tolist(), rngs, strict=True)])
 
 
 def drawn_ahead(
-    images: SheetSampler,
+    sampler: SheetSampler,
     cohort: Cohort,
     batches: Iterable[tuple[int, Rows]],
     config: FinetuneConfig,
@@ -60,6 +60,6 @@ def drawn_ahead(
 
     def draw(batch: tuple[int, Rows]) -> Images:
         epoch, rows = batch
-        return draw_views(images, cohort, rows, epoch, config, purpose=purpose, part=part)
+        return draw_views(sampler, cohort, rows, epoch, config, purpose=purpose, part=part)
 
     return prefetch(batches, draw, workers=config.workers)

@@ -6,8 +6,8 @@ import re
 from io import BytesIO
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.picture_rules import Refused
 
 _END = b"\xff\xd9"
@@ -89,7 +89,7 @@ def _first_scan(data: bytes) -> tuple[int, bool]:
     return 0, progressive
 
 
-def _eighth(data: bytes) -> npt.NDArray[np.uint8] | None:
+def _eighth(data: bytes) -> Image | None:
     """The picture, in its colours, at an eighth of its size, which costs little; None if it cannot be decoded."""
     from PIL import Image
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 
 LONGEST_SIDE = 1200
@@ -42,7 +42,7 @@ class Picture:
         facts: What a DICOM file says of patient and recording, by keyword.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Image
     original: tuple[int, int]
     facts: Mapping[str, str] = field(default_factory=dict)
 

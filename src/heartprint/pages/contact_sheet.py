@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
 from heartprint.foundation.fonts import font
@@ -36,7 +36,7 @@ class Section:
         cell_px: Width and height that a picture may take.
     """
 
-    pictures: Sequence[npt.NDArray[np.uint8]]
+    pictures: Sequence[Image]
     captions: Sequence[str]
     title: str = ""
     columns: int = 4
@@ -86,7 +86,7 @@ def checked_png(out: str | Path) -> Path:
     return target
 
 
-def contact_page(sections: Sequence[Section]) -> npt.NDArray[np.uint8]:
+def contact_page(sections: Sequence[Section]) -> Image:
     """Lay pictures out on one page.
 
     Args:

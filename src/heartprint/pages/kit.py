@@ -7,9 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
+from heartprint.foundation.arrays import Image
 from heartprint.pages.markdown import code_span, in_markdown
 
 if TYPE_CHECKING:
@@ -78,7 +76,7 @@ def laid_out(figure: Figure) -> Figure:
     return figure
 
 
-def sheet_figure(pages: Sequence[Sequence[tuple[npt.NDArray[np.uint8], str]]]) -> Figure:
+def sheet_figure(pages: Sequence[Sequence[tuple[Image, str]]]) -> Figure:
     """Sheets as a network sees them, side by side.
 
     Args:

@@ -40,13 +40,13 @@ class Batch:
 
     Attributes:
         key: What it was made of.
-        pages: ``(V, b, S, S)`` uint8, first views, second views...
+        images: ``(V, b, S, S)`` uint8, first views, second views...
         groups: ``(b,)`` int64; views of equal group are never each other's negatives.
-        rows: ``(V, b)`` int64, the row of the ECG that each page shows.
+        rows: ``(V, b)`` int64, the row of the ECG that each image shows.
     """
 
     key: BatchKey
-    pages: torch.Tensor
+    images: torch.Tensor
     groups: torch.Tensor
     rows: torch.Tensor
 
@@ -130,12 +130,12 @@ class _Drawn(Dataset[Batch | HeartprintError]):
 def draw_batch(method: Method, key: BatchKey) -> Batch:
     """Draw a batch: a pure function of the method, its cohort and the key."""
     size = method.config.image_size
-    pages = np.empty((method.n_views, len(key.items), size, size), dtype=np.uint8)
+    images = np.empty((method.n_views, len(key.items), size, size), dtype=np.uint8)
     rows = np.empty((method.n_views, len(key.items)), dtype=np.int64)
     for place, item in enumerate(key.items.tolist()):
-        for view, (page, row) in enumerate(method.draw(key.epoch, item)):
-            pages[view, place], rows[view, place] = page, row
-    return Batch(key, torch.from_numpy(pages), torch.from_numpy(method.groups(key.items)), torch.from_numpy(rows))
+        for view, (image, row) in enumerate(method.draw(key.epoch, item)):
+            images[view, place], rows[view, place] = image, row
+    return Batch(key, torch.from_numpy(images), torch.from_numpy(method.groups(key.items)), torch.from_numpy(rows))
 
 
 def drawn_batches(method: Method, schedule: Schedule, first: int, last: int, workers: int) -> Generator[Batch]:

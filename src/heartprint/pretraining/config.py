@@ -64,7 +64,7 @@ class PretrainConfig(BaseModel):
         layouts: Layouts that the views are drawn in, each as likely as the others; one named twice is twice as likely.
         styles: Styles that the views are drawn in, likewise; ``random`` draws another one for every view.
         recipes: Recipes of the camera by which pictures of the views are taken, likewise; ``clean`` takes none.
-        max_rotation_deg: Largest turn of a clean page, degrees; the camera's recipes have turns of their own.
+        max_rotation_deg: Largest turn of a clean sheet, degrees; the camera's recipes have turns of their own.
         baseline: What is done about baseline wander before drawing.
         batch_size: Items in a batch: patients or ECGs, each with one to four sheets (see the method). With several
             processes it is the batch of all together.

@@ -68,18 +68,18 @@ def save_contact(
             f"Sheets of {cohort.info.name}{simulated or _PATIENTS}",
         )
     ]
-    pages, captions = [], []
+    images, captions = [], []
     numbers: dict[str, int] = {}
     for item in rng.permutation(method.n_items)[:n].tolist():
         for view in method.draw(0, item):
-            pages.append(view.page)
+            images.append(view.image)
             # Ids of patients have no place on a page that is passed round; a row of the table finds them.
             patient = numbers.setdefault(str(cohort.patient_ids[view.row]), len(numbers) + 1)
             captions.append(f"Row {view.row}: patient {patient} of this page")
     size = config.image_size
     sections.append(
         Section(
-            pages,
+            images,
             captions,
             f"{method.name}: {method.description}, as the network reads them ({size} x {size} px){simulated}",
             columns=method.n_views * max(1, 8 // method.n_views),
@@ -118,9 +118,9 @@ def _colour_sheet(
     name = config.styles[stable_hash(str(cohort.ecg_ids[row])) % len(config.styles)]
     rng = generator(config.seed, "contact style", stable_hash(str(cohort.ecg_ids[row])))
     style: Style = draw_style(rng) if name == RANDOM_STYLE else get_style(name)
-    page = placed(get_layout(layout), style)
-    scale = finer * min(CELL_PX[0] / page.width_mm, CELL_PX[1] / page.height_mm)
-    size = (round(page.height_mm * scale), round(page.width_mm * scale))
+    paper = placed(get_layout(layout), style)
+    scale = finer * min(CELL_PX[0] / paper.width_mm, CELL_PX[1] / paper.height_mm)
+    size = (round(paper.height_mm * scale), round(paper.width_mm * scale))
     sheet = render(
         cohort.signal(row),
         cohort.sampling_rate(row),
@@ -130,7 +130,7 @@ def _colour_sheet(
         style=style,
         colour=True,
     )
-    return sheet, (page.width_mm, page.height_mm)
+    return sheet, (paper.width_mm, paper.height_mm)
 
 
 def _side_by_side(

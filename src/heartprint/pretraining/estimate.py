@@ -272,9 +272,9 @@ def measure_step(config: PretrainConfig) -> StepCost:
 
 def _blank(config: PretrainConfig, pairs: int) -> Batch:
     size, views = config.image_size, get_method(config.method.name).n_views
-    pages = np.random.Generator(np.random.Philox(0)).integers(0, 256, (views, pairs, size, size), dtype=np.uint8)
+    images = np.random.Generator(np.random.Philox(0)).integers(0, 256, (views, pairs, size, size), dtype=np.uint8)
     rows = torch.zeros((views, pairs), dtype=torch.int64)
-    return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(pages), torch.arange(pairs), rows)
+    return Batch(BatchKey(0, 0, np.arange(pairs)), torch.from_numpy(images), torch.arange(pairs), rows)
 
 
 def _kept_bytes(learner: Learner, batch: Batch) -> int:

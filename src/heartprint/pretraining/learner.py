@@ -120,23 +120,23 @@ class Learner:
         Args:
             batch: The items of this process.
         """
-        n = batch.pages.shape[1]
+        n = batch.images.shape[1]
         size = self.config.chunk_size or n
-        chunks = [batch.pages[:, k : k + size] for k in range(0, n, size)]
+        chunks = [batch.images[:, k : k + size] for k in range(0, n, size)]
         step = batch.key.step
         if len(chunks) == 1:
             own = self._embed(chunks[0], step, 0)
         else:
             with torch.no_grad(), _statistics_kept(self.encoder):
-                own = torch.cat([self._embed(pages, step, k) for k, pages in enumerate(chunks)], dim=1)
+                own = torch.cat([self._embed(images, step, k) for k, images in enumerate(chunks)], dim=1)
             own.requires_grad_()
         taught = None if self.teacher is None else self._of_all(self._taught(chunks, step))
         result = self.loss(self._of_all(own), *self._of_all_items(batch), taught)
         torch.autograd.backward(result.total)
         if len(chunks) > 1:
             assert own.grad is not None
-            for k, (pages, slope) in enumerate(zip(chunks, torch.split(own.grad, size, dim=1), strict=True)):
-                torch.autograd.backward(self._embed(pages, step, k), slope)
+            for k, (images, slope) in enumerate(zip(chunks, torch.split(own.grad, size, dim=1), strict=True)):
+                torch.autograd.backward(self._embed(images, step, k), slope)
         self._join_gradients()
         return result._replace(total=result.total.detach())
 
@@ -153,17 +153,17 @@ class Learner:
     def _taught(self, chunks: list[Tensor], step: int) -> Tensor:
         """``(V, b, D)`` of this process's sheets as the teacher embeds them, a chunk at a time."""
         with torch.no_grad():
-            return torch.cat([self._embed(pages, step, k, self.teacher) for k, pages in enumerate(chunks)], dim=1)
+            return torch.cat([self._embed(images, step, k, self.teacher) for k, images in enumerate(chunks)], dim=1)
 
-    def _embed(self, pages: Tensor, step: int, chunk: int, network: nn.Module | None = None) -> Tensor:
+    def _embed(self, images: Tensor, step: int, chunk: int, network: nn.Module | None = None) -> Tensor:
         """``(V, b, S, S)`` uint8 -> ``(V, b, D)``, by the encoder unless another network is given."""
         # What a network draws (dropout...) depends on its place alone, so that a resumed run and a chunk that is
         # embedded twice draw the same.
         torch.manual_seed(torch_seed(self.config.seed, "network", step, self.world.rank, chunk))
-        x = self.page_to_tensor(pages.flatten(0, 1).numpy(), device=self.device)
+        x = self.page_to_tensor(images.flatten(0, 1).numpy(), device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             embedding: Tensor = (network or self.encoder)(x)
-        return embedding.reshape(*pages.shape[:2], -1)
+        return embedding.reshape(*images.shape[:2], -1)
 
     def _of_all(self, own: Tensor) -> Tensor:
         """``(V, b, ...)`` of each process -> ``(V, B, ...)`` of all; items in order of rank."""

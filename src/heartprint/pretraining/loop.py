@@ -128,7 +128,7 @@ def check_draws(method: Method) -> None:
         HeartprintError: ``views-differ``.
     """
     one, other = (method.draw(0, 0) for _ in range(2))
-    if any(a.row != b.row or not np.array_equal(a.page, b.page) for a, b in zip(one, other, strict=True)):
+    if any(a.row != b.row or not np.array_equal(a.image, b.image) for a, b in zip(one, other, strict=True)):
         raise HeartprintError(
             "views-differ",
             f"Method {method.name} draws other views when the same item is drawn again. Take all that it draws from "

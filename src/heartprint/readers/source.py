@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.cohorts.schema import Kind
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import Caution, HeartprintError
 
 MAX_SAMPLES = 600_000
@@ -97,7 +98,7 @@ class ImageRecording:
         details: What the file itself says; a table's word goes before it.
     """
 
-    pixels: npt.NDArray[np.uint8]
+    pixels: Image
     original: tuple[int, int]
     patient_id: str = ""
     details: Details = field(default_factory=Details)

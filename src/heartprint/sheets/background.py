@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.foundation.arrays import Float32Array, Float64Array
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.sheets import look
 from heartprint.sheets.layout import PULSE_LEAD_MM, Layout
 from heartprint.sheets.style import ECG_PLOT, Colour, Margin, Style
@@ -51,7 +51,7 @@ TEXT_FINENESS, TEXT_STEPS = 12, 2
 
 @dataclass(frozen=True)
 class Picture:
-    """Something to print: coverage in 0-1, px per mm, and where its left and upper edge lie on the page, mm."""
+    """Something to print: coverage in 0-1, px per mm, and where its left and upper edge lie on the sheet, mm."""
 
     coverage: Float32Array
     fineness: int
@@ -82,16 +82,16 @@ class Background:
     weights: Weights
 
     @functools.cached_property
-    def page(self) -> npt.NDArray[np.uint8]:
+    def image(self) -> Image:
         """``(h, w)`` uint8, the upright sheet."""
         x_table, y_table = self._tables(fine=False)
         kernel = compiled_or_numpy()
-        page = np.empty((self.height, self.width), dtype=np.uint8)
-        kernel.draw_paper(page, x_table, y_table)
+        image = np.empty((self.height, self.width), dtype=np.uint8)
+        kernel.draw_paper(image, x_table, y_table)
         for (places, covered), darkness in self._printed():
-            kernel.print_on(page, x_table, y_table, places, covered, darkness)
-        page.setflags(write=False)
-        return page
+            kernel.print_on(image, x_table, y_table, places, covered, darkness)
+        image.setflags(write=False)
+        return image
 
     @property
     def x_table(self) -> Float32Array:
@@ -113,8 +113,8 @@ class Background:
             _darkened(_ink_points(self.layout, style.trace_mm, *size), ink),
         ]
         if style.patient is not None:
-            page = (self.layout.width_mm, self.layout.height_mm)
-            parts.append(_darkened(_header_points(*page, style.margin_mm, style.patient, *size), text))
+            paper = (self.layout.width_mm, self.layout.height_mm)
+            parts.append(_darkened(_header_points(*paper, style.margin_mm, style.patient, *size), text))
         if style.footer:
             parts.append(_darkened(_footer_points(self.layout, style.margin_mm, *size), text))
         return np.concatenate(parts)
@@ -149,8 +149,8 @@ class Background:
             (_ink_pixels(self.layout, style.trace_mm, *size), self._darkness(style.ink)),
         ]
         if style.patient is not None:
-            page = (self.layout.width_mm, self.layout.height_mm)
-            parts.append((_header_pixels(*page, style.margin_mm, style.patient, *size), text))
+            paper = (self.layout.width_mm, self.layout.height_mm)
+            parts.append((_header_pixels(*paper, style.margin_mm, style.patient, *size), text))
         if style.footer:
             parts.append((_footer_pixels(self.layout, style.margin_mm, *size), text))
         return parts

@@ -44,9 +44,9 @@ def gallery(
     """
     sheets = []
     for layout, style, _ in shown:
-        page = placed(layout, style)
-        scale = min(CELL_PX[0] / page.width_mm, CELL_PX[1] / page.height_mm)
-        size = (round(page.height_mm * scale), round(page.width_mm * scale))
+        paper = placed(layout, style)
+        scale = min(CELL_PX[0] / paper.width_mm, CELL_PX[1] / paper.height_mm)
+        size = (round(paper.height_mm * scale), round(paper.width_mm * scale))
         sheets.append(render(leads, sampling_rate, layout, size, style=style, colour=True))
     columns = max(1, round((len(shown) / 1.6) ** 0.5))
     return Section(sheets, [caption for _, _, caption in shown], columns=columns)

@@ -1,4 +1,4 @@
-"""The kernel's twin in NumPy: the same pages without a compiler, some ten times slower.
+"""The kernel's twin in NumPy: the same images without a compiler, some ten times slower.
 
 Used where numba is not installed or not wanted (``HEARTPRINT_NO_NUMBA=1``). The two differ by one grey level at most,
 where they add in another order. `heartprint.sheets.kernel` explains the method and the arguments.

@@ -52,12 +52,12 @@ class Names:
 
 @dataclass(frozen=True)
 class Strip:
-    """A stretch of one lead on the page.
+    """A stretch of one lead on the sheet.
 
     Attributes:
         lead: Name in `LEADS_12`.
-        left_mm: Where the stretch begins, from the left edge of the page.
-        baseline_mm: Where 0 mV lies, from the top edge of the page.
+        left_mm: Where the stretch begins, from the left edge of the sheet.
+        baseline_mm: Where 0 mV lies, from the top edge of the sheet.
         start_s: First moment of the ECG that is shown, s.
         duration_s: Length of the stretch, s.
         named: Whether the lead's name is printed at its left end.
@@ -85,7 +85,7 @@ class Strip:
 
     @property
     def right_mm(self) -> float:
-        """Where the stretch ends, from the left edge of the page."""
+        """Where the stretch ends, from the left edge of the sheet."""
         return self.left_mm + self.duration_s * self.speed_mm_per_s
 
 
@@ -94,8 +94,8 @@ class Pulse:
     """A calibration pulse: 1 mV for 0.2 s.
 
     Attributes:
-        left_mm: Where its room begins, from the left edge of the page.
-        baseline_mm: Where 0 mV lies, from the top edge of the page.
+        left_mm: Where its room begins, from the left edge of the sheet.
+        baseline_mm: Where 0 mV lies, from the top edge of the sheet.
         speed_mm_per_s: Paper speed.
         gains_mm_per_mv: Its height; several make it a staircase, as where limb and precordial leads differ.
     """
@@ -113,13 +113,13 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Layout:
-    """A page: its size and its strips, in the order in which they are printed.
+    """A sheet: its size and its strips, in the order in which they are printed.
 
     Attributes:
         name: Name on the command line.
         description: One line for people.
-        width_mm: Width of the page.
-        height_mm: Height of the page.
+        width_mm: Width of the sheet.
+        height_mm: Height of the sheet.
         strips: The strips, column after column.
         pulses: The calibration pulses.
         separator: What stands between two columns: ``mark`` (at the height of a trace, as ecg_plot has it), ``tick``
@@ -160,12 +160,12 @@ class Layout:
 
     @property
     def needs_s(self) -> float:
-        """How long an ECG must be for the page to be full, s."""
+        """How long an ECG must be for the sheet to be full, s."""
         return max(strip.start_s + strip.duration_s for strip in self.strips)
 
     @property
     def leads(self) -> tuple[str, ...]:
-        """The leads that the page shows, in `LEADS_12` order."""
+        """The leads that the sheet shows, in `LEADS_12` order."""
         shown = {strip.lead for strip in self.strips}
         return tuple(lead for lead in LEADS_12 if lead in shown)
 
@@ -199,7 +199,7 @@ def columns_layout(
     separator: Separator = "mark",
     names: Names | None = None,
 ) -> Layout:
-    """A page of columns with rhythm strips below.
+    """A sheet of columns with rhythm strips below.
 
     Usually each column shows the part of the ECG that follows the column before it, so that the beats of all columns
     and those of the rhythm strip stand below each other.
@@ -215,7 +215,7 @@ def columns_layout(
         speed_mm_per_s: Paper speed.
         gain_mm_per_mv: Height of 1 mV.
         chest_gain_mm_per_mv: The same for V1 to V6; None = as all.
-        rhythm_speed_mm_per_s: Paper speed of the rhythm strips, which are as wide as the page whatever it is; None =
+        rhythm_speed_mm_per_s: Paper speed of the rhythm strips, which are as wide as the sheet whatever it is; None =
             that of the columns.
         cut_rhythm: Whether rhythm strips are cut where columns end, as the paper's laboratory has them.
         row_mm: Distance between rows.
@@ -265,7 +265,7 @@ def columns_layout(
 
 
 def with_pulses(layout: Layout, side: Literal["left", "right"]) -> Layout:
-    """Widen a page on one side and put a calibration pulse before, or behind, each row."""
+    """Widen a sheet on one side and put a calibration pulse before, or behind, each row."""
     outermost: dict[float, Strip] = {}
     for strip in layout.strips:
         known = outermost.setdefault(strip.baseline_mm, strip)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.fonts import font
 from heartprint.pages.contact_sheet import checked_png, png_info
@@ -45,7 +46,7 @@ def render_page(
     simulated: bool = False,
     unit: Literal["uV", "z"] = "uV",
     baseline: Literal["none", "median"] = "none",
-) -> npt.NDArray[np.uint8]:
+) -> Image:
     """Draw an ECG as a page for people at the layout's millimetres, with grid, lead names and calibration pulses.
 
     Args:

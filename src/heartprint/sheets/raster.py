@@ -91,7 +91,7 @@ def prepared(leads: npt.NDArray[np.floating], sampling_rate: float, baseline: st
 def _draw(signals: Float32Array, plan: Plan, paper: Background, pose: Pose | None) -> Image:
     """Draw one channel of a sheet."""
     if pose is None or pose.rotation_deg == 0:
-        out = paper.page.copy()
+        out = paper.image.copy()
         compiled_or_numpy().draw_upright(out, signals, plan.strips, plan.pen, plan.mark, paper.trace_grey)
         return out
     out = np.empty((paper.height, paper.width), dtype=np.uint8)

@@ -239,7 +239,7 @@ def _other_grids() -> tuple[Layout, ...]:
 
 
 def _twelve_rows() -> tuple[Layout, ...]:
-    # Close together, and yet a pulse of 10 mm in the first row stays on the page.
+    # Close together, and yet a pulse of 10 mm in the first row stays on the sheet.
     close: _Close = {"row_mm": 14.0, "edge_mm": (7.0, 5.0), "names": CLOSE}
     one, cabrera = dealt(1), dealt(1, CABRERA)
     return (

@@ -125,29 +125,29 @@ def _placed(
     separator: Separator | None,
     margin_mm: Margin,
 ) -> Layout:
-    page = layout
+    sheet = layout
     if pulse == "none":
-        page = dataclasses.replace(page, pulses=())
-    elif pulse != "layout" and not page.pulses:
-        page = with_pulses(page, pulse)
+        sheet = dataclasses.replace(sheet, pulses=())
+    elif pulse != "layout" and not sheet.pulses:
+        sheet = with_pulses(sheet, pulse)
     if names is not None:
-        page = dataclasses.replace(page, names=names)
+        sheet = dataclasses.replace(sheet, names=names)
     if separator is not None:
-        page = dataclasses.replace(page, separator=separator)
+        sheet = dataclasses.replace(sheet, separator=separator)
     left, top, right, bottom = margin_mm
     if not any(margin_mm):
-        return page
+        return sheet
     return dataclasses.replace(
-        page,
-        width_mm=page.width_mm + left + right,
-        height_mm=page.height_mm + top + bottom,
-        strips=tuple(moved(strip, left, top) for strip in page.strips),
-        pulses=tuple(moved(item, left, top) for item in page.pulses),
+        sheet,
+        width_mm=sheet.width_mm + left + right,
+        height_mm=sheet.height_mm + top + bottom,
+        strips=tuple(moved(strip, left, top) for strip in sheet.strips),
+        pulses=tuple(moved(item, left, top) for item in sheet.pulses),
     )
 
 
 def moved(item: T, right_mm: float, down_mm: float) -> T:
-    """A strip or pulse elsewhere on the page."""
+    """A strip or pulse elsewhere on the sheet."""
     return dataclasses.replace(item, left_mm=item.left_mm + right_mm, baseline_mm=item.baseline_mm + down_mm)
 
 

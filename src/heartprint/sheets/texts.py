@@ -13,7 +13,7 @@ SIZE_MM, PITCH_MM = 2.6, 3.3
 """Size of the font and distance between lines."""
 
 NARROW_MM = 160.0
-"""A narrower page has room for the first column of texts only."""
+"""A narrower sheet has room for the first column of texts only."""
 
 _BEGINNINGS = ("Bar", "Cor", "Del", "Fen", "Gal", "Hol", "Kes", "Lor", "Mar", "Nor", "Pel", "Quin", "Sol", "Tav", "Wes")
 _ENDINGS = ("adin", "beck", "dorn", "elli", "grave", "hurst", "isto", "lund", "mere", "oven", "rath", "sley", "tova")
@@ -37,7 +37,7 @@ _GIVEN = (
 
 @dataclass(frozen=True)
 class Line:
-    """A line of text on the page: where its letters begin and stand, mm from the upper left corner."""
+    """A line of text on the sheet: where its letters begin and stand, mm from the upper left corner."""
 
     text: str
     x_mm: float
@@ -81,7 +81,7 @@ def invented_patient(number: int) -> tuple[tuple[str, ...], tuple[str, ...], tup
 
 
 def header_lines(width_mm: float, margin_mm: Margin, patient: int) -> tuple[Line, ...]:
-    """The lines about an invented patient on a page of this width."""
+    """The lines about an invented patient on a sheet of this width."""
     left, top, right, _ = margin_mm
     inner_mm = width_mm - left - right
     columns = invented_patient(patient)
@@ -93,7 +93,7 @@ def header_lines(width_mm: float, margin_mm: Margin, patient: int) -> tuple[Line
 
 
 def footer_line(layout: Layout, margin_mm: Margin) -> Line:
-    """Speeds and gains of a page that `heartprint.sheets.style.placed` has made, and a filter."""
+    """Speeds and gains of a sheet that `heartprint.sheets.style.placed` has made, and a filter."""
     speeds = ", ".join(f"{speed:g} mm/s" for speed in layout.speeds_mm_per_s)
     gains = " / ".join(f"{gain:g} mm/mV" for gain in layout.gains_mm_per_mv)
     y_mm = layout.height_mm - margin_mm[3] + FOOTER_MM - 1.5

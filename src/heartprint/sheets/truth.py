@@ -32,7 +32,7 @@ class Truth:
     so that pixel (row, column) has its centre at (column + 0.5, row + 0.5).
 
     Attributes:
-        layout: The page as it was drawn, in mm: the layout with the style's margin, pulses and names.
+        layout: The image as it was drawn, in mm: the layout with the style's margin, pulses and names.
         leads: ``s`` names, one for each strip, in the layout's order.
         masks: ``(s, H, W)`` bool: pixels in which a strip's trace has ink.
         traces: For each strip ``(m, 2)`` float64: x and y of each of its samples, NaN where the ECG has a gap. What
@@ -102,7 +102,7 @@ def render_with_truth(
     Raises:
         HeartprintError: As `render` does.
     """
-    page = render(leads, sampling_rate, layout, size, pose=pose, baseline=baseline, style=style, colour=colour)
+    image = render(leads, sampling_rate, layout, size, pose=pose, baseline=baseline, style=style, colour=colour)
     height, width = checked_size(size)
     look_of = get_style(style)
     sheet = placed(get_layout(layout), look_of)
@@ -111,7 +111,7 @@ def render_with_truth(
     turn = _turn(height, width, pose)
     kx, ky = width / sheet.width_mm, height / sheet.height_mm
     traces = tuple(_moved(_trace(signals, strip), turn) for strip in plan.strips)
-    return page, Truth(
+    return image, Truth(
         layout=sheet,
         leads=tuple(strip.lead for strip in sheet.strips),
         masks=np.stack([_ink(signals, plan, k, height, width, pose) for k in range(len(sheet.strips))]),

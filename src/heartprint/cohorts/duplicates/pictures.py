@@ -18,7 +18,7 @@ import polars as pl
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.duplicates.search import in_parts
-from heartprint.foundation.arrays import Float32Array
+from heartprint.foundation.arrays import Float32Array, Image
 
 Ints = npt.NDArray[np.int64]
 
@@ -63,7 +63,7 @@ def _described(cohort: Cohort, rows: Ints) -> Float32Array:
     return np.asarray(coarse / np.maximum(np.linalg.norm(coarse, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
-def _ink(pixels: npt.NDArray[np.uint8]) -> Float32Array:
+def _ink(pixels: Image) -> Float32Array:
     """``(128, 128)``: how much darker than the paper around it, without what varies slowly."""
     import cv2
 

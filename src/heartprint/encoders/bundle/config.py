@@ -73,8 +73,8 @@ class PretrainingSummary(_Strict):
     """How an encoder learned without labels.
 
     ``batch_size`` counts items (patients or ECGs), ``temperature`` is None without a contrast, ``max_rotation_deg`` is
-    the largest turn of a page in degrees, ``settings`` is the whole configuration of the run, ``after`` the pretraining
-    that it went on from.
+    the largest turn of a sheet in degrees, ``settings`` is the whole configuration of the run, ``after`` the
+    pretraining that it went on from.
     """
 
     method: Text

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 import pydantic
 import safetensors
 import safetensors.numpy
@@ -29,6 +28,7 @@ from heartprint.encoders.bundle.sane import oddity, unlisted
 from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
 from heartprint.encoders.bundle.tensor_file import read_header
 from heartprint.encoders.networks.encoder import Encoder
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.bounded import MAX_TEXT_BYTES, BadFile, parse_json, plain_size, read_json, read_plain
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json, write_text
@@ -76,7 +76,7 @@ def write_folder(
     config: C,
     state: dict[str, torch.Tensor],
     seen: Seen,
-    sheet: npt.NDArray[np.uint8],
+    sheet: Image,
     expected: tuple[float, ...],
     *,
     distance: Distance | None = None,
@@ -330,7 +330,7 @@ def read_seen(folder: Path, config: Config) -> Seen:
     return seen
 
 
-def read_sample(folder: Path, image_size: int) -> npt.NDArray[np.uint8]:
+def read_sample(folder: Path, image_size: int) -> Image:
     """Read the sample sheet: ``(S, S)`` uint8, S being what the encoder reads.
 
     Raises:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
@@ -24,12 +23,13 @@ from heartprint.encoders.bundle.files import (
 )
 from heartprint.encoders.bundle.float16 import halved
 from heartprint.encoders.bundle.known_sheets import fit_distance
-from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_pages
+from heartprint.encoders.bundle.loaded import LoadedEncoder, LoadedModel, embed_images
 from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.bundle.shipped import SHIPPED, SHIPPED_NAMES, shipped_folder
 from heartprint.encoders.networks.classifier import TaskModel
 from heartprint.encoders.networks.encoder import Encoder, build_encoder
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 
 if TYPE_CHECKING:
@@ -226,11 +226,11 @@ def _fill(module: torch.nn.Module, state: dict[str, torch.Tensor], name: str) ->
         raise damaged(Path(name), "its weights do not fit its config.json") from error
 
 
-def _encoder_sample(loaded: LoadedEncoder, sheet: npt.NDArray[np.uint8]) -> tuple[float, ...]:
-    return tuple(float(v) for v in embed_pages(loaded, sheet[None])[0, :_SAMPLE_VALUES])
+def _encoder_sample(loaded: LoadedEncoder, sheet: Image) -> tuple[float, ...]:
+    return tuple(float(v) for v in embed_images(loaded, sheet[None])[0, :_SAMPLE_VALUES])
 
 
-def _model_sample(loaded: LoadedModel, sheet: npt.NDArray[np.uint8]) -> tuple[float, ...]:
+def _model_sample(loaded: LoadedModel, sheet: Image) -> tuple[float, ...]:
     logit, probability = loaded.score(sheet[None])
     return float(logit[0]), float(probability[0])
 
@@ -239,7 +239,7 @@ def _verify(
     folder: Path,
     config: EncoderConfig | ModelConfig,
     encoder: LoadedEncoder,
-    measure: Callable[[npt.NDArray[np.uint8]], tuple[float, ...]],
+    measure: Callable[[Image], tuple[float, ...]],
 ) -> None:
     """Read the sample twice: from the sheet in the folder, and drawn as an ECG of a cohort is drawn."""
     if config.sample is None:

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from heartprint.cohorts.cohort import Cohort
 from heartprint.cohorts.splits import split_by_patient
 from heartprint.encoders.bundle.distance import Distance, describe, digest
-from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_pages
+from heartprint.encoders.bundle.loaded import LoadedEncoder, embed_images
 from heartprint.encoders.embedding import embed_cohort
+from heartprint.foundation.arrays import Images
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.prefetch import prefetch
 from heartprint.foundation.progress import Progress
@@ -127,21 +128,21 @@ def _embed(
     out = np.empty((n, loaded.encoder.embedding_dim), dtype=np.float32)
     starts, batches = range(0, n, batch_size), _drawn(loaded, layouts, n, batch_size)
     with Progress("Learning what it knows", n) if progress else contextlib.nullcontext() as shown:
-        for start, pages in zip(starts, prefetch(starts, lambda _: next(batches)), strict=True):
-            out[start : start + len(pages)] = embed_pages(loaded, pages, batch_size=batch_size)
+        for start, images in zip(starts, prefetch(starts, lambda _: next(batches)), strict=True):
+            out[start : start + len(images)] = embed_images(loaded, images, batch_size=batch_size)
             if shown is not None:
-                shown.advance(len(pages))
+                shown.advance(len(images))
     return out
 
 
-def _drawn(loaded: LoadedEncoder, layouts: Sequence[str], n: int, batch_size: int) -> Iterator[npt.NDArray[np.uint8]]:
+def _drawn(loaded: LoadedEncoder, layouts: Sequence[str], n: int, batch_size: int) -> Iterator[Images]:
     """Sheets ``(<= batch_size, S, S)``; the same simulated patients always."""
     size = loaded.config.image_size
-    pages = np.empty((batch_size, size, size), dtype=np.uint8)
+    images = np.empty((batch_size, size, size), dtype=np.uint8)
     for k, leads in enumerate(simulated_ecgs(n)):
-        pages[k % batch_size] = loaded.draw(leads, RATE, layout=layouts[k % len(layouts)])
+        images[k % batch_size] = loaded.draw(leads, RATE, layout=layouts[k % len(layouts)])
         if k % batch_size == batch_size - 1 or k == n - 1:
-            yield pages[: k % batch_size + 1].copy()
+            yield images[: k % batch_size + 1].copy()
 
 
 def simulated_ecgs(n: int) -> Iterator[npt.NDArray[np.float32]]:

@@ -15,6 +15,7 @@ from heartprint.encoders.bundle.distance import Distance
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.networks.encoder import Encoder
 from heartprint.encoders.networks.preprocessing import PageToTensor
+from heartprint.foundation.arrays import Image, Images
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.calibration import PlattScaling
 
@@ -45,7 +46,7 @@ class LoadedEncoder:
 
     @property
     def page_to_tensor(self) -> PageToTensor:
-        """The step from its pages to its input."""
+        """The step from its images to its input."""
         return self.config.page_to_tensor
 
     def draw(
@@ -55,7 +56,7 @@ class LoadedEncoder:
         *,
         layout: str = "standard",
         pose: Pose | None = None,
-    ) -> npt.NDArray[np.uint8]:
+    ) -> Image:
         """Draw an ECG as this encoder reads it.
 
         Args:
@@ -77,7 +78,7 @@ class LoadedModel:
     """A model ready to use.
 
     Attributes:
-        encoder: Its encoder, ready for `embed_pages` and `embed_cohort`.
+        encoder: Its encoder, ready for `embed_images` and `embed_cohort`.
         weights: ``(D,)`` float32 weights of the linear head.
         bias: Offset of the linear head.
         config: What ``config.json`` says.
@@ -110,19 +111,17 @@ class LoadedModel:
         """Probability from which on an ECG is called positive."""
         return self.config.threshold
 
-    def score(
-        self, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score grey pages.
+    def score(self, images: Images, *, batch_size: int = 64) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Score grey images.
 
         Args:
-            pages: ``(N, H, W)`` uint8, white = 255.
-            batch_size: Pages at a time.
+            images: ``(N, H, W)`` uint8, white = 255.
+            batch_size: Images at a time.
 
         Returns:
             ``(N,)`` logits and ``(N,)`` probabilities.
         """
-        return self.score_embeddings(embed_pages(self.encoder, pages, batch_size=batch_size))
+        return self.score_embeddings(embed_images(self.encoder, images, batch_size=batch_size))
 
     def score_embeddings(
         self, embedding: npt.NDArray[np.float32]
@@ -143,15 +142,13 @@ class LoadedModel:
         return logits, probabilities
 
 
-def embed_pages(
-    loaded: LoadedEncoder, pages: npt.NDArray[np.uint8], *, batch_size: int = 64
-) -> npt.NDArray[np.float32]:
-    """Embed grey pages, on the device where the encoder is.
+def embed_images(loaded: LoadedEncoder, images: Images, *, batch_size: int = 64) -> npt.NDArray[np.float32]:
+    """Embed grey images, on the device where the encoder is.
 
     Args:
         loaded: The encoder.
-        pages: ``(N, H, W)`` uint8, white = 255; other sizes than the encoder's are averaged over areas.
-        batch_size: Pages at a time; the result does not depend on it beyond the last float32 digits.
+        images: ``(N, H, W)`` uint8, white = 255; other sizes than the encoder's are averaged over areas.
+        batch_size: Images at a time; the result does not depend on it beyond the last float32 digits.
 
     Returns:
         ``(N, D)`` float32.
@@ -161,14 +158,14 @@ def embed_pages(
     """
     encoder = loaded.encoder
     device = next(encoder.parameters()).device
-    out = np.empty((len(pages), encoder.embedding_dim), dtype=np.float32)
+    out = np.empty((len(images), encoder.embedding_dim), dtype=np.float32)
     training = encoder.training
-    # Batch statistics would make an embedding depend on the pages beside it.
+    # Batch statistics would make an embedding depend on the images beside it.
     encoder.eval()
     try:
         with torch.inference_mode():
-            for start in range(0, len(pages), batch_size):
-                x = loaded.page_to_tensor(pages[start : start + batch_size], device=device)
+            for start in range(0, len(images), batch_size):
+                x = loaded.page_to_tensor(images[start : start + batch_size], device=device)
                 out[start : start + batch_size] = encoder(x).float().cpu().numpy()
     finally:
         encoder.train(training)

@@ -1,1 +1,1 @@
-"""Networks that turn pages into embeddings."""
+"""Networks that turn images into embeddings."""

@@ -1,4 +1,4 @@
-"""From pages to the network's input: the one function that training and inference share."""
+"""From images to the network's input: the one function that training and inference share."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from heartprint.foundation.arrays import Images
 from heartprint.foundation.errors import HeartprintError
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ MAX_IMAGE_SIZE = 2048
 
 @dataclass(frozen=True)
 class PageToTensor:
-    """Grey pages to the tensor that an encoder reads: ``(min(page / 255, white) - mean) / std``.
+    """Grey images to the tensor that an encoder reads: ``(min(image / 255, white) - mean) / std``.
 
     Args:
         image_size: Side S of the network's input in px.
-        channels: 1, or 3 for networks made for colour (the grey page is repeated).
+        channels: 1, or 3 for networks made for colour (the grey image is repeated).
         mean: Grey level in [0, 1] that becomes 0. With ``mean=1`` white paper is 0, the same as zero padding.
         std: Grey levels per unit of the network's input, above 0.
         white: Grey level in (0, 1] from which on a pixel counts as paper. On small images a trace is hardly darker
@@ -53,11 +53,11 @@ class PageToTensor:
                 f"got {self.channels}, {self.mean}, {self.std} and {self.white}"
             )
 
-    def __call__(self, pages: npt.NDArray[np.uint8], *, device: torch.device | str | None = None) -> torch.Tensor:
-        """Convert pages.
+    def __call__(self, images: Images, *, device: torch.device | str | None = None) -> torch.Tensor:
+        """Convert images.
 
         Args:
-            pages: ``(N, H, W)`` uint8, white = 255. Pages of another size are averaged over areas to S x S.
+            images: ``(N, H, W)`` uint8, white = 255. Images of another size are averaged over areas to S x S.
             device: Where the tensor is made; the bytes travel, the arithmetic is done there.
 
         Returns:
@@ -68,31 +68,31 @@ class PageToTensor:
         """
         import torch
 
-        resized = torch.from_numpy(self.resize(pages)).to(device)
+        resized = torch.from_numpy(self.resize(images)).to(device)
         # Subtracting first makes white paper exactly 0 where mean is 1.
         x = resized.unsqueeze(1).to(torch.float32).clamp_(max=255.0 * self.white)
         x = x.sub_(255.0 * self.mean).mul_(1.0 / (255.0 * self.std))
         return x.expand(-1, self.channels, -1, -1)
 
-    def resize(self, pages: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Bring ``(N, H, W)`` pages to ``(N, S, S)`` by area averaging; pages of that size pass unchanged."""
-        _check_pages(pages)
+    def resize(self, images: Images) -> Images:
+        """Bring ``(N, H, W)`` images to ``(N, S, S)`` by area averaging; images of that size pass unchanged."""
+        _check_images(images)
         size = self.image_size
-        if pages.shape[1:] == (size, size):
-            return np.require(pages, requirements=["C", "W"])
+        if images.shape[1:] == (size, size):
+            return np.require(images, requirements=["C", "W"])
         import cv2
 
-        out = np.empty((len(pages), size, size), dtype=np.uint8)
-        for page, target in zip(pages, out, strict=True):
-            cv2.resize(page, (size, size), dst=target, interpolation=cv2.INTER_AREA)
+        out = np.empty((len(images), size, size), dtype=np.uint8)
+        for image, target in zip(images, out, strict=True):
+            cv2.resize(image, (size, size), dst=target, interpolation=cv2.INTER_AREA)
         return out
 
 
-def _check_pages(pages: Any) -> None:
-    if not isinstance(pages, np.ndarray) or pages.ndim != 3 or pages.dtype != np.uint8 or 0 in pages.shape[1:]:
-        found = f"{pages.dtype} {pages.shape}" if isinstance(pages, np.ndarray) else type(pages).__name__
+def _check_images(images: Any) -> None:
+    if not isinstance(images, np.ndarray) or images.ndim != 3 or images.dtype != np.uint8 or 0 in images.shape[1:]:
+        found = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images).__name__
         raise HeartprintError(
             "not-a-page",
-            f"Pages must be grey images, uint8 of shape (number, height, width) with white = 255, not {found}. "
+            f"An encoder reads grey images, uint8 of shape (number, height, width) with white = 255, not {found}. "
             "Convert colour to grey and add the first axis.",
         )

@@ -27,7 +27,7 @@ class BackboneSpec:
         description: One line for people.
         image_size: Default side of its input in px.
         embedding_dim: Length D of the embedding.
-        channels: Channels of its input; 3 means that the grey page is repeated.
+        channels: Channels of its input; 3 means that the grey image is repeated.
         mean: See `PageToTensor`.
         std: See `PageToTensor`.
         white: See `PageToTensor`.

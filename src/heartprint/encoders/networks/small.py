@@ -12,13 +12,13 @@ STAGE_CHANNELS = (48, 96, 256)
 
 
 class SmallNet(nn.Module):
-    """A 7 x 7 convolution of stride 4, three residual blocks (He et al. 2016), the mean over the page.
+    """A 7 x 7 convolution of stride 4, three residual blocks (He et al. 2016), the mean over the image.
 
     ``(B, 1, S, S)`` -> ``(B, 256)``. On a CPU the first layers of an image network cost most, because their maps
     are large and memory, not arithmetic, is the limit. One stride of 4 instead of two of 2 is three times as fast
     here and lost nothing where we compared: 49 pixels go in, 24 numbers come out, so thin strokes keep their place.
-    Narrow layers and pages of 128 px showed more of sex and of atrial fibrillation than layers a third wider and
-    pages of 96 px, in the same time.
+    Narrow layers and images of 128 px showed more of sex and of atrial fibrillation than layers a third wider and
+    images of 96 px, in the same time.
     """
 
     def __init__(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from heartprint.foundation.arrays import Image
 from heartprint.pages.kit import INK, MUTED
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def quality_figure(panels: Sequence[tuple[str, npt.NDArray[np.float64]]]) -> Fig
     return figure
 
 
-def to_png(page: npt.NDArray[np.uint8], longest_px: int = 1188) -> str:
+def to_png(page: Image, longest_px: int = 1188) -> str:
     """Data address of a sheet or a picture as PNG, shrunk until no side is longer."""
     from PIL import Image
 

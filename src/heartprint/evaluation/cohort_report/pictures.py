@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from heartprint.cohorts.cohort import Cohort
 from heartprint.evaluation.cohort_report.quality import drawn_rows
-from heartprint.foundation.arrays import Float64Array
+from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.progress import track
 
 _SIDE = 8
@@ -54,7 +54,7 @@ def measure_pictures(cohort: Cohort, at_most: int, seed: int = 0) -> PictureQual
     return PictureQuality(rows, paper, contrast, uneven, sharpness)
 
 
-def _one(pixels: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def _one(pixels: Image) -> tuple[float, float, float, float]:
     ink, paper = np.quantile(pixels, (_INK, _PAPER)) / 255
     parts = [
         np.quantile(part, _PAPER) / 255

@@ -17,6 +17,7 @@ from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, gap_days, summarise, t
 from heartprint.evaluation.cohort_report.figures import gap_figure, quality_figure, to_png
 from heartprint.evaluation.cohort_report.pictures import measure_pictures
 from heartprint.evaluation.cohort_report.quality import NOISE_HZ, WANDER_HZ, measure_quality
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import write_text
 from heartprint.foundation.randomness import generator
@@ -348,7 +349,7 @@ def _sheets(cohort: Cohort, n: int, layout: str, seed: int) -> list[dict[str, st
     return out
 
 
-def _page(cohort: Cohort, row: int, layout: str) -> npt.NDArray[np.uint8]:
+def _page(cohort: Cohort, row: int, layout: str) -> Image:
     """An ECG for the eye: its sheet in colour, or the picture that it is."""
     if cohort.kind == "image":
         return cohort.image(row)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 import heartprint
 from heartprint.cohorts.summary import summarise
@@ -25,6 +24,7 @@ from heartprint.evaluation.study_report.notes import (
     saved_sentence,
     side_of,
 )
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.files import atomic_path, write_json, write_text
 from heartprint.foundation.randomness import generator
 from heartprint.metrics.auroc import Interval
@@ -147,7 +147,7 @@ def example_pairs(result: StudyResult) -> dict[str, Any] | None:
     layouts = (here or [config.layout]) if cohort.kind == "waveform" else [IMAGE]
     images = SheetSampler(baseline=recipe["baseline"], size=recipe["image_size"])
     rng = generator(config.seed, "example pairs")
-    pages: list[list[tuple[npt.NDArray[np.uint8], str]]] = []
+    pages: list[list[tuple[Image, str]]] = []
     for patient in rng.choice(several, size=min(_EXAMPLE_PATIENTS, len(several)), replace=False):
         rows = rng.permutation(np.flatnonzero(codes == patient))[:2]
         drawn = rng.permutation(len(layouts))[:2]

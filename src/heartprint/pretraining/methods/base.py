@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 class View(NamedTuple):
     """A drawn sheet, ``(S, S)`` uint8, and the row of the ECG it shows."""
 
-    page: Image
+    image: Image
     row: int
 
 

@@ -78,5 +78,5 @@ class PatientMethod(Method):
 
     def shown(self, row: int, epoch: int, view: int, *, half: bool) -> View:
         """A sheet of an ECG, or of the half of it that this view shows (see `Views.half`)."""
-        page = self.views.half(row, epoch, view, self._short) if half else self.views.sheet(row, epoch, view)
-        return View(page, row)
+        image = self.views.half(row, epoch, view, self._short) if half else self.views.sheet(row, epoch, view)
+        return View(image, row)

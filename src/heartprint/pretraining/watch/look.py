@@ -14,7 +14,7 @@ from heartprint.cohorts.tasks import Task, get_task
 from heartprint.encoders import EncoderConfig, LoadedEncoder, Seen
 from heartprint.encoders.embedding import embed_cohort
 from heartprint.encoders.networks.encoder import Encoder
-from heartprint.foundation.arrays import Float64Array
+from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.metrics.auroc import Interval
 from heartprint.metrics.retrieval import (
     MIN_PATIENTS,
@@ -114,7 +114,7 @@ class Subjects:
         """Gap class of two watched ECGs."""
         return list(GAP_CLASSES)[int(self._gaps[one, other])]
 
-    def draw(self, row: int, layout: str) -> npt.NDArray[np.uint8]:
+    def draw(self, row: int, layout: str) -> Image:
         """Draw a watched ECG as the encoder sees it at a look, upright: ``(S, S)`` uint8, white = 255."""
         return self.config.images.sheet(self.cohort, row, layout=layout)
 

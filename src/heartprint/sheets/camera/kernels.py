@@ -380,12 +380,12 @@ def interfere(
 
 @_compiled
 def soak(
-    page: Image, stain: Float32Array, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float
+    image: Image, stain: Float32Array, centre_x: float, centre_y: float, radius_x: float, radius_y: float, c: float
 ) -> None:
-    """Multiply a stain into a page, in place.
+    """Multiply a stain into an image, in place.
 
     Args:
-        page: ``(h, w)``.
+        image: ``(h, w)``.
         stain: ``(s, s)`` 0-1.
         centre_x: Px.
         centre_y: Px.
@@ -393,7 +393,7 @@ def soak(
         radius_y: Px.
         c: Strength: share of the light that the stain's darkest place swallows.
     """
-    height, width = page.shape
+    height, width = image.shape
     side = len(stain)
     for y in range(max(int(centre_y - radius_y), 0), min(int(centre_y + radius_y) + 1, height)):
         j = int((y + 0.5 - centre_y + radius_y) / (2.0 * radius_y) * side)
@@ -402,26 +402,26 @@ def soak(
         for x in range(max(int(centre_x - radius_x), 0), min(int(centre_x + radius_x) + 1, width)):
             i = int((x + 0.5 - centre_x + radius_x) / (2.0 * radius_x) * side)
             if 0 <= i < side:
-                page[y, x] = np.uint8(page[y, x] * (1.0 - c * stain[j, i]) + 0.5)
+                image[y, x] = np.uint8(image[y, x] * (1.0 - c * stain[j, i]) + 0.5)
 
 
 @_compiled
-def shine_through(page: Image, strength: float) -> None:
-    """Darken a page by its own mirror image, in place: the next sheet's print, seen through the paper."""
-    height, width = page.shape
+def shine_through(image: Image, strength: float) -> None:
+    """Darken an image by its own mirror image, in place: the next sheet's print, seen through the paper."""
+    height, width = image.shape
     for y in range(height):
         for x in range((width + 1) // 2):
-            a, b = float(page[y, x]), float(page[y, width - 1 - x])
-            page[y, x] = np.uint8(a * (1.0 - strength * (255.0 - b) / 255.0) + 0.5)
-            page[y, width - 1 - x] = np.uint8(b * (1.0 - strength * (255.0 - a) / 255.0) + 0.5)
+            a, b = float(image[y, x]), float(image[y, width - 1 - x])
+            image[y, x] = np.uint8(a * (1.0 - strength * (255.0 - b) / 255.0) + 0.5)
+            image[y, width - 1 - x] = np.uint8(b * (1.0 - strength * (255.0 - a) / 255.0) + 0.5)
 
 
 @_compiled
-def crease(page: Image, x0: float, y0: float, x1: float, y1: float, width: float, strength: float) -> None:
-    """Lighten or darken a page along a straight line, in place: the broken fibres of a fold.
+def crease(image: Image, x0: float, y0: float, x1: float, y1: float, width: float, strength: float) -> None:
+    """Lighten or darken an image along a straight line, in place: the broken fibres of a fold.
 
     Args:
-        page: ``(h, w)``.
+        image: ``(h, w)``.
         x0: Px; like the others.
         y0: Px.
         x1: Px.
@@ -429,7 +429,7 @@ def crease(page: Image, x0: float, y0: float, x1: float, y1: float, width: float
         width: Half-width of the line, px.
         strength: Above 0 towards white, below 0 towards black.
     """
-    height, across = page.shape
+    height, across = image.shape
     length = math.hypot(x1 - x0, y1 - y0)
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
     upright = abs(dy) > abs(dx)
@@ -441,4 +441,4 @@ def crease(page: Image, x0: float, y0: float, x1: float, y1: float, width: float
             if share > 0.0:
                 y, x = (t, s) if upright else (s, t)
                 goal = 255.0 if strength > 0.0 else 0.0
-                page[y, x] = np.uint8(page[y, x] + (goal - page[y, x]) * abs(strength) * share + 0.5)
+                image[y, x] = np.uint8(image[y, x] + (goal - image[y, x]) * abs(strength) * share + 0.5)

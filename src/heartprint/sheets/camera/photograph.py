@@ -103,9 +103,9 @@ def take_photo(
     # What is not moved need not be resampled; what is drawn upon should be fine enough to be drawn upon.
     finer = FINER if scene.moves or scene.marks else 1
     drawn = min(height * finer, LARGEST_PX), min(width * finer, LARGEST_PX)
-    page = render(leads, sampling_rate, layout, drawn, baseline=baseline, style=look_of)
+    image = render(leads, sampling_rate, layout, drawn, baseline=baseline, style=look_of)
     surround = _grid_beyond(sheet, look_of, *drawn) if runs_on and scene.moves else None
-    picture = scene.take(page, (height, width), surround)
+    picture = scene.take(image, (height, width), surround)
     return Photo(picture, scene.mapping((height, width), (sheet.width_mm, sheet.height_mm)), effects)
 
 
@@ -134,7 +134,7 @@ def photograph_sheet(
         HeartprintError: ``not-a-page``, ``bad-size``, or what `photograph` raises.
     """
     chosen = get_recipe(recipe)
-    pixels = _checked_page(sheet)
+    pixels = _checked_image(sheet)
     target = (max(pixels[0] // 2, 1), max(pixels[1] // 2, 1)) if size is None else size
     runs_on = rng.random() < chosen.grid_runs_on
     effects = chosen.draw(rng)
@@ -142,7 +142,7 @@ def photograph_sheet(
 
 
 def apply_effects(
-    page: Image,
+    image: Image,
     effects: Iterable[tuple[str, float]],
     rng: np.random.Generator,
     *,
@@ -151,20 +151,20 @@ def apply_effects(
     """Let effects happen to a finished picture, whose size stays as it is.
 
     Args:
-        page: ``(h, w)`` or ``(h, w, 3)`` uint8, white = 255.
+        image: ``(h, w)`` or ``(h, w, 3)`` uint8, white = 255.
         effects: Names and severities, 1-5.
         rng: Decides what severities leave open.
-        sheet_mm: Width and height of the page, mm: matters to a page that was stretched, when it is turned. None = its
-            pixels are square.
+        sheet_mm: Width and height of the sheet, mm: matters to an image that was stretched, when it is turned. None =
+            its pixels are square.
 
     Raises:
         HeartprintError: ``unknown-effect``, ``bad-severity`` or ``not-a-page``.
     """
-    return _take(page, tuple(effects), rng, _checked_page(page), sheet_mm, None)
+    return _take(image, tuple(effects), rng, _checked_image(image), sheet_mm, None)
 
 
 def apply_effect(
-    page: Image,
+    image: Image,
     name: str,
     severity: float,
     rng: np.random.Generator,
@@ -174,9 +174,9 @@ def apply_effect(
     """Let one effect happen to a finished picture: see `apply_effects`.
 
     Returns:
-        uint8 of the page's shape, a fresh array.
+        uint8 of the image's shape, a fresh array.
     """
-    return apply_effects(page, [(name, severity)], rng, sheet_mm=sheet_mm).picture
+    return apply_effects(image, [(name, severity)], rng, sheet_mm=sheet_mm).picture
 
 
 def _take(
@@ -228,22 +228,22 @@ def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int) -> Surroun
     """
     width, height = (math.ceil(4 * CELL_MM * k) + 8 for k in (kx, ky))
     empty = Layout("grid", "", width / kx, height / ky, (Strip("I", 0.0, 0.0, 0.0, 1.0, named=False),))
-    blank = Background(empty, height, width, style, look.LUMA).page
+    blank = Background(empty, height, width, style, look.LUMA).image
     top_mm = CELL_MM + (round(empty.height_mm) - lowest_line) % CELL_MM
     return Surround(blank, (CELL_MM * kx, top_mm * ky, CELL_MM * kx, CELL_MM * ky))
 
 
-def _checked_page(page: Image) -> tuple[int, int]:
-    """Height and width of a page.
+def _checked_image(image: Image) -> tuple[int, int]:
+    """Height and width of an image.
 
     Raises:
         HeartprintError: ``not-a-page``.
     """
-    array = np.asarray(page)
+    array = np.asarray(image)
     if array.dtype != np.uint8 or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3)):
         raise HeartprintError(
             "not-a-page",
-            f"A camera takes pages of shape (h, w) or (h, w, 3) and type uint8, not {array.dtype} {array.shape}. "
+            f"A camera takes images of shape (h, w) or (h, w, 3) and type uint8, not {array.dtype} {array.shape}. "
             "Scale levels to 0-255, white = 255.",
         )
     return checked_size((int(array.shape[0]), int(array.shape[1])))

@@ -18,7 +18,7 @@ from heartprint.sheets.look import LUMA
 
 Colour = tuple[float, float, float]
 Mark = Callable[[Image, "int | None"], None]
-"""Draws onto the sheet, in place: the page and which of red, green, blue it is (None: grey)."""
+"""Draws onto the sheet, in place: the image and which of red, green, blue it is (None: grey)."""
 
 Pass = Callable[[Image], Image]
 """Changes a finished picture, ``(H, W)`` or ``(H, W, 3)``."""
@@ -168,7 +168,7 @@ class Scene:
 
     def _light(self, plane: Image, size: tuple[int, int], surround: Surround | None, channel: int | None) -> Image:
         """From one plane of the sheet to one of the picture: marks, mapping, light."""
-        # Writable even where nothing is written: the kernels would be compiled again for pages that are not.
+        # Writable even where nothing is written: the kernels would be compiled again for images that are not.
         plane = plane.copy() if self.marks else np.require(plane, requirements=["C", "W"])
         if self.marks:
             for _, mark in sorted(self.marks, key=lambda ordered: ordered[0]):
@@ -272,9 +272,9 @@ def level(colour: Colour, channel: int | None) -> float:
     return sum(w * c for w, c in zip(LUMA, colour, strict=True)) if channel is None else colour[channel]
 
 
-def grey_of(page: Image) -> Image:
+def grey_of(image: Image) -> Image:
     """``(h, w, 3)`` uint8 in red, green, blue to ``(h, w)`` uint8."""
-    return np.asarray(cv2.cvtColor(page, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
 _threads_lock = threading.Lock()

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.foundation.arrays import Float32Array
+from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.foundation.randomness import generator
 
 Bytes = npt.NDArray[np.int8]
@@ -73,7 +73,7 @@ def _crumple() -> Bytes:
 
 
 @functools.cache
-def desks() -> npt.NDArray[np.uint8]:
+def desks() -> Image:
     """``(3, k, 512, 512)`` uint8: red, green and blue of each of `DESKS`."""
     boards = np.floor(np.arange(TILE) / 128.0)[:, None]
     wood = 0.6 * _smooth("wood", 0, 90, 1.2) + 0.4 * _smooth("wood", 1, 30, 5) + 0.5 * np.sin(boards * 2.3)
@@ -97,7 +97,7 @@ def desks() -> npt.NDArray[np.uint8]:
 
 
 @functools.cache
-def desks_grey() -> npt.NDArray[np.uint8]:
+def desks_grey() -> Image:
     """``(k, 512, 512)`` uint8: `desks` in grey (ITU-R BT.601)."""
     return np.rint(np.tensordot(np.array([0.299, 0.587, 0.114]), desks().astype(np.float64), axes=1)).astype(np.uint8)
 

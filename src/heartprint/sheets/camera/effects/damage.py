@@ -54,10 +54,10 @@ def _one_stain(aspect: float, level: float, kind: float, x: float, y: float, siz
     stain = tiles.stains()[int(kind * len(tiles.stains()))]
     radius = 0.1 + 0.22 * size if kind < 0.5 else 0.03 + 0.16 * size**2
 
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         strength = level * shade_of(COFFEE, channel)
-        soak(page, stain, x * width, y * height, radius * width / aspect, radius * height, strength)
+        soak(image, stain, x * width, y * height, radius * width / aspect, radius * height, strength)
 
     return mark
 
@@ -97,14 +97,14 @@ def _scribble(aspect: float, pen: Colour, s: npt.NDArray[np.float64]) -> Mark:
     spin = np.array([[math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]])
     lines = [stroke @ spin for stroke in strokes]
 
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         scale = np.array([width / aspect, height])
         # OpenCV takes points in sixteenths of a pixel.
         where = np.array([(0.03 + 0.85 * s[1]) * width, (0.06 + 0.88 * s[2]) * height])
         points = [np.rint((where + line * scale) * 16).astype(np.int32) for line in lines]
         thick = max(round(height / 300 * (0.5 + 0.5 * s[7])), 1)
-        cv2.polylines(page, points, False, (shade_of(pen, channel),), thick, cv2.LINE_AA, 4)
+        cv2.polylines(image, points, False, (shade_of(pen, channel),), thick, cv2.LINE_AA, 4)
 
     return mark
 
@@ -118,14 +118,14 @@ def _highlighter(scene: Scene, level: float, rng: np.random.Generator) -> None:
 
 
 def _band(colour: Colour, x: float, y: float, long: float, tilt: float) -> Mark:
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         left, right = 0.8 * x * width, (0.8 * x + 0.08 + 0.25 * long) * width
         middle, half, lean = (0.05 + 0.9 * y) * height, 0.022 * height, 0.03 * (tilt - 0.5) * height
         corners = [(left, middle - half), (right, middle - half + lean), (right, middle + half + lean)]
         outline = np.rint([*corners, (left, middle + half)]).astype(np.int32)
         top, bottom = max(outline[:, 1].min(), 0), min(outline[:, 1].max() + 1, height)
-        patch = page[top:bottom, max(outline[0, 0], 0) : min(outline[1, 0] + 1, width)]
+        patch = image[top:bottom, max(outline[0, 0], 0) : min(outline[1, 0] + 1, width)]
         if patch.size:
             inside = np.zeros(patch.shape, dtype=np.uint8)
             cv2.fillPoly(inside, [outline - np.array([max(outline[0, 0], 0), top], dtype=np.int32)], (1,))

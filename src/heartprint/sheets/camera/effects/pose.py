@@ -59,11 +59,11 @@ def _folds(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _crease(aspect: float, nx: float, ny: float, where: float, shade: float) -> Mark:
     """The line along which a fold has broken the paper."""
 
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         ends = [(nx * where - t * ny, ny * where + t * nx) for t in (-2.0, 2.0)]
         (x0, y0), (x1, y1) = (((x / aspect + 0.5) * width, (y + 0.5) * height) for x, y in ends)
-        crease(page, x0, y0, x1, y1, max(0.0022 * height, 0.8), max(min(-1.8 * abs(shade), 0.0), -0.3))
+        crease(image, x0, y0, x1, y1, max(0.0022 * height, 0.8), max(min(-1.8 * abs(shade), 0.0), -0.3))
 
     return mark
 

@@ -44,8 +44,8 @@ def _streaks(scene: Scene, level: float, rng: np.random.Generator) -> None:
 def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random((480, 4))[: round(level)]
 
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         y, x = (r[:, 0] * (height - 1)).astype(int), (r[:, 1] * (width - 1)).astype(int)
         grey = 40 + 130 * r[:, 2]
         # A speck is one to four pixels of a sheet of 600 px, more on a larger one.
@@ -54,7 +54,7 @@ def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
             for dx in range(size):
                 there = r[:, 3] >= 0.5 * (dy + dx) / size
                 rows, columns = np.minimum(y[there] + dy, height - 1), np.minimum(x[there] + dx, width - 1)
-                page[rows, columns] = np.minimum(page[rows, columns], grey[there]).astype(np.uint8)
+                image[rows, columns] = np.minimum(image[rows, columns], grey[there]).astype(np.uint8)
 
     scene.marks.append((1, mark))
 
@@ -67,7 +67,7 @@ def _specks(scene: Scene, level: float, rng: np.random.Generator) -> None:
 )
 def _bleed_through(scene: Scene, level: float, rng: np.random.Generator) -> None:
     strength = level * (0.95 + 0.05 * rng.random())
-    scene.marks.append((0, lambda page, channel: shine_through(page, strength)))
+    scene.marks.append((0, lambda image, channel: shine_through(image, strength)))
 
 
 FAX_INK = 0.14
@@ -82,11 +82,11 @@ def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
     r = rng.random((10, 2))
     lost = r[: round(4 * level)]
 
-    def mark(page: Image, channel: int | None) -> None:
-        height, width = page.shape
+    def mark(image: Image, channel: int | None) -> None:
+        height, width = image.shape
         coarse = max(level * height / REFERENCE_PX, 1.0)
         small = cv2.resize(
-            page, (max(round(width / coarse), 8), max(round(height / coarse), 8)), interpolation=cv2.INTER_AREA
+            image, (max(round(width / coarse), 8), max(round(height / coarse), 8)), interpolation=cv2.INTER_AREA
         )
         some = small[::3, ::3]  # enough to know how much ink there is
         counts = np.cumsum(np.bincount(some.ravel(), minlength=256))
@@ -98,7 +98,7 @@ def _fax(scene: Scene, level: float, rng: np.random.Generator) -> None:
             # A line that is lost is printed as the line before it.
             first = 1 + int(where * (len(black) - 4))
             black[first : first + 1 + int(2 * many)] = black[first - 1]
-        page[:] = cv2.resize(black, (width, height), interpolation=cv2.INTER_NEAREST)
+        image[:] = cv2.resize(black, (width, height), interpolation=cv2.INTER_NEAREST)
 
     scene.marks.append((3, mark))
     scene.grey = True
