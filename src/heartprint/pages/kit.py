@@ -33,7 +33,7 @@ def fill_template(package: str, template: str, context: Mapping[str, Any]) -> st
 
     markdown = template.endswith(".md.j2")
     environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("heartprint.foundation", ".")]),
+        loader=ChoiceLoader([PackageLoader(package, "."), PackageLoader("heartprint.pages", ".")]),
         autoescape=template.endswith(".html.j2"),
         finalize=(lambda value: in_markdown(value) if isinstance(value, str) else value) if markdown else None,
         undefined=StrictUndefined,
