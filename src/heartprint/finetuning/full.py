@@ -7,7 +7,6 @@ import copy
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
 from heartprint.sheets.style import ECG_PLOT
+from heartprint.training.optim import param_groups, warmup_cosine
 from heartprint.training.out_of_memory import memory_explained
 
 Floats = npt.NDArray[np.float64]
@@ -178,8 +178,13 @@ class _Trainer:
         n_epochs = max(config.epochs, math.ceil(config.min_steps / math.ceil(len(rows) / config.batch_size)))
         plan = [b for e in range(n_epochs) for b in batches(self.positive, rows, e, config)]
         total = len(plan)
-        optimiser = _optimiser(model, config)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total, config.warmup_share))
+        parts = ((model.encoder, config.learning_rate), (model.head, config.head_learning_rate))
+        optimiser = torch.optim.AdamW(
+            [g for part, lr in parts for g in param_groups(part.parameters(), config.weight_decay, lr=lr)]
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: warmup_cosine(step, total, config.warmup_share)
+        )
         balance = _balance(self.positive, rows)
         checks = {round(total * (k + 1) / config.checks) for k in range(config.checks)}
         best = _Best(model)
@@ -317,25 +322,6 @@ class _Best:
     def restore(self, model: nn.Module) -> int:
         model.load_state_dict(self._state)
         return self._step
-
-
-def _optimiser(model: Network, config: FinetuneConfig) -> torch.optim.Optimizer:
-    def split(module: nn.Module, rate: float) -> Iterator[dict[str, Any]]:
-        for decays in (True, False):
-            chosen = [p for p in module.parameters() if (p.ndim > 1) == decays]
-            yield {"params": chosen, "lr": rate, "weight_decay": config.weight_decay if decays else 0.0}
-
-    return torch.optim.AdamW(
-        [*split(model.encoder, config.learning_rate), *split(model.head, config.head_learning_rate)]
-    )
-
-
-def _rate(step: int, total: int, warmup_share: float) -> float:
-    """Share of the peak learning rate: linear rise, cosine fall (Loshchilov & Hutter 2017)."""
-    rise = max(1, round(warmup_share * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
 
 
 def _balance(positive: npt.NDArray[np.bool_], rows: Rows) -> tuple[float, float]:
