@@ -189,7 +189,7 @@ class _Trainer:
         checks = {round(total * (k + 1) / config.checks) for k in range(config.checks)}
         best = _Best(model)
         if validation is not None:
-            best.offer(0, self._scores(own, model, validation), self.positive[validation])
+            best.offer(0, self._scores(own, validation, *model.rule()), self.positive[validation])
         what = f"Fine-tuning without part {part}" if part else "Fine-tuning"
         with Progress(what, total) if self.progress else contextlib.nullcontext() as shown:
             drawn = drawn_ahead(self.loaded, self.cohort, plan, config, part=part)
@@ -197,7 +197,7 @@ class _Trainer:
                 loss = self._step(model, optimiser, pages, chosen, balance)
                 schedule.step()
                 if validation is not None and step in checks:
-                    best.offer(step, self._scores(own, model, validation), self.positive[validation])
+                    best.offer(step, self._scores(own, validation, *model.rule()), self.positive[validation])
                 if shown is not None:
                     shown.advance(note=f"loss {loss:.3f}")
         kept = best.restore(model) if validation is not None else total
@@ -221,14 +221,7 @@ class _Trainer:
                 cross_fit_parts(self.cohort.patient_codes, self.positive, self.config), start=1
             ):
                 other = self.train(rows, None, part=part)
-                embedding = embed_cohort(
-                    other.encoder,
-                    self.cohort.take(left_out),
-                    layout=self.config.layout,
-                    batch_size=self.config.batch_size,
-                    progress=False,
-                )
-                scores[left_out] = embedding.astype(np.float64) @ other.weights + other.bias
+                scores[left_out] = self._scores(other.encoder, left_out, other.weights, other.bias)
         except HeartprintError as error:
             if error.code not in _TOO_FEW:
                 raise
@@ -289,11 +282,11 @@ class _Trainer:
         optimiser.step()
         return float(loss.detach())
 
-    def _scores(self, own: LoadedEncoder, model: Network, rows: Rows) -> Floats:
+    def _scores(self, encoder: LoadedEncoder, rows: Rows, weights: Floats, bias: float) -> Floats:
+        config = self.config
         embedding = embed_cohort(
-            own, self.cohort.take(rows), layout=self.config.layout, batch_size=self.config.batch_size, progress=False
+            encoder, self.cohort.take(rows), layout=config.layout, batch_size=config.batch_size, progress=False
         )
-        weights, bias = model.rule()
         logits: Floats = embedding.astype(np.float64) @ weights + bias
         return logits
 

@@ -62,20 +62,14 @@ class Learner:
         self.encoder.train()
         method, shape = get_method(config.method.name), Start(self.encoder.embedding_dim, config.seed, targets)
         self.objective: Objective = method.objective(config.method, shape).to(device)
-        self._modules: dict[str, nn.Module] = {"encoder": self.encoder, "objective": self.objective}
-        self.teacher: nn.Module | None = None
-        if self.objective.needs_teacher:
-            self.teacher = self._modules["teacher"] = copy.deepcopy(self.encoder).requires_grad_(False)
+        self.teacher = copy.deepcopy(self.encoder).requires_grad_(False) if self.objective.needs_teacher else None
+        parts = {"encoder": self.encoder, "objective": self.objective, "teacher": self.teacher}
+        self._modules = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
         learning = (parameter for _, parameter in self._named())
         self.optimizer = torch.optim.AdamW(param_groups(learning, config.weight_decay), lr=config.learning_rate)
 
     def _named(self) -> list[tuple[str, nn.Parameter]]:
-        return [
-            (f"{part}.{name}", parameter)
-            for part, module in self._modules.items()
-            for name, parameter in module.named_parameters()
-            if parameter.requires_grad
-        ]
+        return [(name, parameter) for name, parameter in self._modules.named_parameters() if parameter.requires_grad]
 
     @property
     def n_parameters(self) -> int:
@@ -171,20 +165,15 @@ class Learner:
                 shared.append(parameter.grad)
                 if not name.startswith("encoder."):
                     parameter.grad /= self.group.world_size
-        for module in self._modules.values():
-            for buffer in module.buffers():
-                if buffer.is_floating_point():
-                    shared.append(buffer)
-                    buffer /= self.group.world_size
+        for buffer in self._modules.buffers():
+            if buffer.is_floating_point():
+                shared.append(buffer)
+                buffer /= self.group.world_size
         self.group.all_reduce(shared)
 
     def state(self) -> dict[str, Tensor]:
         """All that a checkpoint needs: weights, statistics and the optimiser's memory, on the CPU."""
-        tensors = {
-            f"{part}.{name}": value
-            for part, module in self._modules.items()
-            for name, value in module.state_dict().items()
-        }
+        tensors = dict(self._modules.state_dict())
         for name, parameter in self._named():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
@@ -197,19 +186,14 @@ class Learner:
         Raises:
             HeartprintError: ``checkpoint-damaged`` if it is the state of other networks.
         """
+        networks = {name: value for name, value in tensors.items() if not name.startswith("optimizer.")}
         try:
-            self._load(tensors)
+            self._modules.load_state_dict(networks, strict=True)
         except RuntimeError as error:
             raise HeartprintError(
                 "checkpoint-damaged",
                 "The checkpoint holds the state of other networks than those of this run. Start again in a new folder.",
             ) from error
-
-    def _load(self, tensors: dict[str, Tensor]) -> None:
-        for part, module in self._modules.items():
-            prefix = f"{part}."
-            own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            module.load_state_dict(own, strict=True)
         for name, parameter in self._named():
             stored = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             # The step count stays on the CPU; the averages lie as their parameter lies.

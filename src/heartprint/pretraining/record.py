@@ -112,11 +112,10 @@ class Record:
 
 def _in_words(row: LogRow, chance: float) -> str:
     """The last numbers of a run, for the progress bar."""
-    shown = [_measure_in_words(name, value, chance) for name, value in row.measures.items()]
-    return "  ".join([f"loss {row.loss:.3f}", *shown])
-
-
-def _measure_in_words(name: str, value: float, chance: float) -> str:
-    if name == FOUND:
-        return f"partner found {value:.0%} (chance {percent(chance)})"
-    return f"{name.replace('_', ' ')} " + (f"{value:.0%}" if name.endswith("_accuracy") else f"{value:.3g}")
+    words = [f"loss {row.loss:.3f}"]
+    for name, value in row.measures.items():
+        if name == FOUND:
+            words.append(f"partner found {value:.0%} (chance {percent(chance)})")
+        else:
+            words.append(f"{name.replace('_', ' ')} {value:{'.0%' if name.endswith('_accuracy') else '.3g'}}")
+    return "  ".join(words)

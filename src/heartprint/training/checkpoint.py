@@ -26,7 +26,6 @@ KEPT = 2
 _VERSION = 1
 _MAX_STATE_BYTES = 2**34
 _PREFIX = "step-"
-_HEAD = "<qd"
 
 
 @dataclass(frozen=True)
@@ -90,13 +89,14 @@ def load_latest(folder: Path, group: Distributed | None = None) -> Checkpoint | 
     if group is None or group.world_size == 1:
         return _load_latest(folder)
     found = group.run_on_main(_load_latest, folder)
+    head = struct.Struct("<qd")
     data = group.broadcast(
-        struct.pack(_HEAD, found.step, found.seconds) + safetensors.torch.save(found.tensors) if found else b""
+        head.pack(found.step, found.seconds) + safetensors.torch.save(found.tensors) if found else b""
     )
     if not data:
         return None
-    step, seconds = struct.unpack_from(_HEAD, data)
-    return Checkpoint(step, safetensors.torch.load(data[struct.calcsize(_HEAD) :]), seconds)
+    step, seconds = head.unpack_from(data)
+    return Checkpoint(step, safetensors.torch.load(data[head.size :]), seconds)
 
 
 def _load_latest(folder: Path) -> Checkpoint | None:
