@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterable
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
@@ -20,7 +22,7 @@ from heartprint.encoders import (
 )
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import claimed
-from heartprint.pretraining.batches import Schedule, drawn_batches
+from heartprint.pretraining.batches import Batch, Schedule, drawn_batches
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.learner import Learner, starting_encoder
 from heartprint.pretraining.memory import disk_full_told, step_memory_explained
@@ -154,30 +156,36 @@ class _Run:
         group.run_on_main(self._describe, learner)
         record = group.run_together(Record, self.folder, self.method, self.schedule, self.watch, learner, clock, step)
         with stop_requested() as requested:
-            interrupted = False
             batches = drawn_batches(self.method, self.schedule, step, last, self.config.workers)
             with closing(batches), record.shown(progress):
-                if self.watch.due(step):
-                    group.run_together(record.look, step)
-                for batch in clock.timing(batches):
-                    step = batch.key.step + 1
-                    record.keep(step, learner.step(batch))
-                    if not self._pauses(step, last):
-                        continue
-                    interrupted = group.any(requested.is_set())
-                    record.write()
-                    if interrupted or self._saves(step, last):
-                        group.run_on_main(self._save_checkpoint, learner, step, clock)
-                    if self.watch.due(step):
-                        group.run_together(record.look, step)
-                    if interrupted:
-                        break
+                step, interrupted = self._learn(record, batches, step, last, requested)
             # Nobody leaves while the main process writes.
             outcome = group.run_on_main(self._close, record, start, step)
         if outcome and step >= total and not outcome.learned and progress:
             print(outcome.warning(), file=sys.stderr, flush=True)
         if interrupted and step < total:
             raise KeyboardInterrupt(f"Stopped after step {step:,} of {total:,}; a checkpoint is saved.")
+
+    def _learn(
+        self, record: Record, batches: Iterable[Batch], step: int, last: int, requested: Event
+    ) -> tuple[int, bool]:
+        """Learn from batches: steps done, and whether a stop was asked for."""
+        if self.watch.due(step):
+            self.group.run_together(record.look, step)
+        for batch in record.clock.timing(batches):
+            step = batch.key.step + 1
+            record.keep(step, record.learner.step(batch))
+            if not self._pauses(step, last):
+                continue
+            interrupted = self.group.any(requested.is_set())
+            record.write()
+            if interrupted or self._saves(step, last):
+                self.group.run_on_main(self._save_checkpoint, record, step)
+            if self.watch.due(step):
+                self.group.run_together(record.look, step)
+            if interrupted:
+                return step, True
+        return step, False
 
     def _saves(self, step: int, last: int) -> bool:
         return step == last or step % self.config.checkpoint_every == 0
@@ -203,8 +211,9 @@ class _Run:
             **surroundings(self.group.device),
         )
 
-    def _save_checkpoint(self, learner: Learner, step: int, clock: Clock) -> None:
-        save_checkpoint(self.folder.path / CHECKPOINTS, Checkpoint(step, learner.state(), clock.seconds))
+    def _save_checkpoint(self, record: Record, step: int) -> None:
+        now = Checkpoint(step, record.learner.state(), record.clock.seconds)
+        save_checkpoint(self.folder.path / CHECKPOINTS, now)
 
     def _targets(self, progress: bool) -> Targets | None:
         """Measured once and kept, for methods that learn them: a resumed run must learn the very same numbers."""
