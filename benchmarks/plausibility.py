@@ -31,6 +31,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import stable_hash
 from heartprint.readers import PtbXl, Recording
 from heartprint.readers.archive import Archive
+from heartprint.readers.people import Rules
 from heartprint.signals.leads import LEADS_8, LEADS_12
 from heartprint.signals.measurements import measure
 from heartprint.signals.plausibility import judge, screen
@@ -40,6 +41,7 @@ ARCHIVES, ARCHIVE_SIZE = 200, 50
 BAR_SINGLE, BAR_ARCHIVE, BAR_WARNINGS = 0.95, 0.99, 0.01
 # Users have recordings of a minute: here the length must not decide.
 ANY_LENGTH = Limits(min_seconds=0.0)
+NOTHING = dict.fromkeys(("age", "sex", "recorded_at"))
 EIGHT = [LEADS_12.index(name) for name in LEADS_8]
 
 Floats = npt.NDArray[np.float64]
@@ -143,11 +145,12 @@ def archives_told(ecgs: Sequence[Ecg], verdicts: Sequence[Verdict], rng: np.rand
     told = 0
     for _ in range(ARCHIVES):
         chosen = rng.choice(len(ecgs), ARCHIVE_SIZE, replace=False)
-        archive, taken = Archive(), 0
+        archive, taken = Archive(Rules()), 0
         for i in chosen.tolist():
             if verdicts[i].facts is not None:
                 taken += 1
-                archive.add(str(i), {"sampling_rate": ecgs[i].rate, "age": None}, verdicts[i].facts or {})
+                about = {"patient_id": str(i), "sampling_rate": ecgs[i].rate}
+                archive.add(str(i), {**NOTHING, **about}, verdicts[i].facts or {})
             else:
                 archive.refuse(HeartprintError(str(verdicts[i].refused), ""))
         try:

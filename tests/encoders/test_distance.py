@@ -31,7 +31,7 @@ from heartprint.encoders import (
     save_encoder,
     save_model,
 )
-from heartprint.encoders.bundle import distance as known
+from heartprint.encoders.bundle import known_sheets as known
 from heartprint.encoders.bundle.distance import Distance, describe, digest
 from heartprint.encoders.bundle.files import CHECKED_FILES, DISTANCE_FILE
 from heartprint.encoders.bundle.known_sheets import distance_for, fit_distance, simulated_ecgs

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from heartprint.cli.contact import contact
 from heartprint.cohorts import Cohort
 from heartprint.foundation.errors import HeartprintError
-from heartprint.pages import contact as pages
+from heartprint.pages import contact_sheet as pages
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.contact import _photos, save_contact
 from heartprint.pretraining.methods import get_method

@@ -125,7 +125,7 @@ def test_an_offset_beyond_16_bits_is_removed(name: str, tmp_path: Path, monkeypa
 
 
 def _as_small(folder: Path, name: str, leads: Leads, *_: object) -> object:
-    from .ecgs import write_record
+    from tests.cohorts.ecgs import write_record
 
     return write_record(folder, name, leads - np.median(leads, axis=1, keepdims=True))
 
