@@ -12,14 +12,7 @@ from threading import Event
 import numpy as np
 
 from heartprint.cohorts import Cohort
-from heartprint.encoders import (
-    CohortSource,
-    EncoderConfig,
-    LoadedEncoder,
-    PretrainingSummary,
-    Seen,
-    save_encoder,
-)
+from heartprint.encoders import CohortSource, EncoderConfig, LoadedEncoder, PretrainingSummary, Seen, save_encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import claimed
 from heartprint.pretraining.batches import Batch, Schedule, drawn_batches

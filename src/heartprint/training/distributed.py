@@ -74,12 +74,7 @@ class Distributed:
         return values.cpu().numpy().tobytes()
 
     def run_together(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call something in every process; if it fails in one, it fails in all.
-
-        Args:
-            work: What to call.
-            *args: Its arguments here.
-            **kwargs: Its named arguments here.
+        """Call something in every process, each with its own arguments; if it fails in one, it fails in all.
 
         Returns:
             What ``work`` returned here.

@@ -9,9 +9,7 @@ from typing import Any
 from torch import nn
 
 
-def param_groups(
-    parameters: Iterable[nn.Parameter], weight_decay: float, **options: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def param_groups(parameters: Iterable[nn.Parameter], weight_decay: float, **options: float) -> list[dict[str, Any]]:
     """Weight decay for matrices and filters, none for biases and normalisation.
 
     Args:
@@ -22,14 +20,10 @@ def param_groups(
     Returns:
         Two groups as `torch.optim` takes them, the decaying one first.
     """
-    decay: list[nn.Parameter] = []
-    no_decay: list[nn.Parameter] = []
+    groups: list[dict[str, Any]] = [{"params": [], "weight_decay": decay, **options} for decay in (weight_decay, 0.0)]
     for parameter in parameters:
-        (decay if parameter.ndim > 1 else no_decay).append(parameter)
-    return (
-        {"params": decay, "weight_decay": weight_decay, **options},
-        {"params": no_decay, "weight_decay": 0.0, **options},
-    )
+        groups[parameter.ndim <= 1]["params"].append(parameter)
+    return groups
 
 
 def warmup_steps(total_steps: int, warmup_share: float) -> int:
