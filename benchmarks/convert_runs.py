@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import yaml
+from heartprint.pretraining.checkpoint import NOTE_FILE, STATE_FILE, checkpoints
 
 from heartprint.encoders.bundle.upgrade import upgrade_model
 from heartprint.foundation.config import load_config, save_config
 from heartprint.foundation.files import sha256_file, write_json
 from heartprint.pretraining import PretrainConfig
-from heartprint.pretraining.checkpoint import NOTE_FILE, STATE_FILE, checkpoints
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.run_folder import CHECKPOINTS, CONFIG_FILE, LOG_FILE, LogRow, read_note

@@ -24,7 +24,7 @@ from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import Method, get_method
 from heartprint.simulation import simulate
 from heartprint.training.device import choose_device
-from heartprint.training.distributed import World
+from heartprint.training.distributed import Distributed
 
 WARM_UP = 3
 VIEWS = 200
@@ -84,7 +84,7 @@ def main() -> None:
         schedule = Schedule(method.n_items, config)
         print(f"{device}, {config.backbone} at {config.image_size} px, batches of {config.batch_size} pairs")
         print(f"a posed view: {view_ms(method):.2f} ms of one core (median of {VIEWS})")
-        learner = Learner(config, 1000, World(device=device))
+        learner = Learner(config, 1000, Distributed(device=device))
         constant = list(drawn_batches(method, schedule, 0, 1, 0))
         speeds: dict[str, list[float]] = {"constant": [], "drawn": []}
         for _ in range(3):

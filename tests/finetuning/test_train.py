@@ -10,14 +10,13 @@ import torch
 from heartprint.cohorts import Cohort, get_task
 from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
 from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe, train_to_rank
-from heartprint.finetuning.full import _Best, _rate
+from heartprint.finetuning.full import _Best
 from heartprint.finetuning.network import Network, settle
 from heartprint.finetuning.views import draw_views, drawn_ahead
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc
 from heartprint.metrics.calibration import PlattScaling, threshold_at_sensitivity
 from heartprint.metrics.probe import fit_probe
-from heartprint.training.out_of_memory import memory_explained
 from tests.finetuning.tiny import make_cohort
 
 FAST = FinetuneConfig(mode="full", min_steps=6, epochs=1, batch_size=16, head_views=2, checks=3, workers=1)
@@ -222,32 +221,3 @@ def test_the_best_step_is_the_one_that_explains_validation_best() -> None:
     assert best.restore(layer) == 1
     assert layer.weight.item() == 1
     np.testing.assert_array_equal(best.scores, 100 * good)
-
-
-def test_learning_rate_rises_and_falls() -> None:
-    rates = [_rate(step, 100, 0.1) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert max(rates) == rates[9] == rates[10] == 1.0
-    assert np.all(np.diff(rates[10:]) <= 0)
-    assert 0 < rates[-1] < 0.01
-    assert _rate(0, 1, 0.0) == 1.0
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        MemoryError(),
-        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried"),
-    ],
-)
-def test_out_of_memory_names_the_option(error: Exception) -> None:
-    with pytest.raises(HeartprintError) as caught, memory_explained(64):
-        raise error
-    assert caught.value.code == "out-of-memory"
-    assert "-o batch_size=32" in caught.value.message
-
-
-def test_other_errors_pass() -> None:
-    with pytest.raises(RuntimeError, match="shape"), memory_explained(64):
-        raise RuntimeError("shape mismatch")

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 
 from heartprint.cohorts import Cohort
-from heartprint.pretraining import PretrainConfig, checkpoint, pretrain, run_folder
+from heartprint.pretraining import PretrainConfig, pretrain, run_folder
 from heartprint.pretraining.config import WatchConfig
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.watch.look import Subjects
 from heartprint.pretraining.watch.table import WatchTable
+from heartprint.training import checkpoint
 
 STEPS = 60
 

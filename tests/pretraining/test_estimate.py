@@ -14,7 +14,7 @@ from heartprint.pretraining.estimate import StepCost, _between, _blank, estimate
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.objectives import Losses
-from heartprint.training.distributed import World
+from heartprint.training.distributed import Distributed
 
 Make = Callable[..., PretrainConfig]
 COST = StepCost(device="cpu", n_parameters=1_000_000, s_per_image=0.01, s_per_step=0.1, activation_bytes=1e6)
@@ -35,8 +35,7 @@ def test_measured_step_counts_what_backward_keeps(config: Make) -> None:
     """Normalisation keeps what each convolution gives, so that much is kept at least; not many times as much."""
     chosen = config(image_size=64)
     found = measure_step(chosen)
-    learner = Learner(chosen, 1, World())
-    learner.prepare()
+    learner = Learner(chosen, 1, Distributed())
     maps: list[int] = []
     for module in learner.encoder.modules():
         if isinstance(module, torch.nn.Conv2d):

@@ -25,8 +25,8 @@ from heartprint.pretraining.methods.vicreg import VicReg, VicRegObjective, vicre
 from heartprint.pretraining.objectives import Embedded, Start
 from heartprint.pretraining.targets import blank_targets
 from heartprint.simulation import simulate
-from heartprint.training.distributed import World
-from tests.pretraining.test_world import batch_of, plain_learner, settings
+from heartprint.training.distributed import Distributed
+from tests.pretraining.test_distributed import batch_of, plain_learner, settings
 
 Make = Callable[..., PretrainConfig]
 
@@ -76,9 +76,9 @@ def test_every_method_resumes_exactly(name: str, patients: Cohort, config: Make,
 @pytest.mark.parametrize("name", METHODS)
 def test_chunks_give_every_method_the_gradient_of_the_whole_batch(name: str, cohort: Cohort) -> None:
     config = settings(name)
-    batch = batch_of(World(), config, cohort)
-    chunked = plain_learner(config.model_copy(update={"chunk_size": 4}), World(), torch.float64)
-    whole = plain_learner(config, World(), torch.float64)
+    batch = batch_of(Distributed(), config, cohort)
+    chunked = plain_learner(config.model_copy(update={"chunk_size": 4}), Distributed(), torch.float64)
+    whole = plain_learner(config, Distributed(), torch.float64)
     assert float(chunked.step(batch).total) == pytest.approx(float(whole.step(batch).total), rel=1e-12)
     for (key, one), (_, other) in zip(chunked._named(), whole._named(), strict=True):
         assert one.grad is not None and other.grad is not None
@@ -131,10 +131,9 @@ def test_byol_is_its_equations() -> None:
 def test_the_teacher_of_byol_is_a_moving_average(cohort: Cohort) -> None:
     """It starts as the encoder and follows by the cosine of Grill et al. 2020, section 3.2, without any gradient."""
     config = settings("byol").model_copy(update={"learning_rate": 0.1})
-    learner = Learner(config, 10, World())
-    learner.prepare()
+    learner = Learner(config, 10, Distributed())
     assert learner.teacher is not None
-    batch, expected = batch_of(World(), config, cohort), dict(learner.teacher.state_dict())
+    batch, expected = batch_of(Distributed(), config, cohort), dict(learner.teacher.state_dict())
     expected = {key: value.clone() for key, value in learner.teacher.named_parameters()}
     assert all(torch.equal(expected[key], value) for key, value in learner.encoder.named_parameters())
     learner.step(batch)

@@ -20,10 +20,10 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import claimed, sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.batches import Batch
-from heartprint.pretraining.checkpoint import load_latest
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.targets import Targets
-from heartprint.training.distributed import World
+from heartprint.training.checkpoint import load_latest
+from heartprint.training.distributed import Distributed
 from tests.pretraining.conftest import ECGS_PER_PATIENT, build, small_config
 
 Make = Callable[..., PretrainConfig]
@@ -331,13 +331,11 @@ def test_the_same_initial_weights_for_every_method(config: Make) -> None:
 
 
 def prepared(config: PretrainConfig) -> dict[str, torch.Tensor]:
-    learner = Learner(config, 10, World())
-    learner.prepare()
-    return learner.state()
+    return Learner(config, 10, Distributed()).state()
 
 
 def test_learning_rate_rises_and_falls(config: Make) -> None:
-    learner = Learner(config(learning_rate=0.1, warmup_share=0.2), 50, World())
+    learner = Learner(config(learning_rate=0.1, warmup_share=0.2), 50, Distributed())
     rates = [learner.learning_rate(step) for step in range(50)]
     assert rates[:10] == pytest.approx([0.01 * (k + 1) for k in range(10)])
     assert max(rates) == pytest.approx(0.1) and rates[30] == pytest.approx(0.05) and 0 < rates[49] < 1e-3
@@ -345,8 +343,8 @@ def test_learning_rate_rises_and_falls(config: Make) -> None:
 
 
 def test_weight_decay_spares_biases_and_normalisation(config: Make) -> None:
-    learner = Learner(config("bcl_measured", weight_decay=0.1), 10, World())
-    learner.prepare(Targets(("one",), np.zeros((3, 1), dtype=np.float32), (1,)))
+    targets = Targets(("one",), np.zeros((3, 1), dtype=np.float32), (1,))
+    learner = Learner(config("bcl_measured", weight_decay=0.1), 10, Distributed(), targets)
     groups = learner.optimizer.param_groups
     assert [(g["weight_decay"], {p.ndim > 1 for p in g["params"]}) for g in groups] == [
         (0.1, {True}),

@@ -27,7 +27,7 @@ from heartprint.pretraining.run_folder import TARGETS_FILE
 from heartprint.pretraining.targets import RHYTHM, SHAPES, Targets, measure_targets
 from heartprint.signals.measurements import BEAT_SAMPLES, FEATURE_NAMES
 from heartprint.simulation import simulate
-from heartprint.training.distributed import World
+from heartprint.training.distributed import Distributed
 
 Make = Callable[..., PretrainConfig]
 
@@ -147,8 +147,7 @@ def test_targets_belong_to_the_ecg_that_is_shown(patients: Cohort, config: Make)
     from heartprint.pretraining.methods import get_method
 
     values = np.arange(len(patients), dtype=np.float32)[:, None]
-    learner = Learner(config(method="bcl_measured"), 1, World())
-    learner.prepare(Targets(("row",), values, (1,)))
+    learner = Learner(config(method="bcl_measured"), 1, Distributed(), Targets(("row",), values, (1,)))
     method = get_method("bcl_measured")(patients, config(method="bcl_measured"))
     batch = draw_batch(method, BatchKey(0, 0, np.array([3, 7])))
     asked: list[torch.Tensor] = []

@@ -23,7 +23,6 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
 from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.batches import Batch
-from heartprint.pretraining.checkpoint import load_latest
 from heartprint.pretraining.curves import running_mean
 from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods.base import Method
@@ -33,6 +32,7 @@ from heartprint.pretraining.watch import hold_out, watch
 from heartprint.pretraining.watch.look import GAP_CLASSES, Subjects
 from heartprint.pretraining.watch.patients import ECGS_PER_PATIENT
 from heartprint.pretraining.watch.watch import all_alike
+from heartprint.training.checkpoint import load_latest
 from tests.pretraining.conftest import build, small_config
 
 Make = Callable[..., PretrainConfig]

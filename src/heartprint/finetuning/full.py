@@ -7,7 +7,6 @@ import copy
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.progress import Progress
 from heartprint.metrics.calibration import PlattScaling
 from heartprint.metrics.probe import fit_probe
+from heartprint.training.optim import param_groups, warmup_cosine
 from heartprint.training.out_of_memory import memory_explained
 
 _TOO_FEW = ("too-few-patients", "one-class-only")
@@ -177,13 +177,18 @@ class _Trainer:
         n_epochs = max(config.epochs, math.ceil(config.min_steps / math.ceil(len(rows) / config.batch_size)))
         plan = [b for e in range(n_epochs) for b in batches(self.positive, rows, e, config)]
         total = len(plan)
-        optimiser = _optimiser(model, config)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total, config.warmup_share))
+        parts = ((model.encoder, config.learning_rate), (model.head, config.head_learning_rate))
+        optimiser = torch.optim.AdamW(
+            [g for part, lr in parts for g in param_groups(part.parameters(), config.weight_decay, lr=lr)]
+        )
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: warmup_cosine(step, total, config.warmup_share)
+        )
         balance = _balance(self.positive, rows)
         checks = {round(total * (k + 1) / config.checks) for k in range(config.checks)}
         best = _Best(model)
         if validation is not None:
-            best.offer(0, self._scores(own, model, validation), self.positive[validation])
+            best.offer(0, self._scores(own, validation, *model.rule()), self.positive[validation])
         what = f"Fine-tuning without part {part}" if part else "Fine-tuning"
         with Progress(what, total) if self.progress else contextlib.nullcontext() as shown:
             drawn = drawn_ahead(config.images(own.config), self.cohort, plan, config, part=part)
@@ -191,7 +196,7 @@ class _Trainer:
                 loss = self._step(model, optimiser, images, chosen, balance)
                 schedule.step()
                 if validation is not None and step in checks:
-                    best.offer(step, self._scores(own, model, validation), self.positive[validation])
+                    best.offer(step, self._scores(own, validation, *model.rule()), self.positive[validation])
                 if shown is not None:
                     shown.advance(note=f"loss {loss:.3f}")
         kept = best.restore(model) if validation is not None else total
@@ -215,14 +220,7 @@ class _Trainer:
                 cross_fit_parts(self.cohort.patient_codes, self.positive, self.config), start=1
             ):
                 other = self.train(rows, None, part=part)
-                embedding = embed_cohort(
-                    other.encoder,
-                    self.cohort.take(left_out),
-                    layout=self.config.layout,
-                    batch_size=self.config.batch_size,
-                    progress=False,
-                )
-                scores[left_out] = embedding.astype(np.float64) @ other.weights + other.bias
+                scores[left_out] = self._scores(other.encoder, left_out, other.weights, other.bias)
         except HeartprintError as error:
             if error.code not in _TOO_FEW:
                 raise
@@ -277,11 +275,11 @@ class _Trainer:
         optimiser.step()
         return float(loss.detach())
 
-    def _scores(self, own: LoadedEncoder, model: Network, rows: Rows) -> Float64Array:
+    def _scores(self, encoder: LoadedEncoder, rows: Rows, weights: Float64Array, bias: float) -> Float64Array:
+        config = self.config
         embedding = embed_cohort(
-            own, self.cohort.take(rows), layout=self.config.layout, batch_size=self.config.batch_size, progress=False
+            encoder, self.cohort.take(rows), layout=config.layout, batch_size=config.batch_size, progress=False
         )
-        weights, bias = model.rule()
         logits: Float64Array = embedding.astype(np.float64) @ weights + bias
         return logits
 
@@ -310,25 +308,6 @@ class _Best:
     def restore(self, model: nn.Module) -> int:
         model.load_state_dict(self._state)
         return self._step
-
-
-def _optimiser(model: Network, config: FinetuneConfig) -> torch.optim.Optimizer:
-    def split(module: nn.Module, rate: float) -> Iterator[dict[str, Any]]:
-        for decays in (True, False):
-            chosen = [p for p in module.parameters() if (p.ndim > 1) == decays]
-            yield {"params": chosen, "lr": rate, "weight_decay": config.weight_decay if decays else 0.0}
-
-    return torch.optim.AdamW(
-        [*split(model.encoder, config.learning_rate), *split(model.head, config.head_learning_rate)]
-    )
-
-
-def _rate(step: int, total: int, warmup_share: float) -> float:
-    """Share of the peak learning rate: linear rise, cosine fall (Loshchilov & Hutter 2017)."""
-    rise = max(1, round(warmup_share * total))
-    if step < rise:
-        return (step + 1) / rise
-    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
 
 
 def _balance(positive: npt.NDArray[np.bool_], rows: Rows) -> tuple[float, float]:

@@ -62,7 +62,7 @@ class Schedule:
         config: ``batch_size``, ``epochs``, ``steps``, ``seed``.
         item: What an item is, for the message.
         rank: Number of this process.
-        size: Number of processes.
+        world_size: Number of processes.
 
     Attributes:
         steps_per_epoch: Batches in an epoch.
@@ -74,14 +74,14 @@ class Schedule:
     """
 
     def __init__(
-        self, n_items: int, config: PretrainConfig, *, item: str = "items", rank: int = 0, size: int = 1
+        self, n_items: int, config: PretrainConfig, *, item: str = "items", rank: int = 0, world_size: int = 1
     ) -> None:
         batch = config.batch_size
-        if batch % size:
+        if batch % world_size:
             raise HeartprintError(
                 "batch-not-divisible",
-                f"A batch of {batch:,} {item} cannot be shared equally by {size} processes. Take a multiple of {size} "
-                f"(-o batch_size={-(-batch // size) * size}).",
+                f"A batch of {batch:,} {item} cannot be shared equally by {world_size} processes. Take a multiple of "
+                f"{world_size} (-o batch_size={-(-batch // world_size) * world_size}).",
             )
         if batch > n_items:
             remedy = f"Lower it (-o batch_size={n_items}) or add ECGs." if n_items >= 2 else "Add ECGs."
@@ -91,7 +91,7 @@ class Schedule:
             )
         self.n_items = n_items
         self.batch_size = batch
-        self._own = slice(rank * batch // size, (rank + 1) * batch // size)
+        self._own = slice(rank * batch // world_size, (rank + 1) * batch // world_size)
         self.seed = config.seed
         self.steps_per_epoch = n_items // batch
         self.total_steps = config.steps or config.epochs * self.steps_per_epoch

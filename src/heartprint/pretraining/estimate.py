@@ -17,14 +17,14 @@ from heartprint.foundation.progress import in_words
 from heartprint.pretraining.batches import Batch, BatchKey, Schedule, draw_batch
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.first_steps import Measured, measure_first_steps
-from heartprint.pretraining.learner import Learner, reproducible
+from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.loop import select
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.targets import blank_targets
 from heartprint.pretraining.watch import hold_out
-from heartprint.training.device import choose_device
-from heartprint.training.distributed import World
+from heartprint.training.device import choose_device, reproducible
+from heartprint.training.distributed import Distributed
 
 _SMALL_BATCHES = {"cpu": (2, 6), "cuda": (8, 32)}
 _ADAM_BYTES_PER_WEIGHT = 16  # weight, gradient and two moments, float32
@@ -253,8 +253,8 @@ def measure_step(config: PretrainConfig) -> StepCost:
     device = choose_device(config.device)
     few, many = _SMALL_BATCHES[device.type if device.type in _SMALL_BATCHES else "cuda"]
     with step_memory_explained(config), reproducible(device):
-        learner = Learner(config.model_copy(update={"chunk_size": 0}), 100, World(device=device))
-        learner.prepare(blank_targets() if get_method(config.method.name).learns_measurements else None)
+        targets = blank_targets() if get_method(config.method.name).learns_measurements else None
+        learner = Learner(config.model_copy(update={"chunk_size": 0}), 100, Distributed(device=device), targets)
         kept = [_kept_bytes(learner, _blank(config, n)) for n in (few, many)]
         times = [_seconds(learner, _blank(config, n)) for n in (few, many)]
     views = get_method(config.method.name).n_views

@@ -14,16 +14,16 @@ import numpy as np
 from heartprint.cohorts.measure import measure_cohort_with_beats
 from heartprint.pages.kit import to_svg
 from heartprint.pretraining.batches import Schedule, drawn_batches
-from heartprint.pretraining.checkpoint import Checkpoint, save_checkpoint
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.curves import curves
-from heartprint.pretraining.learner import Learner, reproducible
+from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.memory import step_memory_explained
 from heartprint.pretraining.methods import Method
 from heartprint.pretraining.run_folder import LogRow
-from heartprint.pretraining.targets import Targets, blank_targets
-from heartprint.training.device import choose_device
-from heartprint.training.distributed import World
+from heartprint.pretraining.targets import blank_targets
+from heartprint.training.checkpoint import Checkpoint, save_checkpoint
+from heartprint.training.device import choose_device, reproducible
+from heartprint.training.distributed import Distributed
 
 _TIMED_STEPS, _WARM_STEPS = 10, 3
 """Steps that are done, and how many of them are not counted: the first compiles, and the next were drawn ahead."""
@@ -63,8 +63,8 @@ def measure_first_steps(method: Method, schedule: Schedule, config: PretrainConf
     device, times = choose_device(config.device), list[float]()
     with step_memory_explained(config), reproducible(device):
         began = last = time.perf_counter()
-        learner = Learner(config, schedule.total_steps, World(device=device))
-        learner.prepare(_zeros(len(method.cohort)) if method.learns_measurements else None)
+        targets = blank_targets(len(method.cohort)) if method.learns_measurements else None
+        learner = Learner(config, schedule.total_steps, Distributed(device=device), targets)
         n = min(schedule.total_steps, _TIMED_STEPS)
         with contextlib.closing(drawn_batches(method, schedule, 0, n, config.workers)) as batches:
             for batch in batches:
@@ -99,8 +99,3 @@ def _targets_s(method: Method) -> float:
     measure_cohort_with_beats(some, n_jobs=1)
     each = (time.perf_counter() - began) / len(some) / (os.cpu_count() or 1)
     return start_s + each * max(0, len(method.cohort) - len(some))
-
-
-def _zeros(n_ecgs: int) -> Targets:
-    blank = blank_targets()
-    return Targets(blank.names, np.repeat(blank.values, n_ecgs, axis=0), blank.parts)

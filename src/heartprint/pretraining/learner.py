@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from heartprint.encoders import EncoderConfig, build_encoder, resolve_encoder
-from heartprint.encoders.networks.encoder import Encoder, Weights
+from heartprint.encoders import EncoderConfig, LoadedEncoder, resolve_encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.pretraining.batches import Batch
 from heartprint.pretraining.config import PretrainConfig
@@ -20,10 +17,8 @@ from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.objectives import Embedded, Losses, Objective, Start
 from heartprint.pretraining.objectives.base import torch_seed
 from heartprint.pretraining.targets import Targets
-from heartprint.training.distributed import World
-
-FRESH: tuple[Weights, ...] = ("random", "imagenet")
-"""Initial weights that are not those of another pretraining."""
+from heartprint.training.distributed import Distributed
+from heartprint.training.optim import param_groups, warmup_cosine
 
 
 class Learner:
@@ -36,60 +31,45 @@ class Learner:
     Args:
         config: The run's configuration.
         total_steps: Steps of the run, for the learning rate.
-        world: The processes that learn together, and the device of this one.
+        group: The processes that learn together, and the device of this one.
+        targets: What the sheets say of their own waveforms, for methods that learn it.
+        start: The encoder to start from, which learns; by default what the configuration names.
 
     Raises:
-        HeartprintError: What `initial_encoder` raises.
+        HeartprintError: What `starting_encoder` raises.
     """
 
-    objective: Objective
-    optimizer: torch.optim.AdamW
-
-    def __init__(self, config: PretrainConfig, total_steps: int, world: World) -> None:
+    def __init__(
+        self,
+        config: PretrainConfig,
+        total_steps: int,
+        group: Distributed,
+        targets: Targets | None = None,
+        *,
+        start: LoadedEncoder | None = None,
+    ) -> None:
         self.config = config
-        self.world = world
-        self.device = device = world.device
+        self.group = group
+        self.device = device = group.device
         self.total_steps = total_steps
         self.bfloat16 = config.precision == "bfloat16" or (config.precision == "auto" and device.type == "cuda")
         self.page_to_tensor = EncoderConfig.new(config.backbone, image_size=config.image_size).page_to_tensor
-        self.encoder = initial_encoder(config).to(device)
-        if world.size > 1 and device.type == "cuda":
+        self.encoder = (start or starting_encoder(config)).encoder.to(device)
+        if group.world_size > 1 and device.type == "cuda":
             from timm.layers.norm_act import convert_sync_batchnorm
 
             self.encoder = convert_sync_batchnorm(self.encoder)  # type: ignore[no-untyped-call]
         self.encoder.train()
-        self.teacher: nn.Module | None = None
-        self._modules: dict[str, nn.Module] = {"encoder": self.encoder}
-
-    def prepare(self, targets: Targets | None = None) -> None:
-        """Build the method's objective and the optimiser; to be called before the first step.
-
-        Args:
-            targets: What the sheets say of their own waveforms, for methods that learn it.
-        """
-        method = get_method(self.config.method.name)
-        start = Start(self.encoder.embedding_dim, self.config.seed, targets)
-        self.objective = method.objective(self.config.method, start).to(self.device)
-        self._modules["objective"] = self.objective
-        if self.objective.needs_teacher:
-            self.teacher = copy.deepcopy(self.encoder).requires_grad_(False)
-            self._modules["teacher"] = self.teacher
-        self.optimizer = torch.optim.AdamW(self._groups(self._named()), lr=self.config.learning_rate)
+        method, shape = get_method(config.method.name), Start(self.encoder.embedding_dim, config.seed, targets)
+        self.objective: Objective = method.objective(config.method, shape).to(device)
+        self.teacher = copy.deepcopy(self.encoder).requires_grad_(False) if self.objective.needs_teacher else None
+        parts = {"encoder": self.encoder, "objective": self.objective, "teacher": self.teacher}
+        self._modules = nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
+        learning = (parameter for _, parameter in self._named())
+        self.optimizer = torch.optim.AdamW(param_groups(learning, config.weight_decay), lr=config.learning_rate)
 
     def _named(self) -> list[tuple[str, nn.Parameter]]:
-        return [
-            (f"{part}.{name}", parameter)
-            for part, module in self._modules.items()
-            for name, parameter in module.named_parameters()
-            if parameter.requires_grad
-        ]
-
-    def _groups(self, named: list[tuple[str, nn.Parameter]]) -> list[dict[str, Any]]:
-        """Weight decay for matrices and filters, none for biases and normalisation."""
-        return [
-            {"params": [p for _, p in named if p.ndim > 1], "weight_decay": self.config.weight_decay},
-            {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
-        ]
+        return [(name, parameter) for name, parameter in self._modules.named_parameters() if parameter.requires_grad]
 
     @property
     def n_parameters(self) -> int:
@@ -97,12 +77,8 @@ class Learner:
         return sum(p.numel() for _, p in self._named())
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then a cosine to zero (Loshchilov & Hutter 2017)."""
-        warmup = round(self.config.warmup_share * self.total_steps)
-        if step < warmup:
-            return self.config.learning_rate * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.total_steps - warmup)
-        return self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
+        """Learning rate of a step, from 0 (see `warmup_cosine`)."""
+        return warmup_cosine(step, self.total_steps, self.config.warmup_share, self.config.learning_rate)
 
     def loss(self, views: Tensor, groups: Tensor, rows: Tensor, taught: Tensor | None = None) -> Losses:
         """What the method minimises, from the embeddings of the whole batch (see `Embedded`)."""
@@ -159,7 +135,7 @@ class Learner:
         """``(V, b, S, S)`` uint8 -> ``(V, b, D)``, by the encoder unless another network is given."""
         # What a network draws (dropout...) depends on its place alone, so that a resumed run and a chunk that is
         # embedded twice draw the same.
-        torch.manual_seed(torch_seed(self.config.seed, "network", step, self.world.rank, chunk))
+        torch.manual_seed(torch_seed(self.config.seed, "network", step, self.group.rank, chunk))
         x = self.page_to_tensor(images.flatten(0, 1).numpy(), device=self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
             embedding: Tensor = (network or self.encoder)(x)
@@ -167,7 +143,7 @@ class Learner:
 
     def _of_all(self, own: Tensor) -> Tensor:
         """``(V, b, ...)`` of each process -> ``(V, B, ...)`` of all; items in order of rank."""
-        return self.world.gather(own).transpose(0, 1).flatten(1, 2)
+        return self.group.all_gather(own).transpose(0, 1).flatten(1, 2)
 
     def _of_all_items(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """``(B,)`` groups and ``(V, B)`` rows of the whole batch."""
@@ -181,28 +157,23 @@ class Learner:
         The encoder's gradients come from each process's own sheets: they are summed. The objective has seen all
         embeddings everywhere: its own are equal already, but for what different machines make of the last digits.
         """
-        if self.world.size == 1:
+        if self.group.world_size == 1:
             return
         shared: list[Tensor] = []
         for name, parameter in self._named():
             if parameter.grad is not None:
                 shared.append(parameter.grad)
                 if not name.startswith("encoder."):
-                    parameter.grad /= self.world.size
-        for module in self._modules.values():
-            for buffer in module.buffers():
-                if buffer.is_floating_point():
-                    shared.append(buffer)
-                    buffer /= self.world.size
-        self.world.add(shared)
+                    parameter.grad /= self.group.world_size
+        for buffer in self._modules.buffers():
+            if buffer.is_floating_point():
+                shared.append(buffer)
+                buffer /= self.group.world_size
+        self.group.all_reduce(shared)
 
     def state(self) -> dict[str, Tensor]:
         """All that a checkpoint needs: weights, statistics and the optimiser's memory, on the CPU."""
-        tensors = {
-            f"{part}.{name}": value
-            for part, module in self._modules.items()
-            for name, value in module.state_dict().items()
-        }
+        tensors = dict(self._modules.state_dict())
         for name, parameter in self._named():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = torch.as_tensor(value)
@@ -215,19 +186,14 @@ class Learner:
         Raises:
             HeartprintError: ``checkpoint-damaged`` if it is the state of other networks.
         """
+        networks = {name: value for name, value in tensors.items() if not name.startswith("optimizer.")}
         try:
-            self._load(tensors)
+            self._modules.load_state_dict(networks, strict=True)
         except RuntimeError as error:
             raise HeartprintError(
                 "checkpoint-damaged",
                 "The checkpoint holds the state of other networks than those of this run. Start again in a new folder.",
             ) from error
-
-    def _load(self, tensors: dict[str, Tensor]) -> None:
-        for part, module in self._modules.items():
-            prefix = f"{part}."
-            own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            module.load_state_dict(own, strict=True)
         for name, parameter in self._named():
             stored = {key: tensors.get(f"optimizer.{key}.{name}") for key in ("step", "exp_avg", "exp_avg_sq")}
             # The step count stays on the CPU; the averages lie as their parameter lies.
@@ -256,38 +222,13 @@ def _statistics_kept(encoder: nn.Module) -> Iterator[None]:
                 norm.num_batches_tracked.copy_(count)
 
 
-@contextlib.contextmanager
-def reproducible(device: torch.device) -> Iterator[None]:
-    """Have torch compute the same thing twice, and leave its global state as it was."""
-    was = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    filled = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    cudnn = torch.backends.cudnn.benchmark
-    if device.type == "cuda":
-        import os
+def starting_encoder(config: PretrainConfig) -> LoadedEncoder:
+    """The encoder that a run starts from.
 
-        # cuBLAS reads it when it starts; without it its sums are in no fixed order.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        # Filling what is overwritten anyway costs time and changes nothing.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = False
-        try:
-            yield
-        finally:
-            torch.use_deterministic_algorithms(was[0], warn_only=was[1])
-            torch.utils.deterministic.fill_uninitialized_memory = filled  # type: ignore[attr-defined]
-            torch.backends.cudnn.benchmark = cudnn
-
-
-def initial_encoder(config: PretrainConfig) -> Encoder:
-    """The encoder that a run starts from, in training mode.
+    At another image size the same filters go on learning: a network of convolutions has no size of its own.
 
     Raises:
         HeartprintError: ``encoder-mismatch`` if another pretraining is to be gone on with and has another backbone;
-            what `build_encoder` and `resolve_encoder` raise.
+            what `resolve_encoder` raises.
     """
-    if config.init in FRESH:
-        return build_encoder(config.backbone, weights=config.init, seed=config.seed)
-    # At another image size the same filters go on learning: a network of convolutions has no size of its own.
-    return resolve_encoder(config.init, backbone=config.backbone, unlabelled=True).encoder
+    return resolve_encoder(config.init, backbone=config.backbone, seed=config.seed, unlabelled=True)

@@ -84,11 +84,11 @@ class Targets:
             ) from error
 
 
-def blank_targets() -> Targets:
-    """One ECG's targets, all 0 and as many as a cohort usually has: to see what learning them costs."""
+def blank_targets(n_ecgs: int = 1) -> Targets:
+    """Targets of some ECGs, all 0 and as many as a cohort usually has: to see what learning them costs."""
     parts = (len(RHYTHM), len(FEATURE_NAMES) - len(RHYTHM), SHAPES)
     names = tuple(f"number_{k + 1}" for k in range(sum(parts)))
-    return Targets(names, np.zeros((1, sum(parts)), dtype=np.float32), parts)
+    return Targets(names, np.zeros((n_ecgs, sum(parts)), dtype=np.float32), parts)
 
 
 def measure_targets(cohort: Cohort, *, labels: bool = False, progress: bool = True) -> Targets:

@@ -11,11 +11,11 @@ from heartprint.foundation.bounded import MAX_TEXT_BYTES, BadFile, plain_size
 from heartprint.foundation.checks import Check
 from heartprint.foundation.config import load_config
 from heartprint.foundation.errors import HeartprintError
-from heartprint.pretraining.checkpoint import checkpoints, read_checkpoint
 from heartprint.pretraining.config import PretrainConfig
 from heartprint.pretraining.readout import READOUT_FILE, Readout
 from heartprint.pretraining.run_folder import CHECKPOINTS, CONFIG_FILE, NOTE_FILE, TARGETS_FILE, read_note
 from heartprint.pretraining.targets import Targets
+from heartprint.training.checkpoint import checkpoints, read_checkpoint
 
 
 def verify_run(folder: str | Path) -> Iterator[Check]:

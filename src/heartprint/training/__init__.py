@@ -1,1 +1,1 @@
-"""What both trainings use: devices, processes, memory."""
+"""What both trainings use, in torch's words: devices, processes, optimisers, checkpoints, interruptions, memory."""

@@ -1,4 +1,4 @@
-"""The processes that train one encoder together, and what they tell each other.
+"""The processes that train one network together, and what crosses between them.
 
 Started by ``torchrun``, every process computes with its own part of each batch. What crosses between them is small:
 the embeddings (so that everyone sees every negative), the gradients, and a few numbers. Nothing is pickled.
@@ -11,7 +11,7 @@ import datetime as dt
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -19,74 +19,75 @@ from torch import Tensor
 
 from heartprint.foundation.errors import HeartprintError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 _PATIENCE = dt.timedelta(minutes=30)
 """How long one process waits for another: measuring a large cohort may take the first one some minutes."""
 
 
 @dataclass(frozen=True)
-class World:
+class Distributed:
     """One process's view of those that train together.
 
     Attributes:
-        rank: Number of this process, 0 for the one that writes.
-        size: Number of processes.
+        rank: Number of this process, 0 for the main one.
+        world_size: Number of processes.
         device: Where this process computes.
     """
 
     rank: int = 0
-    size: int = 1
+    world_size: int = 1
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     @property
-    def writes(self) -> bool:
-        """Whether this process writes the run's folder and speaks."""
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes and speaks."""
         return self.rank == 0
 
-    def gather(self, values: Tensor) -> Tensor:
-        """Everyone's values, ``(*shape)`` -> ``(size, *shape)``, in order of rank; differentiable.
+    def all_gather(self, values: Tensor) -> Tensor:
+        """Everyone's values, ``(*shape)`` -> ``(world_size, *shape)``, in order of rank; differentiable.
 
         For a loss that every process computes whole, from the gathered values: its gradient then reaches each
         process's own values as if one process had computed it all, and nothing crosses on the way back.
         """
-        return cast(Tensor, _Gathered.apply(values, self)) if self.size > 1 else values[None]
+        return cast(Tensor, _Gathered.apply(values, self)) if self.world_size > 1 else values[None]
 
-    def add(self, tensors: Sequence[Tensor]) -> None:
+    def all_reduce(self, tensors: Sequence[Tensor]) -> None:
         """Replace tensors, in place, by their sums over all processes; the sums are the same bits everywhere."""
-        if self.size == 1 or not tensors:
+        if self.world_size == 1 or not tensors:
             return
         flat = torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
         dist.all_reduce(flat)
         for tensor, part in zip(tensors, torch.split(flat, [t.numel() for t in tensors]), strict=True):
             tensor.detach().copy_(part.view_as(tensor))
 
-    def tell(self, data: bytes) -> bytes:
-        """What the first process gives, in every process; what the others give is not looked at."""
-        if self.size == 1:
+    def broadcast(self, data: bytes) -> bytes:
+        """What the main process gives, in every process; what the others give is not looked at."""
+        if self.world_size == 1:
             return data
         length = torch.tensor([len(data)], device=self.device)
         dist.broadcast(length, 0)
         if not (n := int(length)):
             return b""
-        told = torch.frombuffer(bytearray(data if self.writes else n), dtype=torch.uint8).to(self.device)
-        dist.broadcast(told, 0)
-        return told.cpu().numpy().tobytes()
+        values = torch.frombuffer(bytearray(data if self.is_main else n), dtype=torch.uint8).to(self.device)
+        dist.broadcast(values, 0)
+        return values.cpu().numpy().tobytes()
 
-    def agree(self, work: Callable[[], T]) -> T:
-        """Do something in every process; if it fails in one, it fails in all.
+    def run_together(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call something in every process, each with its own arguments; if it fails in one, it fails in all.
 
         Returns:
             What ``work`` returned here.
 
         Raises:
-            HeartprintError: What ``work`` raised in the first process where it did, raised in process 0.
+            HeartprintError: What ``work`` raised in the first process where it did, raised in the main one.
             SystemExit: The same in the other processes, which have nothing to add.
         """
-        if self.size == 1:
-            return work()
+        if self.world_size == 1:
+            return work(*args, **kwargs)
         failed: HeartprintError | None = None
         try:
-            done = work()
+            done = work(*args, **kwargs)
         except HeartprintError as error:
             failed = error
         said = self._exchanged(f"{failed.code}\x1f{failed.message}".encode() if failed else b"")
@@ -96,28 +97,36 @@ class World:
             raise HeartprintError(*words.decode().split("\x1f", 1)) from failed
         return done
 
+    def run_on_main(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """Call something in the main process while the others wait; if it fails, it fails in all, as `run_together`.
+
+        Returns:
+            What ``work`` returned; None in the other processes.
+        """
+        return self.run_together(work, *args, **kwargs) if self.is_main else self.run_together(lambda: None)
+
     def any(self, here: bool) -> bool:
         """Whether something is so in any process."""
-        if self.size == 1:
+        if self.world_size == 1:
             return here
         flag = torch.tensor([float(here)], device=self.device)
-        self.add([flag])
+        self.all_reduce([flag])
         return bool(flag.item() > 0)
 
     def _exchanged(self, data: bytes) -> list[bytes]:
         """Bytes of every process, in order of rank."""
-        lengths = self.gather(torch.tensor([len(data)], device=self.device)).flatten().tolist()
+        lengths = self.all_gather(torch.tensor([len(data)], device=self.device)).flatten().tolist()
         # Padded to one length, which is never nothing.
         padded = torch.frombuffer(bytearray(data.ljust(max(1, *lengths), b"\0")), dtype=torch.uint8)
-        rows = self.gather(padded.to(self.device)).cpu()
+        rows = self.all_gather(padded.to(self.device)).cpu()
         return [row[:n].numpy().tobytes() for row, n in zip(rows, lengths, strict=True)]
 
 
 class _Gathered(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, values: Tensor, world: World) -> Tensor:
-        ctx.rank = world.rank
-        out = values.new_empty((world.size, *values.shape))
+    def forward(ctx: Any, values: Tensor, group: Distributed) -> Tensor:
+        ctx.rank = group.rank
+        out = values.new_empty((group.world_size, *values.shape))
         dist.all_gather(list(out.unbind()), values.detach().contiguous())
         return out
 
@@ -127,7 +136,7 @@ class _Gathered(torch.autograd.Function):
 
 
 @contextlib.contextmanager
-def joined(choose: Callable[[], torch.device]) -> Iterator[World]:
+def process_group(choose: Callable[[], torch.device]) -> Iterator[Distributed]:
     """Join the processes that ``torchrun`` started; alone if it did not.
 
     Args:
@@ -140,7 +149,7 @@ def joined(choose: Callable[[], torch.device]) -> Iterator[World]:
     size = int(os.environ.get("WORLD_SIZE", "1"))
     device = choose()
     if size == 1:
-        yield World(device=device)
+        yield Distributed(device=device)
         return
     if device.type == "cuda":
         number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
@@ -165,6 +174,6 @@ def joined(choose: Callable[[], torch.device]) -> Iterator[World]:
             "reaches the address and port that torchrun was given (--rdzv-endpoint).",
         ) from error
     try:
-        yield World(dist.get_rank(), dist.get_world_size(), device)
+        yield Distributed(dist.get_rank(), dist.get_world_size(), device)
     finally:
         dist.destroy_process_group()

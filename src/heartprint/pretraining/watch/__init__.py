@@ -5,6 +5,6 @@ and judged; nothing of that reaches what is learned. ``watch.csv`` has the numbe
 """
 
 from heartprint.pretraining.watch.patients import hold_out
-from heartprint.pretraining.watch.watch import Watch
+from heartprint.pretraining.watch.watch import Watch, Watcher
 
-__all__ = ["Watch", "hold_out"]
+__all__ = ["Watch", "Watcher", "hold_out"]

@@ -15,6 +15,7 @@ from heartprint.pretraining.run_folder import Log, RunFolder
 from heartprint.pretraining.watch.look import Look, Subjects
 from heartprint.pretraining.watch.page import write_page
 from heartprint.pretraining.watch.table import Row, WatchTable
+from heartprint.training.optim import warmup_steps
 
 TENSORBOARD = "tensorboard"
 LEAST_RANK = 2.0
@@ -30,7 +31,7 @@ DRAW_EVERY_S = 30.0
 
 
 class Watch:
-    """Looks at the watched patients while a run learns, and tells what it saw.
+    """Who is watched while a run learns, and when.
 
     Args:
         cohort: The watched ECGs; with none there is nothing to look at, and ``run.html`` shows the curves alone.
@@ -44,30 +45,7 @@ class Watch:
     def __init__(self, cohort: Cohort, config: PretrainConfig, total: int) -> None:
         self.config, self.total = config, total
         self.subjects = Subjects(cohort, config)
-        self._writer_of = _tensorboard() if config.watch.tensorboard else None
-        self._writer: Any = None
-        self._told = 0
-        self._seen: Look | None = None
-        self._drawn = time.monotonic()
-
-    def start(self, folder: RunFolder, log: Log, step: int) -> None:
-        """Open the run's files.
-
-        Args:
-            folder: The run's folder.
-            log: Its log.
-            step: Steps done.
-
-        Raises:
-            HeartprintError: ``collapsed`` if the run that is resumed was stopped for it, and is to be stopped for it.
-        """
-        self.folder, self.log = folder, log
-        self.table = WatchTable(folder.path, self.subjects.names, step) if len(self.subjects.cohort) else None
-        if self._writer_of is not None:
-            # What a killed run wrote after its checkpoint is hidden.
-            self._writer = self._writer_of(str(folder.path / TENSORBOARD), purge_step=step + 1 if step else None)
-            self._told = len(log.rows)
-        self._check_spread()
+        self.summary_writer = _tensorboard() if config.watch.tensorboard else None
 
     def due(self, step: int) -> bool:
         """Whether a look belongs to this step: at the start, every so many steps and at the end.
@@ -77,6 +55,32 @@ class Watch:
         every = self.config.watch.every
         now = step in (0, self.total) or (every > 0 and step % every == 0)
         return now and (len(self.subjects.cohort) > 0 or self.config.watch.tensorboard)
+
+
+class Watcher:
+    """Looks at the watched patients, and tells what it saw, in the files of a run.
+
+    Args:
+        watch: Who is watched.
+        folder: The run's folder.
+        log: Its log.
+        step: Steps done.
+
+    Raises:
+        HeartprintError: ``collapsed`` if the run that is resumed was stopped for it, and is to be stopped for it.
+    """
+
+    def __init__(self, watch: Watch, folder: RunFolder, log: Log, step: int) -> None:
+        self.config, self.total, self.subjects = watch.config, watch.total, watch.subjects
+        self.folder, self.log = folder, log
+        self.table = WatchTable(folder.path, self.subjects.names, step) if len(self.subjects.cohort) else None
+        self._seen: Look | None = None
+        self._drawn = time.monotonic()
+        self._told = len(log.rows)
+        # What a killed run wrote after its checkpoint is hidden.
+        purge = step + 1 if step else None
+        self._writer = watch.summary_writer and watch.summary_writer(str(folder.path / TENSORBOARD), purge_step=purge)
+        self._check_spread()
 
     def look(self, step: int, encoder: Encoder, bar: Progress | None = None) -> None:
         """Look at the encoder, write down what is seen, and now and then draw ``run.html``; once at each step.
@@ -134,7 +138,7 @@ class Watch:
         """Raise if the last two looks after the warm-up saw a collapse."""
         if not self.config.watch.stop_on_collapse or self.table is None or len(self.subjects.cohort) < MIN_ECGS:
             return
-        warmup = round(self.config.warmup_share * self.total)
+        warmup = warmup_steps(self.total, self.config.warmup_share)
         rows = [row for row in self.table.rows if row["step"] > warmup][-2:]
         if not all_alike(rows):
             return

@@ -22,10 +22,10 @@ def free_ports(n: int) -> list[int]:
             one.close()
 
 
-def run_together(n: int, function: str, *arguments: object) -> list[subprocess.CompletedProcess[str]]:
+def run_processes(n: int, function: str, *arguments: object) -> list[subprocess.CompletedProcess[str]]:
     """Call ``module:name`` with texts in ``n`` processes; their results in order of rank."""
     (port,) = free_ports(1)
-    command = [sys.executable, "-m", "tests.pretraining.together", function, *map(str, arguments)]
+    command = [sys.executable, "-m", "tests.training.processes", function, *map(str, arguments)]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(n), "OMP_NUM_THREADS": "1"}
     running = [
         subprocess.Popen(

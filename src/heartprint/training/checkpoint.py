@@ -1,4 +1,4 @@
-"""Checkpoints: safetensors and JSON, on disk as a whole or not at all."""
+"""Checkpoints: safetensors and JSON, on disk as a whole or not at all, checked when they are read."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from heartprint.foundation.bounded import plain_size, read_json
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, sha256_file, write_json
+from heartprint.training.distributed import Distributed
 
 STATE_FILE = "state.safetensors"
 NOTE_FILE = "checkpoint.json"
@@ -25,34 +26,21 @@ KEPT = 2
 _VERSION = 1
 _MAX_STATE_BYTES = 2**34
 _PREFIX = "step-"
-_HEAD = "<qd"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run between two steps.
+    """A training between two steps.
 
     Attributes:
         step: Steps done.
-        tensors: State of the learner.
+        tensors: State of all that learns.
         seconds: Time spent so far, s.
     """
 
     step: int
     tensors: dict[str, Tensor]
     seconds: float
-
-    def to_bytes(self) -> bytes:
-        """The checkpoint for a process that does not see its folder."""
-        return struct.pack(_HEAD, self.step, self.seconds) + safetensors.torch.save(self.tensors)
-
-    @classmethod
-    def told(cls, data: bytes) -> Checkpoint | None:
-        """What `to_bytes` said; None of no bytes."""
-        if not data:
-            return None
-        step, seconds = struct.unpack_from(_HEAD, data)
-        return cls(step, safetensors.torch.load(data[struct.calcsize(_HEAD) :]), seconds)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -61,7 +49,7 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     The older ones are removed only after the new one lies safely on the disk.
 
     Args:
-        folder: The run's ``checkpoints`` folder.
+        folder: Folder of the training's checkpoints.
         checkpoint: What to keep.
 
     Raises:
@@ -85,8 +73,12 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
     return target
 
 
-def load_latest(folder: Path) -> Checkpoint | None:
+def load_latest(folder: Path, group: Distributed | None = None) -> Checkpoint | None:
     """Read the latest whole checkpoint; a damaged one is passed over with a sentence.
+
+    Args:
+        folder: Folder of the training's checkpoints, as the main process sees it.
+        group: Processes that resume together. The main one reads and sends: the others may see another disk.
 
     Returns:
         None if there is no checkpoint yet.
@@ -94,6 +86,20 @@ def load_latest(folder: Path) -> Checkpoint | None:
     Raises:
         HeartprintError: ``checkpoint-damaged`` if there are checkpoints and none is whole.
     """
+    if group is None or group.world_size == 1:
+        return _load_latest(folder)
+    found = group.run_on_main(_load_latest, folder)
+    head = struct.Struct("<qd")
+    data = group.broadcast(
+        head.pack(found.step, found.seconds) + safetensors.torch.save(found.tensors) if found else b""
+    )
+    if not data:
+        return None
+    step, seconds = head.unpack_from(data)
+    return Checkpoint(step, safetensors.torch.load(data[head.size :]), seconds)
+
+
+def _load_latest(folder: Path) -> Checkpoint | None:
     for torn in folder.glob(f".{_PREFIX}*"):
         shutil.rmtree(torn, ignore_errors=True)
     folders = checkpoints(folder)
@@ -145,7 +151,7 @@ def _read(path: Path) -> Checkpoint:
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Folders of a run's checkpoints, the earliest first."""
+    """Folders of the checkpoints in a folder, the earliest first."""
     return sorted(path for path in folder.glob(f"{_PREFIX}*") if path.is_dir())
 
 

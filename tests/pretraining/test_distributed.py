@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -13,22 +15,23 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from heartprint.cohorts import Cohort
+from heartprint.encoders.networks.encoder import Encoder
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import sha256_file
-from heartprint.pretraining import PretrainConfig, learner, pretrain
+from heartprint.pretraining import PretrainConfig, pretrain
 from heartprint.pretraining.batches import Batch, Schedule, draw_batch
-from heartprint.pretraining.learner import Learner
+from heartprint.pretraining.learner import Learner, starting_encoder
 from heartprint.pretraining.losses import nt_xent
 from heartprint.pretraining.methods import METHODS, get_method
 from heartprint.pretraining.objectives import RegressionObjective
 from heartprint.pretraining.targets import Targets
-from heartprint.training.distributed import World, joined
+from heartprint.training.distributed import Distributed, process_group
 from tests.pretraining.conftest import ECGS_PER_PATIENT, small_config
 from tests.pretraining.test_losses import literal_nt_xent
-from tests.pretraining.together import free_ports, run_together
+from tests.training.processes import free_ports, run_processes
 
 Make = Callable[..., PretrainConfig]
-HERE = "tests.pretraining.test_world"
+HERE = "tests.pretraining.test_distributed"
 N, D = 12, 5
 # Whoever shares these items among 2 or 3 processes gives both ECGs of a patient to different ones.
 PATIENTS = [0, 1, 2, 3, 0, 4, 5, 1, 0, 6, 7, 3]
@@ -57,16 +60,14 @@ class Plain(nn.Module):
         return out
 
 
-def plain_learner(config: PretrainConfig, world: World, dtype: torch.dtype, *, dropout: float = 0.0) -> Learner:
+def plain_learner(config: PretrainConfig, group: Distributed, dtype: torch.dtype, *, dropout: float = 0.0) -> Learner:
     """A learner with that encoder, in double precision if asked for, that also reads a number off each sheet."""
     torch.manual_seed(0)
     encoder = Plain(dropout)
     encoder(torch.zeros(1, 1, config.image_size, config.image_size))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learner, "initial_encoder", lambda _: encoder)
-        made = Learner(config, 10, world)
+    start = dataclasses.replace(starting_encoder(config), encoder=cast(Encoder, encoder))
     values = np.random.default_rng(1).normal(size=(sum(ECGS_PER_PATIENT), 2)).astype(np.float32)
-    made.prepare(Targets(("one", "two"), values, (1, 1)))
+    made = Learner(config, 10, group, Targets(("one", "two"), values, (1, 1)), start=start)
     for module in made._modules.values():
         module.to(dtype)
     for part in made.objective.modules():
@@ -81,34 +82,34 @@ def settings(method: str = "bcl_measured") -> PretrainConfig:
     return small_config(method, batch_size=6)
 
 
-def batch_of(world: World, config: PretrainConfig, cohort: Cohort) -> Batch:
+def batch_of(group: Distributed, config: PretrainConfig, cohort: Cohort) -> Batch:
     method = get_method(config.method.name)(cohort, config)
-    return draw_batch(method, Schedule(method.n_items, config, rank=world.rank, size=world.size)[0])
+    return draw_batch(method, Schedule(method.n_items, config, rank=group.rank, world_size=group.world_size)[0])
 
 
 def part_of_the_work(out: str, cohort: str) -> None:
     """In each process, for both precisions: its part of a loss, and a whole step."""
-    with joined(cpu) as world:
+    with process_group(cpu) as group:
         for dtype in (torch.float64, torch.float32):
-            kept = loss_of_a_part(world, dtype)
+            kept = loss_of_a_part(group, dtype)
             config = settings()
-            kept |= after_a_step(plain_learner(config, world, dtype), batch_of(world, config, Cohort.open(cohort)))
-            save_file(kept, Path(out) / f"{world.rank}.{dtype}")
+            kept |= after_a_step(plain_learner(config, group, dtype), batch_of(group, config, Cohort.open(cohort)))
+            save_file(kept, Path(out) / f"{group.rank}.{dtype}")
         for name in METHODS:
             config = settings(name)
-            made = plain_learner(config, world, torch.float64)
+            made = plain_learner(config, group, torch.float64)
             save_file(
-                after_a_step(made, batch_of(world, config, Cohort.open(cohort))), Path(out) / f"{world.rank}.{name}"
+                after_a_step(made, batch_of(group, config, Cohort.open(cohort))), Path(out) / f"{group.rank}.{name}"
             )
 
 
-def loss_of_a_part(world: World, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+def loss_of_a_part(group: Distributed, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """The loss of the whole batch, and its gradient for the process's own projections."""
-    n = N // world.size
-    own = views(dtype)[:, world.rank * n : (world.rank + 1) * n].clone().requires_grad_()
-    patients = torch.tensor(PATIENTS)[world.rank * n : (world.rank + 1) * n]
-    everyone = world.gather(own).transpose(0, 1).flatten(1, 2)
-    loss = nt_xent(everyone[0], everyone[1], world.gather(patients).flatten(), 0.2)
+    n = N // group.world_size
+    own = views(dtype)[:, group.rank * n : (group.rank + 1) * n].clone().requires_grad_()
+    patients = torch.tensor(PATIENTS)[group.rank * n : (group.rank + 1) * n]
+    everyone = group.all_gather(own).transpose(0, 1).flatten(1, 2)
+    loss = nt_xent(everyone[0], everyone[1], group.all_gather(patients).flatten(), 0.2)
     loss.backward()
     assert own.grad is not None
     return {"nt_xent": loss.detach(), "nt_xent.gradient": own.grad.contiguous()}
@@ -128,7 +129,7 @@ Parts = dict[torch.dtype | str, list[dict[str, torch.Tensor]]]
 def parts(request: pytest.FixtureRequest, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     """What 2 and 3 processes found, for each precision and in order of rank."""
     folder = tmp_path_factory.mktemp("parts")
-    for done in run_together(request.param, f"{HERE}:part_of_the_work", folder, cohort.path):
+    for done in run_processes(request.param, f"{HERE}:part_of_the_work", folder, cohort.path):
         assert done.returncode == 0, done.stderr
     kinds = (*(dtype for dtype, _ in PRECISIONS), *METHODS)
     return {kind: [load_file(folder / f"{rank}.{kind}") for rank in range(request.param)] for kind in kinds}
@@ -155,7 +156,9 @@ KINDS = (
 
 @pytest.mark.parametrize(("dtype", "bound"), PRECISIONS)
 def test_a_whole_step_is_that_of_one_process(parts: Parts, dtype: torch.dtype, bound: float, cohort: Cohort) -> None:
-    expected = after_a_step(plain_learner(settings(), World(), dtype), batch_of(World(), settings(), cohort))
+    expected = after_a_step(
+        plain_learner(settings(), Distributed(), dtype), batch_of(Distributed(), settings(), cohort)
+    )
     first, *others = parts[dtype]
     assert expected.keys() <= first.keys()
     for name in expected:
@@ -173,7 +176,7 @@ def test_a_whole_step_is_that_of_one_process(parts: Parts, dtype: torch.dtype, b
 @pytest.mark.parametrize("name", METHODS)
 def test_a_step_of_every_method_is_that_of_one_process(parts: Parts, name: str, cohort: Cohort) -> None:
     expected = after_a_step(
-        plain_learner(settings(name), World(), torch.float64), batch_of(World(), settings(name), cohort)
+        plain_learner(settings(name), Distributed(), torch.float64), batch_of(Distributed(), settings(name), cohort)
     )
     first, *others = parts[name]
     for key in expected:
@@ -186,10 +189,10 @@ def test_a_step_of_every_method_is_that_of_one_process(parts: Parts, name: str, 
 def test_chunks_give_the_gradient_of_the_whole_batch(dropout: float, cohort: Cohort) -> None:
     """Gradient caching is exact, and what the network draws is drawn again when a chunk is embedded again."""
     config = settings().model_copy(update={"chunk_size": 4})
-    batch = batch_of(World(), config, cohort)
-    chunked = plain_learner(config, World(), torch.float64, dropout=dropout)
+    batch = batch_of(Distributed(), config, cohort)
+    chunked = plain_learner(config, Distributed(), torch.float64, dropout=dropout)
     chunked.backward(batch)
-    whole = plain_learner(config.model_copy(update={"chunk_size": 0}), World(), torch.float64, dropout=dropout)
+    whole = plain_learner(config.model_copy(update={"chunk_size": 0}), Distributed(), torch.float64, dropout=dropout)
     if dropout:  # The literal twin: the same draws, with the activations of all chunks held at once.
         own = torch.cat([whole._embed(batch.images[:, k : k + 4], 0, k // 4) for k in (0, 4)], dim=1)
         whole.loss(own, batch.groups, batch.rows).total.backward()
@@ -202,11 +205,10 @@ def test_chunks_give_the_gradient_of_the_whole_batch(dropout: float, cohort: Coh
 
 def test_chunks_count_the_batch_statistics_once(cohort: Cohort) -> None:
     config = settings("bcl").model_copy(update={"chunk_size": 3})
-    made = Learner(config, 10, World())
-    made.prepare()
+    made = Learner(config, 10, Distributed())
     norm = next(m for m in made.encoder.modules() if isinstance(m, nn.BatchNorm2d))
     momentum = norm.momentum
-    made.backward(batch_of(World(), config, cohort))
+    made.backward(batch_of(Distributed(), config, cohort))
     assert norm.num_batches_tracked == 2 and norm.momentum == momentum
 
 
@@ -215,8 +217,7 @@ def test_chunks_need_less_memory(cohort: Cohort) -> None:
 
     def held(chunk_size: int) -> int:
         config = settings("bcl").model_copy(update={"chunk_size": chunk_size, "batch_size": 10})
-        made, batch = Learner(config, 10, World()), batch_of(World(), config, cohort)
-        made.prepare()
+        made, batch = Learner(config, 10, Distributed()), batch_of(Distributed(), config, cohort)
         weights = {parameter.data_ptr() for _, parameter in made._named()}
         pieces: dict[int, int] = {}
         most = 0
@@ -257,7 +258,7 @@ def three_runs(out: str, cohort: str, *ports: str) -> None:
 
 
 def test_a_run_of_two_resumes_exactly(cohort: Cohort, tmp_path: Path) -> None:
-    for done in run_together(2, f"{HERE}:three_runs", tmp_path, cohort.path, *free_ports(3)):
+    for done in run_processes(2, f"{HERE}:three_runs", tmp_path, cohort.path, *free_ports(3)):
         assert done.returncode == 0, done.stderr
         assert "left over: 0" in done.stdout
     whole, parted = (tmp_path / name / "0" for name in ("whole", "parted"))
@@ -278,7 +279,7 @@ def failing_part(out: str, cohort: str) -> None:
 
 
 def test_what_fails_in_one_process_ends_all_with_one_sentence(cohort: Cohort, tmp_path: Path) -> None:
-    first, second = run_together(2, f"{HERE}:failing_part", tmp_path, cohort.path)
+    first, second = run_processes(2, f"{HERE}:failing_part", tmp_path, cohort.path)
     assert (first.returncode, first.stdout.strip()) == (2, "output-exists")
     assert (second.returncode, second.stdout.strip()) == (2, "")
 
@@ -286,17 +287,9 @@ def test_what_fails_in_one_process_ends_all_with_one_sentence(cohort: Cohort, tm
 def test_processes_share_each_batch(config: Make) -> None:
     chosen = config(batch_size=6)
     whole = Schedule(13, chosen)
-    parts = [Schedule(13, chosen, rank=rank, size=3) for rank in range(3)]
+    parts = [Schedule(13, chosen, rank=rank, world_size=3) for rank in range(3)]
     for step in range(5):
         assert np.concatenate([part[step].items for part in parts]).tolist() == whole[step].items.tolist()
     with pytest.raises(HeartprintError, match="batch_size=8") as caught:
-        Schedule(13, chosen, size=4)
+        Schedule(13, chosen, world_size=4)
     assert caught.value.code == "batch-not-divisible"
-
-
-def test_alone_nothing_is_exchanged() -> None:
-    world = World()
-    values = torch.arange(3.0)
-    assert torch.equal(world.gather(values)[0], values)
-    world.add([values])
-    assert values.tolist() == [0, 1, 2] and world.tell(b"x") == b"x" and world.any(True) and not world.any(False)

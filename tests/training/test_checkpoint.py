@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from heartprint.foundation.errors import HeartprintError
-from heartprint.pretraining.checkpoint import Checkpoint, load_latest, save_checkpoint
+from heartprint.training.checkpoint import Checkpoint, load_latest, save_checkpoint
 
 
 def make(step: int) -> Checkpoint:
@@ -66,7 +66,7 @@ def test_a_failed_save_leaves_the_older_ones(tmp_path: Path, monkeypatch: pytest
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("heartprint.pretraining.checkpoint.safetensors.torch.save_file", full)
+    monkeypatch.setattr("heartprint.training.checkpoint.safetensors.torch.save_file", full)
     with pytest.raises(HeartprintError) as caught:
         save_checkpoint(tmp_path, make(2))
     assert caught.value.code == "disk-full"
