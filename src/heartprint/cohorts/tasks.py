@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from heartprint.cohorts.schema import RECORD_COLUMNS
 from heartprint.foundation.errors import HeartprintError, unknown_name
@@ -216,6 +216,18 @@ def _full_name(column: str) -> str:
     return column if own else f"label_{column}"
 
 
+def _plain_value(value: object) -> object:
+    listed = list(value) if isinstance(value, list | tuple) else [value]
+    kinds = {str if isinstance(one, str) else float if isinstance(one, int | float) else None for one in listed}
+    if value is not None and (None in kinds or len(kinds) > 1):
+        raise ValueError("a task compares with a number, a text, or a list of either")
+    return value
+
+
+_Value = Annotated[Value, BeforeValidator(_plain_value)]
+"""As people write it: what fits none of the kinds is told in one sentence, not one for each kind."""
+
+
 class _Where(BaseModel):
     """A condition as people write it."""
 
@@ -223,7 +235,7 @@ class _Where(BaseModel):
 
     column: str
     comparison: Comparison = "equals"
-    value: Value
+    value: _Value
 
     @model_validator(mode="after")
     def _a_list_is_for_in(self) -> _Where:
@@ -239,6 +251,10 @@ def _check_value(comparison: Comparison, value: Value) -> None:
         raise ValueError("a list of values goes with 'comparison: in', and a single value with any other comparison")
     if value == ():
         raise ValueError("'comparison: in' needs at least one value")
+
+
+def _a_range(lowest: float, highest: float) -> bool:
+    return math.isfinite(lowest) and math.isfinite(highest) and lowest < highest
 
 
 class TaskDefinition(BaseModel):
@@ -260,7 +276,7 @@ class TaskDefinition(BaseModel):
 
     column: str
     comparison: Comparison = "equals"
-    value: Value | None = None
+    value: Annotated[Value | None, BeforeValidator(_plain_value)] = None
     kind: Literal["classes", "regression"] | None = None
     unit: str | None = None
     lowest: float | None = None
@@ -282,9 +298,8 @@ class TaskDefinition(BaseModel):
             raise ValueError(f"a task of 'kind: {kind}' needs '{lacking[0]}'")
         if self.value is not None:
             _check_value(self.comparison, self.value)
-        if self.lowest is not None and self.highest is not None:
-            if not (math.isfinite(self.lowest) and math.isfinite(self.highest) and self.lowest < self.highest):
-                raise ValueError("'lowest' must be below 'highest', and both must be finite")
+        if self.lowest is not None and self.highest is not None and not _a_range(self.lowest, self.highest):
+            raise ValueError("'lowest' must be below 'highest', and both must be finite")
         return self
 
     def task(self, name: str) -> AnyTask:
@@ -370,9 +385,10 @@ def get_classes(
 ) -> Task:
     """Look up a task that must be one of classes.
 
-    Arguments as in `get_task`.
-
     Args:
+        name: As in `get_task`.
+        records: As in `get_task`.
+        define: As in `get_task`.
         why: Who cannot use a number, and why: the beginning of the sentence.
 
     Raises:

@@ -301,9 +301,7 @@ class _Trainer:
         optimiser.step()
         return float(loss.detach())
 
-    def _offer(
-        self, best: _Best, step: int, own: LoadedEncoder, model: Network, loss: HeadsLoss, rows: Rows
-    ) -> None:
+    def _offer(self, best: _Best, step: int, own: LoadedEncoder, model: Network, loss: HeadsLoss, rows: Rows) -> None:
         embedding = embed_cohort(
             own, self.cohort.take(rows), layout=self.config.layout, batch_size=self.config.batch_size, progress=False
         )
@@ -360,4 +358,3 @@ def _rate(step: int, total: int, warmup_share: float) -> float:
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, total - rise)))
-

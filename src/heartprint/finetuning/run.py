@@ -61,8 +61,8 @@ def finetune(
     Raises:
         HeartprintError: ``unknown-task``, ``task-twice``, ``too-many-tasks``, ``no-threshold`` for a sensitivity where
             no task has classes, ``label-missing``, ``no-labels``, ``one-class-only``, ``constant-target``,
-            ``budget-too-small``, ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images are to be drawn in
-            layouts or styles, what `claim_output` raises for ``out``, what `resolve_encoder` raises,
+            ``budget-too-small``, ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images
+            are to be drawn in layouts or styles, what `claim_output` raises for ``out``, what `resolve_encoder` raises,
             ``out-of-memory``, ``disk-full``.
     """
     config = config or FinetuneConfig()
@@ -102,7 +102,8 @@ def _tasks(names: Sequence[str], cohort: Cohort, config: FinetuneConfig) -> list
         raise HeartprintError("task-twice", f"The task '{name}' is named twice. Name each task once.")
     if not 1 <= len(tasks) <= MAX_HEADS:
         raise HeartprintError(
-            "too-many-tasks", f"A model answers 1 to {MAX_HEADS} tasks, and {len(tasks)} are named. Train several models."
+            "too-many-tasks",
+            f"A model answers 1 to {MAX_HEADS} tasks, and {len(tasks)} are named. Train several models.",
         )
     if all(isinstance(one, Regression) for one in tasks) and "sensitivity" in config.model_fields_set:
         named = " and ".join(f"'{one.name}'" for one in tasks)

@@ -159,6 +159,8 @@ def from_disk(raw: dict[str, Any]) -> dict[str, Any]:
     if "heads" in raw:
         return raw
     tuned = raw.get("finetuning")
-    counts = {name: tuned[name] for name in ("n_labels", "n_positive") if name in tuned} if isinstance(tuned, dict) else {}
+    counts = (
+        {name: tuned[name] for name in ("n_labels", "n_positive") if name in tuned} if isinstance(tuned, dict) else {}
+    )
     head = {"kind": "classes", **{name: raw[name] for name in _OF_ONE if name in raw}, **counts}
     return {**{name: value for name, value in raw.items() if name not in _OF_ONE}, "heads": [head]}

@@ -127,26 +127,32 @@ class LoadedModel:
         """Probability from which on an ECG is called positive, of the only head."""
         return self.config.only.threshold
 
-    def of_task(self, name: str) -> LoadedModel:
-        """The same model with the head of one task and no other.
+    def of_tasks(self, *names: str) -> LoadedModel:
+        """The same model with the heads of some tasks and no others.
 
         Raises:
-            HeartprintError: ``unknown-task``.
+            HeartprintError: ``unknown-task`` or ``task-twice``.
         """
-        names = [head.task.name for head in self.heads]
-        if name not in names:
-            raise unknown_name("task", name, names)
-        k = names.index(name)
-        head = self.heads[k]
-        if len(names) == 1:
+        have = [head.task.name for head in self.heads]
+        for k, name in enumerate(names):
+            if name not in have:
+                raise unknown_name("task", name, have)
+            if name in names[:k]:
+                raise HeartprintError("task-twice", f"The task '{name}' is named twice. Name each task once.")
+        if list(names) == have:
             return self
+        chosen = [have.index(name) for name in names]
+        heads = tuple(self.heads[k] for k in chosen)
         tuned = self.config.finetuning
-        positive = head.n_positive if isinstance(head, ClassHead) else 0
         learned = tuned.model_copy(
-            update={"n_labels": head.n_labels, "n_positive": positive, "settings": tuned.settings | head.notes}
+            update={
+                "n_labels": sum(head.n_labels for head in heads),
+                "n_positive": sum(head.n_positive for head in heads if isinstance(head, ClassHead)),
+                "settings": tuned.settings | (heads[0].notes if len(heads) == 1 else {}),
+            }
         )
-        config = self.config.model_copy(update={"heads": (head,), "finetuning": learned})
-        return replace(self, weights=self.weights[k : k + 1], bias=self.bias[k : k + 1], config=config)
+        config = self.config.model_copy(update={"heads": heads, "finetuning": learned})
+        return replace(self, weights=self.weights[chosen], bias=self.bias[chosen], config=config)
 
     def outputs(self, embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """What each head gives for embeddings ``(N, D)`` of its own encoder: ``(H, N)`` logits, or raw numbers.
@@ -191,8 +197,7 @@ class LoadedModel:
         return logits, probabilities
 
     def sample(self, sheet: npt.NDArray[np.uint8]) -> tuple[float, ...]:
-        """What one sheet ``(S, S)`` gives: of each head of classes logit and probability, of each other output and
-        value."""
+        """What one sheet ``(S, S)`` gives: of each head its output, and the probability or number that it stands for."""
         found: list[float] = []
         for head, (output,) in zip(self.heads, self.outputs(embed_pages(self.encoder, sheet[None])), strict=True):
             answer = head.platt(output) if isinstance(head, ClassHead) else head.calibration(output)
