@@ -197,7 +197,7 @@ class LoadedModel:
         return logits, probabilities
 
     def sample(self, sheet: npt.NDArray[np.uint8]) -> tuple[float, ...]:
-        """What one sheet ``(S, S)`` gives: of each head its output, and the probability or number that it stands for."""
+        """What one sheet ``(S, S)`` gives: of each head its output, and the probability or number that it means."""
         found: list[float] = []
         for head, (output,) in zip(self.heads, self.outputs(embed_pages(self.encoder, sheet[None])), strict=True):
             answer = head.platt(output) if isinstance(head, ClassHead) else head.calibration(output)
