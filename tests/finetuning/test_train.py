@@ -103,7 +103,7 @@ def test_full_fine_tuning_repeats_itself(cohort: Cohort, encoder: LoadedEncoder)
     )
     np.testing.assert_array_equal(one.weights, two.weights)
     assert one.threshold == two.threshold
-    assert one.config.platt == two.config.platt
+    assert one.platt == two.platt
 
 
 @pytest.mark.parametrize(("n_positive", "calibrated_on"), [(3, "out-of-fold scores"), (2, "frozen stage")])

@@ -70,16 +70,19 @@ class HeadsLoss(nn.Module):
         total = outputs.new_zeros(())
         for k, target in enumerate(self.targets):
             known = ~torch.isnan(labels[:, k])
+            n_known = int(known.sum())
+            if n_known == 0:
+                continue
             output, label = outputs[:, k][known], labels[:, k][known]
             if target.is_number:
-                summed = ((output - label) ** 2).sum()
+                mean = nn.functional.mse_loss(output, label)
             else:
                 negative, positive = self._balance[k]
                 weight = torch.where(label == 1, positive, negative)
-                summed = nn.functional.binary_cross_entropy_with_logits(output, label, weight=weight, reduction="sum")
-            # Not by the labels of this batch, by those to be expected: every label weighs the same over an epoch,
-            # however they fall into batches, and a batch without any does no harm.
-            total = total + summed / (len(labels) * self._coverage[k])
+                mean = nn.functional.binary_cross_entropy_with_logits(output, label, weight=weight)
+            # Over the labels to be expected, not over those of this batch: every label weighs the same over an epoch,
+            # however they fall into batches.
+            total = total + mean * (n_known / (len(labels) * self._coverage[k]))
         return total / len(self.targets)
 
 
