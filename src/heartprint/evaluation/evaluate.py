@@ -206,13 +206,14 @@ def _recipe_in(folder: Path) -> dict[str, Any] | None:
     """What decided an evaluation that is there; None if it cannot be read."""
     try:
         said = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
-        tasks = [one["task"] for one in said["tasks"].values()] if "tasks" in said else [said["task"]]
+        each = list(said["tasks"].values()) if "tasks" in said else [said]
+        tasks = [one["task"] for one in each]
         return {
             "task": ", ".join(task["name"] for task in tasks),
             "definition": tasks[0] if len(tasks) == 1 else tasks,
             "model": str(said["model"]["weights_sha256"])[:12],
             "cohort": said["cohort"]["name"],
-            "layouts": list(said["layouts"]),
+            "layouts": list(each[0]["layouts"]),
             "level": said["level"],
             "resamples": said["resamples"],
             "battery": "battery" in said,
