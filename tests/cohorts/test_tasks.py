@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartprint.cohorts.tasks import TASKS, Task, get_task
+from heartprint.cohorts.tasks import REGRESSIONS, TASKS, Regression, Task, get_classes, get_task
 from heartprint.foundation.errors import HeartprintError
 
 NAN = float("nan")
@@ -124,12 +124,26 @@ def test_what_tasks_are_called_by_in_studies_stays() -> None:
         ("column: [1", "config-damaged"),
         ("name: af\ncolumn: lvef\nvalue: 3", "bad-task-name"),
         ("name: LV EF\ncolumn: lvef\nvalue: 3", "bad-task-name"),
+        ("column: site\ncomparison: in\nvalue: x", "bad-config"),
+        ("column: site\ncomparison: in\nvalue: []", "bad-config"),
+        ("column: site\nvalue: [a, b]", "bad-config"),
+        ("column: site\ncomparison: in\nvalue: [a, 2]", "bad-config"),
+        ("column: site\ncomparison: in\nvalue: {a: 2}", "bad-config"),
+        ("name: lvef\ncolumn: lvef\nvalue: 3", "bad-task-name"),
+        ("kind: regression\ncolumn: k", "bad-config"),
+        ("kind: regression\ncolumn: k\nlowest: 5\nhighest: 5", "bad-config"),
+        ("kind: regression\ncolumn: k\nlowest: 5\nhighest: .inf", "bad-config"),
+        ("kind: regression\ncolumn: k\nlowest: 1\nhighest: 5\nvalue: 3", "bad-config"),
+        ("kind: regression\ncolumn: k\nlowest: 1\nhighest: 5\ncomparison: equals", "bad-config"),
+        ("kind: number\ncolumn: k\nlowest: 1\nhighest: 5", "bad-config"),
+        ("column: k\nvalue: 3\nunit: mmol/l", "bad-config"),
     ],
 )
 def test_wrong_files_are_told(text: str, code: str, tmp_path: Path) -> None:
     with pytest.raises(HeartprintError) as caught:
         get_task(written(tmp_path / "own.yaml", text))
     assert caught.value.code == code
+    assert "\n" not in caught.value.message and len(caught.value.message) < 400
 
 
 def test_numbers_are_not_compared_with_words() -> None:
@@ -150,3 +164,63 @@ def test_a_column_of_grades_is_no_task_by_itself() -> None:
     with pytest.raises(HeartprintError, match="yaml") as caught:
         get_task("grade", records)
     assert caught.value.code == "label-not-binary"
+
+
+# --- lists of values, and numbers ---------------------------------------------------------------------------------
+
+
+@given(st.lists(st.none() | st.sampled_from(["a", "b", "c"]), max_size=20), st.sets(st.sampled_from(["a", "b", "d"])))
+def test_in_is_one_of_a_list(values: list[str | None], wanted: set[str]) -> None:
+    wanted |= {"d"}
+    records = pl.DataFrame({"site": pl.Series(values, dtype=pl.String)})
+    expected = [NAN if v is None else float(v in wanted) for v in values]
+    task = Task("x", "X", "site", "in", tuple(sorted(wanted)))
+    np.testing.assert_array_equal(task.labels(records), expected)
+
+
+def test_in_stands_in_files_and_conditions(tmp_path: Path) -> None:
+    text = """
+column: grade
+comparison: in
+value: [2, 3]
+exclude:
+  - {column: site, comparison: in, value: [icu, theatre]}
+"""
+    task = get_task(written(tmp_path / "severe.yaml", text))
+    assert isinstance(task, Task) and task.value == (2.0, 3.0)
+    records = pl.DataFrame({"label_grade": [1.0, 2.0, 3.0, 3.0], "site": ["ward", None, "ward", "icu"]})
+    np.testing.assert_array_equal(task.labels(records), [0, 1, 1, NAN])
+    with pytest.raises(HeartprintError, match="text") as caught:
+        task.labels(records.with_columns(pl.col("label_grade").cast(pl.String)))
+    assert caught.value.code == "bad-task"
+
+
+@given(st.lists(st.none() | st.floats(width=32), max_size=20))
+def test_numbers_outside_of_the_range_are_missing_and_counted(values: list[float | None]) -> None:
+    records = pl.DataFrame({"label_lvef": pl.Series(values, dtype=pl.Float32)})
+    task = REGRESSIONS["lvef"]
+    expected = [NAN if v is None or not 5 <= v <= 95 else v for v in values]
+    np.testing.assert_array_equal(task.labels(records), np.array(expected, dtype=np.float32))
+    given_up = [v for v in values if v is not None and not np.isnan(v) and not 5 <= v <= 95]
+    assert task.out_of_range(records) == len(given_up)
+
+
+def test_a_number_of_ones_own(tmp_path: Path) -> None:
+    text = """
+kind: regression
+title: Potassium
+column: potassium
+unit: mmol/l
+lowest: 1.5
+highest: 9
+exclude:
+  - {column: paced, value: 1}
+"""
+    task = get_task(written(tmp_path / "k.yaml", text))
+    assert task == Regression("k", "Potassium", "label_potassium", "mmol/l", 1.5, 9.0, task.exclude)
+    records = pl.DataFrame({"label_potassium": [4.0, 40.0, 5.0, None], "label_paced": [0.0, 0.0, 1.0, 0.0]})
+    np.testing.assert_array_equal(task.labels(records), [4, NAN, NAN, NAN])
+    assert isinstance(task, Regression) and task.out_of_range(records) == 1
+    with pytest.raises(HeartprintError) as caught:
+        get_classes(str(tmp_path / "k.yaml"), why="A study compares encoders by AUROC")
+    assert caught.value.code == "needs-classes" and "'k' is a number" in caught.value.message

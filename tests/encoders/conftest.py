@@ -66,14 +66,14 @@ def encoder_config(cohort: Cohort) -> EncoderConfig:
 
 @pytest.fixture
 def model_config(encoder_config: EncoderConfig, cohort: Cohort) -> ModelConfig:
-    from heartprint.cohorts import get_task
+    from heartprint.cohorts.tasks import TASKS
+    from heartprint.encoders.bundle.heads import ClassHead
     from heartprint.metrics.calibration import PlattScaling
 
+    head = ClassHead(task=TASKS["af"], platt=PlattScaling(1.7, -0.3), threshold=0.37, n_labels=6, n_positive=2)
     return ModelConfig(
         encoder=encoder_config,
-        task=get_task("af"),
-        platt=PlattScaling(1.7, -0.3),
-        threshold=0.37,
+        heads=(head,),
         finetuning=FinetuningSummary(
             mode="probe", n_labels=6, n_positive=2, seed=0, draw=1, cohort=CohortSource.of(cohort)
         ),

@@ -91,8 +91,8 @@ def test_an_encoder_comes_back_as_it_was(encoder_folder: Path, encoder_config: E
 
 def test_a_model_comes_back_as_it_was(model_folder: Path, model_config: ModelConfig) -> None:
     model = load_model(model_folder, verify=True)
-    assert model.task == model_config.task
-    assert model.platt == model_config.platt
+    assert model.task == model_config.only.task
+    assert model.platt == model_config.only.platt
     assert model.threshold == 0.37
     logits, probabilities = model.score(pages())
     encoder = trained().eval()
@@ -174,10 +174,12 @@ def test_real_labels_on_a_simulated_encoder_are_not_called_simulated(
 
 
 def test_names_in_a_card_are_text(tmp_path: Path, model_config: ModelConfig, seen: Seen) -> None:
-    task = dataclasses.replace(model_config.task, title="<script>alert(1)</script> # Cured")
+    task = dataclasses.replace(model_config.only.task, title="<script>alert(1)</script> # Cured")
     tuned = model_config.finetuning
     named = tuned.model_copy(update={"cohort": tuned.cohort.model_copy(update={"name": "[x](http://y) <b>|</b>"})})
-    config = model_config.model_copy(update={"task": task, "finetuning": named})
+    config = model_config.model_copy(
+        update={"heads": (model_config.only.model_copy(update={"task": task}),), "finetuning": named}
+    )
     text = (save_model(tmp_path / "m", TaskModel(trained()), config, seen=seen) / "README.md").read_text()
     assert not re.search(r"<[A-Za-z/!?]", text)
     assert not re.search(r"(?<!\\)\]\(", text)

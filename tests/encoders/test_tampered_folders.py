@@ -22,6 +22,7 @@ from safetensors.numpy import load_file, save_file
 
 from heartprint import HeartprintError
 from heartprint.cohorts import Cohort
+from heartprint.cohorts.tasks import REGRESSIONS
 from heartprint.encoders import (
     EncoderConfig,
     ModelConfig,
@@ -35,9 +36,11 @@ from heartprint.encoders import (
     save_model,
 )
 from heartprint.encoders.bundle.files import CHECKED_FILES, read_config
+from heartprint.encoders.bundle.heads import NumberHead
 from heartprint.encoders.bundle.sample import SAMPLE_RATE, sample_leads
 from heartprint.encoders.bundle.upgrade import upgrade_model
 from heartprint.encoders.bundle.verify import verify_model
+from heartprint.metrics.regression import NumberCalibration
 
 OLD_NAMES = Path(__file__).parents[1] / "old_names.py"
 TAMPERED = Path(__file__).resolve().parents[3] / "shared" / "cases" / "hostile" / "tampered_models.py"
@@ -275,6 +278,83 @@ def config(*path: Any, value: Any) -> Callable[[Path], None]:
         (folder / "config.json").write_text(json.dumps(raw))
 
     return tamper
+
+
+def head(*path: Any, value: Any) -> Callable[[Path], None]:
+    """Change what ``config.json`` of a model with several heads says of them."""
+
+    def tamper(folder: Path) -> None:
+        raw = json.loads((folder / "config.json").read_text())
+        put(raw, ("heads", *path), value)
+        (folder / "config.json").write_text(json.dumps(raw))
+
+    return tamper
+
+
+HEADS_VALUES = {
+    "kind": head(0, "kind", value="regression"),
+    "no kind": head(1, "kind", value="both"),
+    "threshold 1": head(0, "threshold", value=1.0),
+    "slope": head(0, "platt", "a", value=-1.0),
+    "more positive": head(0, "n_positive", value=7),
+    "number of labels": head(1, "n_labels", value=5),
+    "sd 0": head(1, "calibration", "residual_sd", value=0.0),
+    "sd nan": head(1, "calibration", "residual_sd", value=float("nan")),
+    "sd inf": head(1, "calibration", "residual_sd", value=1e999),
+    "falling": head(1, "calibration", "slope", value=-0.1),
+    "offset": head(1, "calibration", "offset", value=float("inf")),
+    "offset text": head(1, "calibration", "offset", value="1"),
+    "range": head(1, "task", "lowest", value=95.0),
+    "endless range": head(1, "task", "highest", value=float("inf")),
+    "column": head(1, "task", "column", value="patient_id"),
+    "unit": head(1, "task", "unit", value="%\x1b[31m"),
+    "name": head(1, "task", "name", value="../x"),
+    "twice": head(1, "task", "name", value="af"),
+    "unknown": head(1, "temperature", value=1.0),
+}
+
+
+def several_heads(root: Path, model_config: ModelConfig, seen: Seen) -> Path:
+    number = NumberHead(task=REGRESSIONS["lvef"], calibration=NumberCalibration(0.9, 5.0, 8.0), n_labels=4)
+    learned = model_config.finetuning.model_copy(update={"n_labels": 10})
+    config = model_config.model_copy(update={"heads": (model_config.only, number), "finetuning": learned})
+    rules = np.random.default_rng(1).normal(0, 0.3, (2, 256))
+    return save_model(
+        root, TaskModel.from_linear(build_encoder("small", seed=3), rules, [0.25, 50.0]), config, seen=seen
+    )
+
+
+@pytest.mark.parametrize("change", HEADS_VALUES)
+def test_heads_that_cannot_be_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, model_config: ModelConfig, seen: Seen, change: str
+) -> None:
+    root = tmp_path_factory.getbasetemp() / "several"
+    if not root.exists():
+        several_heads(root, model_config, seen)
+    folder = Path(shutil.copytree(root, tmp_path / "model"))
+    assert all(check.passed for check in verify_model(folder))
+    HEADS_VALUES[change](folder)
+    resign(folder)
+    assert refused(folder).code == "model-damaged"
+
+
+def test_heads_that_are_missing_are_not_guessed(tmp_path: Path, model_config: ModelConfig, seen: Seen) -> None:
+    folder = several_heads(tmp_path / "m", model_config, seen)
+    original = json.loads((folder / "config.json").read_text())
+    for k, name in ((0, "threshold"), (0, "platt"), (0, "task"), (1, "calibration"), (1, "n_labels")):
+        raw = json.loads(json.dumps(original))
+        del raw["heads"][k][name]
+        (folder / "config.json").write_text(json.dumps(raw))
+        resign(folder)
+        assert name in refused(folder).message
+    for heads in ([], original["heads"][:1], original["heads"] * 20):
+        (folder / "config.json").write_text(json.dumps(original | {"heads": heads}))
+        resign(folder)
+        assert refused(folder).code == "model-damaged"
+    (folder / "config.json").write_text(json.dumps(original))
+    weights(lambda t: t.update({"head.weight": t["head.weight"][:1]}))(folder)
+    resign(folder)
+    assert "weights do not fit" in refused(folder).message
 
 
 MODEL_VALUES = {

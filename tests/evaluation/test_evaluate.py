@@ -11,7 +11,8 @@ import pytest
 
 from heartprint.cohorts import Cohort
 from heartprint.encoders import LoadedModel, PretrainingSummary
-from heartprint.evaluation.evaluate import SCORE_COLUMNS, evaluate
+from heartprint.evaluation.evaluate import evaluate
+from heartprint.evaluation.heads import SCORE_COLUMNS
 from heartprint.evaluation.plots import PLOT_FILES
 from heartprint.finetuning import score_cohort
 from heartprint.foundation.errors import HeartprintError

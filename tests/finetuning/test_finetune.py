@@ -153,7 +153,7 @@ def test_a_task_of_ones_own_goes_into_the_folder_whole(cohort: Cohort, tmp_path:
         image_size=64,
         progress=False,
     )
-    task = load_model(out).config.task
+    task = load_model(out).task
     assert (task.name, task.title) == ("short", "Short T waves")
     assert [c.column for c in task.exclude] == ["sex"]
     np.testing.assert_array_equal(task.labels(cohort.records), 1 - cohort.labels("tall"))

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from heartprint.cohorts import Cohort, get_task
+from heartprint.cohorts import TASKS, Cohort, get_task
 from heartprint.encoders import LoadedEncoder, embed_cohort, resolve_encoder
 from heartprint.finetuning import FinetuneConfig, score_cohort, train_full, train_probe, train_to_rank
 from heartprint.finetuning.full import _Best
+from heartprint.finetuning.loss import validation_loss
 from heartprint.finetuning.network import Network, settle
+from heartprint.finetuning.targets import Target
 from heartprint.finetuning.views import draw_views, drawn_ahead
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics.auroc import auroc
@@ -100,7 +102,7 @@ def test_full_fine_tuning_repeats_itself(cohort: Cohort, encoder: LoadedEncoder)
     )
     np.testing.assert_array_equal(one.weights, two.weights)
     assert one.threshold == two.threshold
-    assert one.config.platt == two.config.platt
+    assert one.platt == two.platt
 
 
 @pytest.mark.parametrize(("n_positive", "calibrated_on"), [(3, "out-of-fold scores"), (2, "frozen stage")])
@@ -117,8 +119,8 @@ def test_few_labels_are_all_trained_on_and_calibrated_out_of_fold(
     assert settings["n_validation"] == len(rows) == model.config.finetuning.n_labels
     assert 0 < model.threshold < 1
     _, weights, bias = train_to_rank(encoder, part, labels[rows], config=FAST, progress=False)
-    np.testing.assert_array_equal(weights.astype(model.weights.dtype), model.weights)
-    assert bias == pytest.approx(model.bias)
+    np.testing.assert_array_equal(weights.astype(model.weights.dtype), model.weights[0])
+    assert bias == pytest.approx(model.bias[0])
 
 
 def test_the_smallest_batch_still_trains(cohort: Cohort, encoder: LoadedEncoder) -> None:
@@ -134,14 +136,14 @@ def test_the_network_starts_as_the_probe(cohort: Cohort, encoder: LoadedEncoder)
     embedding = embed_cohort(encoder, cohort, progress=False)
     embedding[:, 3] = 7.0  # a dead feature
     probe = fit_probe(embedding, labels, cohort.patient_codes)
-    network = Network(copy.deepcopy(encoder.encoder), probe, 2.5).eval()
-    weights, bias = network.rule()
+    network = Network(copy.deepcopy(encoder.encoder), [probe], [2.5]).eval()
+    (weights,), (bias,) = network.rules()
     np.testing.assert_allclose(embedding @ weights + bias, 2.5 * probe.decision(embedding), rtol=1e-3, atol=1e-3)
     assert weights[3] == 0
     x = encoder.page_to_tensor(draw_views(FAST.images(encoder.config), cohort, np.arange(4), 0, FAST))
     with torch.inference_mode():
         direct = network.encoder(x).numpy().astype(float) @ weights + bias
-        np.testing.assert_allclose(network(x).numpy(), direct, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(network(x).numpy()[:, 0], direct, rtol=1e-3, atol=1e-3)
 
 
 def test_settling_makes_the_resting_encoder_agree_with_the_training_one(cohort: Cohort, encoder: LoadedEncoder) -> None:
@@ -213,11 +215,12 @@ def test_drawing_ahead_keeps_the_order(cohort: Cohort, encoder: LoadedEncoder) -
 def test_the_best_step_is_the_one_that_explains_validation_best() -> None:
     positive = np.arange(40) < 20
     good = np.where(positive, 1.0, -1.0) + np.linspace(-1.5, 1.5, 40) * np.tile([1, -1], 20)
+    target = Target(TASKS["af"], positive.astype(float))
     layer = torch.nn.Linear(1, 1)
     best = _Best(layer)
     for step, scores in ((0, 0.1 * good[::-1]), (1, 100 * good), (2, np.zeros(40))):
         torch.nn.init.constant_(layer.weight, step)
-        best.offer(step, scores, positive)
+        best.offer(step, scores, validation_loss([target], np.arange(40), scores[None]))
     assert best.restore(layer) == 1
     assert layer.weight.item() == 1
     np.testing.assert_array_equal(best.scores, 100 * good)

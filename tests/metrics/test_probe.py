@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.metrics import auroc, fit_logistic, fit_probe, grouped_folds
-from heartprint.metrics.probe import LOGISTIC_PENALTIES, RIDGE_PENALTIES, _ridge_dual, _ridge_primal
+from heartprint.metrics.probe import LOGISTIC_PENALTIES
+from heartprint.metrics.ridge import RIDGE_PENALTIES, _ridge_dual, _ridge_primal
 
 
 def case(n: int, d: int, seed: int = 0, share: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -15,6 +15,9 @@ def evaluate(
     model: Annotated[Path, typer.Argument(help="Model folder.")],
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     out: Annotated[Path, typer.Option(help="Folder for metrics.json, scores.csv and plots.")],
+    task: Annotated[
+        list[str] | None, typer.Option(help="One of the model's tasks; repeat for more (default: all).")
+    ] = None,
     layout: Annotated[
         list[str] | None,
         typer.Option(help="Layout to score in; repeat for more, first counts (default: all four)."),
@@ -39,7 +42,7 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print metrics.json instead of a table.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Measure a model on a cohort: AUROC, AUPRC, calibration, decisions at its threshold, each layout.
+    """Measure a model on a cohort: AUROC, AUPRC, calibration, decisions at its threshold; of numbers errors, agreement.
 
     Patients that took part in pretraining or fine-tuning are refused unless you say what to do with them.
 
@@ -53,6 +56,7 @@ def evaluate(
         model,
         Cohort.open(cohort),
         out,
+        tasks=tuple(task or ()),
         layouts=tuple(layout or PAPER_LAYOUTS),
         exclude_seen=exclude_seen,
         transductive=transductive,
@@ -68,24 +72,48 @@ def evaluate(
 
 
 def _table(result: dict[str, Any], out: Path) -> str:
-    counts = result["counts"]
-    left = [
-        f"{counts[key]:,} {words}"
-        for key, words in (
-            ("without_label", "without a label"),
-            ("refused", "refused"),
-            ("seen_left_out", "of seen patients"),
-        )
-        if counts[key]
+    if "tasks" not in result:
+        return "\n".join([*_of_classes(result), "", f"Written to {out}"])
+    lines = [result["notice"]]
+    for one in result["tasks"].values():
+        shown = {**result, **one}
+        lines += ["", *(_of_classes(shown) if one["kind"] == "classes" else _of_numbers(shown))]
+    return "\n".join([*lines, "", f"Written to {out}"])
+
+
+def _of_numbers(result: dict[str, Any]) -> list[str]:
+    from heartprint.evaluation.report import FIGURES, shown_interval
+
+    counts, unit = result["counts"], result["task"]["unit"]
+    lines = [
+        f"{result['task']['title']}{f' ({unit})' if unit else ''} on {result['cohort']['name']}: "
+        f"{counts['evaluated_ecgs']:,} ECGs of {counts['evaluated_patients']:,} patients"
+        f"{_left_out(counts, out_of_range='outside of the possible range')}"
     ]
+    for name, measured in result["layouts"].items():
+        lines.append(name)
+        lines += [
+            f"  {words:<48}{shown_interval(measured[key], decimals)}" for key, words, decimals in FIGURES["regression"]
+        ]
+    return lines
+
+
+def _left_out(counts: dict[str, int], **more: str) -> str:
+    words = {"without_label": "without a label", "refused": "refused", "seen_left_out": "of seen patients", **more}
+    left = [f"{counts[key]:,} {what}" for key, what in words.items() if counts[key]]
+    return (f" (left out: {', '.join(left)})" if left else "") + (
+        f", {counts['warned']:,} in doubt" if counts["warned"] else ""
+    )
+
+
+def _of_classes(result: dict[str, Any]) -> list[str]:
+    counts = result["counts"]
     lines = [
         f"{result['task']['title']} on {result['cohort']['name']}: {counts['evaluated_ecgs']:,} ECGs of "
         f"{counts['evaluated_patients']:,} patients, {counts['positive']:,} positive"
-        + (f" (left out: {', '.join(left)})" if left else "")
-        + (f", {counts['warned']:,} in doubt" if counts["warned"] else "")
+        + _left_out(counts)
         + (", TRANSDUCTIVE" if result["transductive"] else ""),
-        result["notice"],
-        "",
+        *([] if "tasks" in result else [result["notice"], ""]),
         f"{'layout':<12}{'AUROC':<24}{'AUPRC':<24}{'Brier':<8}{'sens.':<8}{'spec.':<8}",
     ]
     for name, m in result["layouts"].items():
@@ -99,7 +127,7 @@ def _table(result: dict[str, Any], out: Path) -> str:
         lines.append(f"DeLong, {result['primary_layout']}: {_interval(delong)}")
     if "battery" in result:
         lines += ["", *_battery(result["battery"])]
-    return "\n".join([*lines, "", f"Written to {out}"])
+    return lines
 
 
 def _battery(tried: dict[str, Any]) -> list[str]:

@@ -13,13 +13,19 @@ from heartprint.cli.overwrite import Overwrite
 def finetune(
     cohort: Annotated[Path, typer.Argument(help="Cohort folder.")],
     task: Annotated[
-        str, typer.Option(help="af, female, lvef_below_40, a 0/1 label column of the cohort, or a task's YAML file.")
+        list[str],
+        typer.Option(
+            help="af, female, lvef_below_40, lvef (a number), a 0/1 label column of the cohort, or a task's YAML file; "
+            "repeat for more heads."
+        ),
     ],
     init: Annotated[
         str,
         typer.Option(help="'heartprint', 'heartprint-photo', a run, encoder or model folder, 'imagenet' or 'random'."),
     ],
-    labels: Annotated[str, typer.Option(help="Label budget: patients (150), a share of them (0.01), or 'all'.")],
+    labels: Annotated[
+        str, typer.Option(help="Label budget of each task: patients (150), a share of them (0.01), or 'all'.")
+    ],
     out: Annotated[Path, typer.Option(help="Model folder to write.")],
     mode: Annotated[
         Literal["probe", "full"] | None, typer.Option(help="Linear probe (default), or all weights.")
@@ -42,7 +48,7 @@ def finetune(
     ] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a model that answers a task, from an encoder and a few labels.
+    """Make a model that answers a task, or several from one embedding, from an encoder and a few labels.
 
     Every label used counts: fitting, choice of settings, calibration and threshold stay inside the budget.
 
@@ -51,6 +57,7 @@ def finetune(
     Example: heartprint finetune COHORT --task af --init heartprint --labels 150 --out MODEL
     """
     from heartprint.cohorts import Cohort
+    from heartprint.encoders.bundle.heads import ClassHead
     from heartprint.finetuning import FinetuneConfig
     from heartprint.finetuning import finetune as run
     from heartprint.foundation.config import load_config
@@ -79,9 +86,32 @@ def finetune(
         overwrite=overwrite,
     )
     summary = model.config.finetuning
-    print(
-        f"{out}: {model.task.title}, {summary.mode}, {summary.n_labels:,} labels ({summary.n_positive:,} positive) of "
-        f"{summary.cohort.n_patients:,} patients; threshold {model.threshold:.3f}, "
-        f"AUROC inside the budget {summary.settings['validation_auroc']:.3f} on {summary.settings['calibrated_on']}"
-        f"{' (SIMULATED labels)' if model.config.labels_simulated else ''}"
-    )
+    simulated = " (SIMULATED labels)" if model.config.labels_simulated else ""
+    several = len(model.heads) > 1
+    if several:
+        print(
+            f"{out}: {len(model.heads)} tasks, {summary.mode}, {summary.n_labels:,} labels of "
+            f"{summary.cohort.n_ecgs:,} ECGs of {summary.cohort.n_patients:,} patients{simulated}"
+        )
+    for head in model.heads:
+        said = summary.settings | head.notes
+        if isinstance(head, ClassHead):
+            labels_used = f"{head.n_labels:,} labels ({head.n_positive:,} positive)"
+            told = f"threshold {head.threshold:.3f}, AUROC inside the budget {said['validation_auroc']:.3f}"
+        else:
+            unit = f" {head.task.unit}" if head.task.unit else ""
+            labels_used = f"{head.n_labels:,} labels"
+            told = (
+                f"residual SD {head.calibration.residual_sd:.3g}{unit}, mean absolute error inside the budget "
+                f"{said['validation_mae']:.3g}{unit}"
+            )
+            if odd := head.task.out_of_range(ecgs.records):
+                told += f" ({odd:,} numbers outside {head.task.lowest:g} to {head.task.highest:g} count as missing)"
+        told += f" on {said['calibrated_on']}"
+        if several:
+            print(f"  {head.task.title}: {labels_used}; {told}")
+        else:
+            print(
+                f"{out}: {head.task.title}, {summary.mode}, {labels_used} of {summary.cohort.n_patients:,} patients; "
+                f"{told}{simulated}"
+            )

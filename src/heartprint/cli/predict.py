@@ -31,8 +31,16 @@ def predict(
     claim_file(out, PREDICTIONS, overwrite)
     ecgs = Cohort.open(cohort)
     table = run(model, ecgs, out, layout=layout, batch_size=batch_size, device=device)
-    above = int(table["above_threshold"].sum())
+    above = [
+        f"{int(table[name].sum()):,} above the threshold"
+        + (f" of {name.removesuffix('_above_threshold')}" if name != "above_threshold" else "")
+        for name in table.columns
+        if name.endswith("above_threshold")
+    ]
     warned, refused = (int((table["status"] == status).sum()) for status in ("warned", "refused"))
     note = " of simulated patients" if ecgs.info.simulated else ""
-    print(f"{out}: {len(table):,} ECGs{note}, {above:,} above the threshold, {warned:,} warned, {refused:,} refused")
+    print(
+        f"{out}: {len(table):,} ECGs{note}, "
+        f"{''.join(f'{one}, ' for one in above)}{warned:,} warned, {refused:,} refused"
+    )
     print("Research software; not a medical device.")

@@ -16,6 +16,8 @@ from heartprint.foundation.randomness import generator, stable_hash
 Budget = int | float | Literal["all"]
 Half = Literal["even", "odd"]
 MIN_PER_CLASS = 2
+MIN_NUMBERS = 10
+"""Fewest patients that a number is learned from: calibration fits two more numbers and a spread to them."""
 
 
 def patient_uniforms(patient_ids: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.float64]:
@@ -122,11 +124,7 @@ def draw_budgets(
     Raises:
         HeartprintError: ``one-class-only``, ``budget-too-small`` or ``budget-too-large``.
     """
-    rng = generator(seed, f"budget\x1f{purpose}", draw)
-    order = rng.permutation(len(labels))
-    order = order[~np.isnan(labels[order])]
-    _, first = np.unique(patient_ids[order], return_index=True)
-    chosen = order[np.sort(first)]  # one ECG per patient, patients in random order
+    chosen = _one_each(patient_ids, labels, seed, draw, purpose)
     positive, negative = chosen[labels[chosen] == 1], chosen[labels[chosen] == 0]
     n = len(chosen)
     if len(positive) == 0 or len(negative) == 0:
@@ -137,15 +135,10 @@ def draw_budgets(
         )
     out: dict[Budget, npt.NDArray[np.int64]] = {}
     for budget in budgets:
-        if budget == "all" or (budget == 1.0 and isinstance(budget, float)):
+        size = _patients_of(budget, n)
+        if size is None:
             out[budget] = np.flatnonzero(~np.isnan(labels))
             continue
-        size = round(budget * n) if isinstance(budget, float) else int(budget)
-        if size > n:
-            raise HeartprintError(
-                "budget-too-large",
-                f"A budget of {size} patients was asked for, but only {n} have this label.",
-            )
         # Rare positives must not push the other class out, and neither class may be asked for more than it has.
         share = min(max(MIN_PER_CLASS, round(size * len(positive) / n)), size - MIN_PER_CLASS)
         n_positive = max(min(share, len(positive)), size - len(negative))
@@ -158,3 +151,70 @@ def draw_budgets(
             )
         out[budget] = np.sort(np.concatenate([positive[:n_positive], negative[:n_negative]]))
     return out
+
+
+def draw_number_budgets(
+    patient_ids: npt.NDArray[np.str_],
+    numbers: npt.NDArray[np.float32],
+    budgets: Sequence[Budget],
+    *,
+    seed: int,
+    draw: int,
+    purpose: str = "",
+) -> dict[Budget, npt.NDArray[np.int64]]:
+    """Draw nested, patient-level budgets of a label that is a number: `draw_budgets` without strata.
+
+    Arguments and result as in `draw_budgets`; ``numbers`` is NaN where there is no label.
+
+    Raises:
+        HeartprintError: ``constant-target`` where all numbers that were drawn are the same, ``budget-too-small`` below
+            `MIN_NUMBERS` patients, or ``budget-too-large``.
+    """
+    chosen = _one_each(patient_ids, numbers, seed, draw, purpose)
+    out: dict[Budget, npt.NDArray[np.int64]] = {}
+    for budget in budgets:
+        size = _patients_of(budget, len(chosen))
+        rows = np.flatnonzero(~np.isnan(numbers)) if size is None else np.sort(chosen[:size])
+        n_patients = len(chosen) if size is None else size
+        if n_patients < MIN_NUMBERS:
+            raise HeartprintError(
+                "budget-too-small",
+                f"A number is learned from {MIN_NUMBERS} patients or more, and this budget has {n_patients}. Ask for "
+                "more labels.",
+            )
+        if np.ptp(numbers[rows]) == 0:
+            raise HeartprintError(
+                "constant-target",
+                f"All {len(rows):,} labels of this budget are {numbers[rows[0]]:g}: nothing can be learned from a "
+                "number that never changes. Check the column, or ask for more labels.",
+            )
+        out[budget] = rows
+    return out
+
+
+def _one_each(
+    patient_ids: npt.NDArray[np.str_], labels: npt.NDArray[np.float32], seed: int, draw: int, purpose: str
+) -> npt.NDArray[np.int64]:
+    """Rows of one labelled ECG per patient, patients in random order."""
+    rng = generator(seed, f"budget\x1f{purpose}", draw)
+    order = rng.permutation(len(labels))
+    order = order[~np.isnan(labels[order])]
+    _, first = np.unique(patient_ids[order], return_index=True)
+    return order[np.sort(first)]
+
+
+def _patients_of(budget: Budget, n: int) -> int | None:
+    """How many of ``n`` labelled patients a budget is; None for every labelled ECG of all of them.
+
+    Raises:
+        HeartprintError: ``budget-too-large``.
+    """
+    if budget == "all" or (budget == 1.0 and isinstance(budget, float)):
+        return None
+    size = round(budget * n) if isinstance(budget, float) else int(budget)
+    if size > n:
+        raise HeartprintError(
+            "budget-too-large",
+            f"A budget of {size} patients was asked for, but only {n} have this label.",
+        )
+    return size

@@ -10,7 +10,7 @@ from heartprint.cohorts.cohort import CAUTIONS_FILE, REFUSED_FILE, Cohort
 from heartprint.cohorts.integrity import read_notes
 from heartprint.cohorts.pairs import ALL_PAIRS, PairPolicy, policy_flow
 from heartprint.cohorts.schema import REFUSED_COLUMNS
-from heartprint.cohorts.tasks import TASKS, Task, get_task
+from heartprint.cohorts.tasks import REGRESSIONS, TASKS, Task, get_classes
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -100,12 +100,13 @@ def _of_images(records: pl.DataFrame) -> dict[str, Any]:
 
 
 def tasks_in(records: pl.DataFrame) -> list[Task]:
-    """Tasks that a table can answer: the built-in ones whose column it has, and its columns of 0 and 1."""
+    """Tasks of classes that a table can answer: the built-in ones whose column it has, and its columns of 0 and 1."""
     tasks = [task for task in TASKS.values() if task.column in records.columns]
     for column in records.columns:
         name = column.removeprefix("label_")
-        if column.startswith("label_") and name not in TASKS and records[column].drop_nulls().is_in([0.0, 1.0]).all():
-            tasks.append(get_task(name, records))
+        own = column.startswith("label_") and name not in TASKS and name not in REGRESSIONS
+        if own and records[column].drop_nulls().is_in([0.0, 1.0]).all():
+            tasks.append(get_classes(name, records, why="A count of positives needs classes"))
     return tasks
 
 

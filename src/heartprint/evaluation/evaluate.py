@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 import heartprint
 from heartprint.cohorts import Cohort
-from heartprint.evaluation.plots import PLOT_FILES, battery_title, draw_plots
-from heartprint.evaluation.predict import Scores, ready, score_layouts
+from heartprint.encoders.bundle.files import tasks_of
+from heartprint.encoders.bundle.heads import ClassHead, NumberHead, only_class_head
+from heartprint.evaluation.heads import measure_head, require_answers, result_of, score_table, together
+from heartprint.evaluation.plots import AGREEMENT_FILE, PLOT_FILES, battery_title, draw_agreement, draw_plots
+from heartprint.evaluation.predict import ready, score_layouts
+from heartprint.evaluation.report import REPORT_FILE, write_report
 from heartprint.evaluation.robustness import (
     BATTERY_FILE,
     HEAT_MAP_FILE,
@@ -27,15 +30,6 @@ from heartprint.evaluation.robustness import (
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
 from heartprint.foundation.outputs import Output, claim_output
-from heartprint.metrics.auroc import delong_interval, require_both_classes
-from heartprint.metrics.bootstrap import cluster_bootstrap
-from heartprint.metrics.calibration import (
-    brier_score,
-    calibration_line,
-    confusion,
-    expected_calibration_error,
-    reliability_bins,
-)
 from heartprint.sheets import PAPER_LAYOUTS, layouts_of
 
 if TYPE_CHECKING:
@@ -47,26 +41,11 @@ EVALUATION_OUTPUT = Output(
     what="an evaluation",
     code="output-not-an-evaluation",
     marker=METRICS_FILE,
-    names=(METRICS_FILE, SCORES_FILE, BATTERY_FILE, HEAT_MAP_FILE, *PLOT_FILES),
+    names=(
+        *(METRICS_FILE, SCORES_FILE, BATTERY_FILE, HEAT_MAP_FILE, REPORT_FILE, *PLOT_FILES),
+        *(f"*_{name}" for name in (*PLOT_FILES, AGREEMENT_FILE)),
+    ),
 )
-
-SCORE_COLUMNS: dict[str, pl.DataType] = {
-    "ecg_id": pl.String(),
-    "patient_id": pl.String(),
-    "label": pl.Int8(),
-    "layout": pl.String(),
-    "logit": pl.Float64(),
-    "probability": pl.Float64(),
-    "above_threshold": pl.Boolean(),
-    "distance": pl.Float64(),
-    "status": pl.String(),
-    "reason": pl.String(),
-}
-"""Columns of the score file: one row per ECG and layout for those scored, one row for each other ECG.
-
-``status`` is ``scored``, ``warned`` (scored, and counted, but in doubt; see `heartprint.evaluation.predict`),
-``no-label``, ``seen-patient`` (left out) or ``refused`` (with a ``reason``).
-"""
 
 
 def evaluate(
@@ -74,6 +53,7 @@ def evaluate(
     cohort: Cohort,
     out: str | Path,
     *,
+    tasks: Sequence[str] = (),
     layouts: Sequence[str] = PAPER_LAYOUTS,
     exclude_seen: bool = False,
     transductive: bool = False,
@@ -92,7 +72,9 @@ def evaluate(
     Args:
         model: Model folder, or a model in memory.
         cohort: The ECGs; those without a label are left out and counted.
-        out: Folder to write: ``metrics.json``, ``scores.csv``, and plots of the first layout.
+        out: Folder to write: ``metrics.json``, ``scores.csv``, and plots of the first layout. Of several tasks, or of
+            a number, also ``report.html``; their plots and the columns of their scores begin with the task.
+        tasks: Which of the model's tasks; all if none is named.
         layouts: Layouts in which each ECG is scored; the first is the one that counts. An image is scored as it is.
         exclude_seen: Leave out patients that took part in pretraining or fine-tuning.
         transductive: Keep them, and mark the result.
@@ -111,7 +93,8 @@ def evaluate(
         What ``metrics.json`` says.
 
     Raises:
-        HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``,
+        HeartprintError: ``patients-seen``, ``all-patients-seen``, ``label-missing``, ``one-class-only``, ``no-labels``,
+            ``unknown-task``, ``several-heads`` or ``needs-classes`` for a battery of anything but one task of classes,
             what `claim_output` raises for ``out``, ``bad-options``, ``unknown-layout``, ``needs-waveforms``,
             ``out-of-memory``, ``disk-full``, what ``load_model`` raises.
     """
@@ -123,9 +106,12 @@ def evaluate(
     layouts = layouts_of(cohort, layouts)
     claim_output(out, EVALUATION_OUTPUT, overwrite=True)  # what it holds is compared when the model is known
     loaded = ready(model, device)
+    if tasks:
+        loaded = loaded.of_tasks(*tasks)
+    if battery:
+        only_class_head(loaded.heads, "The battery measures the AUROC of")
     recipe = {
-        "task": loaded.task.name,
-        "definition": loaded.task.to_json(),
+        **tasks_of([head.task for head in loaded.heads]),
         "model": loaded.config.weights_sha256[:12],
         "cohort": cohort.info.name,
         "layouts": list(layouts),
@@ -134,59 +120,50 @@ def evaluate(
         "battery": battery,
     }
     claim_output(out, EVALUATION_OUTPUT, recipe=recipe, recipe_of=_recipe_in, overwrite=overwrite)
-    labels = loaded.task.labels(cohort.records)
+    labels = np.stack([head.task.labels(cohort.records) for head in loaded.heads])
     seen = loaded.seen.overlap(cohort)
     _refuse_seen(cohort, seen, exclude_seen, transductive)
     left_out = seen & exclude_seen
-    rows = np.flatnonzero(~np.isnan(labels) & ~left_out)
-    require_both_classes(labels[rows] == 1)
+    rows = np.flatnonzero(~np.isnan(labels).all(axis=0) & ~left_out)
+    for head, answers in zip(loaded.heads, labels[:, rows], strict=True):
+        require_answers(head, answers, loaded.heads)
     part = cohort.take(rows)
     scores = score_layouts(loaded, part, layouts, batch_size=batch_size, progress=progress)
-    kept = ~np.isnan(scores.logits[0])
-    answers = labels[rows][kept].astype(np.float64)
-    require_both_classes(answers == 1)
-    patients = part.patient_codes[kept]
-
-    by_layout = {}
-    for k, name in enumerate(layouts):
-        by_layout[name] = _measure(
-            answers,
-            scores.logits[k, kept],
-            scores.probabilities[k, kept],
-            patients,
-            threshold=loaded.threshold,
-            level=level,
-            resamples=resamples,
-            seed=seed,
-        ) | {"warned": int(scores.warned[k, kept].sum())}
-    result = {
+    shared = {
         "heartprint_version": heartprint.__version__,
         "simulated": cohort.info.simulated,
         "notice": _notice(cohort, loaded),
-        "task": loaded.task.to_json(),
         "model": _describe(loaded),
         "cohort": {"name": cohort.info.name, "content_hash": cohort.info.content_hash},
-        "counts": {
-            "ecgs": len(cohort),
-            "evaluated_ecgs": int(kept.sum()),
-            "evaluated_patients": len(np.unique(patients)),
-            "positive": int((answers == 1).sum()),
-            "negative": int((answers == 0).sum()),
-            "without_label": int((np.isnan(labels) & ~left_out).sum()),
-            "refused": len(scores.failures),
-            "warned": int(scores.warned[0, kept].sum()),
-            "seen_left_out": int(left_out.sum()),
-            "seen_kept": int((seen & ~left_out).sum()) if transductive else 0,
-        },
         "transductive": bool(transductive and seen.any()),
         "level": level,
         "resamples": resamples,
         "primary_layout": layouts[0],
-        "layouts": by_layout,
     }
+    measured = [
+        measure_head(head, answers, part, outputs, scores, layouts, level=level, resamples=resamples, seed=seed)
+        for head, answers, outputs in zip(loaded.heads, labels[:, rows].astype(np.float64), scores.outputs, strict=True)
+    ]
+    results = []
+    for head, answers, one in zip(loaded.heads, labels, measured, strict=True):
+        counts = {
+            "ecgs": len(cohort),
+            **one.counts,
+            "without_label": int((np.isnan(answers) & ~left_out).sum()),
+            "refused": sum(not np.isnan(answers[rows[k]]) for k in scores.failures),
+            "warned": one.by_layout[layouts[0]]["warned"],
+            "seen_left_out": int(left_out.sum()),
+            "seen_kept": int((seen & ~left_out).sum()) if transductive else 0,
+        }
+        if isinstance(head, NumberHead):
+            counts["out_of_range"] = head.task.out_of_range(cohort.records)
+        results.append(result_of(shared, head, counts, one.by_layout))
+    flat = len(results) == 1 and isinstance(loaded.heads[0], ClassHead)
+    result = results[0] if flat else together(shared, loaded.heads, results)
     tried = None
     if battery:
-        scored = part.take(np.flatnonzero(kept))
+        scored = part.take(np.flatnonzero(measured[0].kept))
+        answers = measured[0].labels
         some = choose_ecgs(scored, answers, battery_ecgs)
         tried = run_battery(
             loaded,
@@ -200,17 +177,25 @@ def evaluate(
             progress=progress,
         )
         result["battery"] = {"ecgs": len(some), "positive": int(answers[some].sum()), **summarise_battery(tried)}
-    table = _score_table(cohort, labels, left_out, rows, layouts, scores, loaded.threshold)
+    table = score_table(loaded.heads, cohort, labels, left_out, rows, layouts, scores)
     with atomic_folder(out) as folder:
         write_json(folder / METRICS_FILE, result)
         table.write_csv(folder / SCORES_FILE)
-        draw_plots(
-            folder,
-            labels=answers,
-            probabilities=dict(zip(layouts, scores.probabilities[:, kept], strict=True)),
-            logits=dict(zip(layouts, scores.logits[:, kept], strict=True)),
-            result=result,
-        )
+        for head, one, of_head in zip(loaded.heads, measured, results, strict=True):
+            prefix = "" if flat else f"{head.task.name}_"
+            if isinstance(head, NumberHead):
+                draw_agreement(folder / f"{prefix}{AGREEMENT_FILE}", one.labels, one.values[0], of_head)
+                continue
+            draw_plots(
+                folder,
+                labels=one.labels,
+                probabilities=dict(zip(layouts, one.values, strict=True)),
+                logits=dict(zip(layouts, one.outputs, strict=True)),
+                result=of_head,
+                prefix=prefix,
+            )
+        if not flat:
+            write_report(folder / REPORT_FILE, result)
         if tried is not None:
             tried.write_csv(folder / BATTERY_FILE)
             draw_heat_map(tried, folder / HEAT_MAP_FILE, battery_title(result))
@@ -221,12 +206,14 @@ def _recipe_in(folder: Path) -> dict[str, Any] | None:
     """What decided an evaluation that is there; None if it cannot be read."""
     try:
         said = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        each = list(said["tasks"].values()) if "tasks" in said else [said]
+        tasks = [one["task"] for one in each]
         return {
-            "task": said["task"]["name"],
-            "definition": said["task"],
+            "task": ", ".join(task["name"] for task in tasks),
+            "definition": tasks[0] if len(tasks) == 1 else tasks,
             "model": str(said["model"]["weights_sha256"])[:12],
             "cohort": said["cohort"]["name"],
-            "layouts": list(said["layouts"]),
+            "layouts": list(each[0]["layouts"]),
             "level": said["level"],
             "resamples": said["resamples"],
             "battery": "battery" in said,
@@ -253,44 +240,6 @@ def _refuse_seen(cohort: Cohort, seen: npt.NDArray[np.bool_], exclude: bool, tra
         )
 
 
-def _measure(
-    labels: npt.NDArray[np.float64],
-    logits: npt.NDArray[np.float64],
-    probabilities: npt.NDArray[np.float64],
-    patients: npt.NDArray[np.int64],
-    *,
-    threshold: float,
-    level: float,
-    resamples: int,
-    seed: int,
-) -> dict[str, Any]:
-    one_each = len(np.unique(patients)) == len(patients)
-    slope, intercept = calibration_line(labels, probabilities)
-    return {
-        "auroc": cluster_bootstrap(labels, logits, patients, "auroc", resamples, seed, level).to_json(),
-        # DeLong takes ECGs as independent; with several ECGs of a patient it would be too sure.
-        "auroc_delong": delong_interval(labels, logits, level).to_json() if one_each else None,
-        "auprc": cluster_bootstrap(labels, logits, patients, "auprc", resamples, seed, level).to_json(),
-        "prevalence": float(labels.mean()),
-        "brier": brier_score(labels, probabilities),
-        "expected_calibration_error": expected_calibration_error(labels, probabilities),
-        "calibration_slope": _or_none(slope),
-        "calibration_intercept": _or_none(intercept),
-        "reliability": [
-            {"n": b.n, "mean_probability": b.mean_probability, "observed": b.observed.to_json()}
-            for b in reliability_bins(labels, probabilities)
-        ],
-        "at_threshold": {
-            **confusion(labels, probabilities, threshold, level).to_json(),
-            "intervals": "Wilson" if one_each else "Wilson, ECGs taken as independent: somewhat too narrow",
-        },
-    }
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else value
-
-
 def _notice(cohort: Cohort, model: LoadedModel) -> str:
     parts = []
     if cohort.info.simulated:
@@ -304,6 +253,8 @@ def _notice(cohort: Cohort, model: LoadedModel) -> str:
 
 def _describe(model: LoadedModel) -> dict[str, Any]:
     config = model.config
+    heads = config.heads
+    threshold = {"threshold": heads[0].threshold} if len(heads) == 1 and isinstance(heads[0], ClassHead) else {}
     return {
         "weights_sha256": config.weights_sha256,
         "backbone": config.encoder.backbone,
@@ -313,45 +264,7 @@ def _describe(model: LoadedModel) -> dict[str, Any]:
         "mode": config.finetuning.mode,
         "n_labels": config.finetuning.n_labels,
         "n_positive": config.finetuning.n_positive,
-        "threshold": config.threshold,
+        **threshold,
         "labels_simulated": config.labels_simulated,
         "pretrained_on_simulated": config.encoder.simulated,
     }
-
-
-def _score_table(
-    cohort: Cohort,
-    labels: npt.NDArray[np.float32],
-    left_out: npt.NDArray[np.bool_],
-    rows: npt.NDArray[np.int64],
-    layouts: Sequence[str],
-    scores: Scores,
-    threshold: float,
-) -> pl.DataFrame:
-    base = cohort.records.select("ecg_id", "patient_id").with_columns(
-        pl.Series("label", labels).fill_nan(None).cast(pl.Int8), pl.Series("row", np.arange(len(cohort)))
-    )
-    status = np.where(left_out, "seen-patient", "no-label").astype(object)
-    reason: list[str | None] = [None] * len(cohort)
-    status[rows] = "scored"
-    for k, (code, message) in scores.failures.items():
-        status[rows[k]], reason[rows[k]] = "refused", f"{code}: {message}"
-    base = base.with_columns(pl.Series("status", status.tolist()), pl.Series("reason", reason, dtype=pl.String))
-    parts = [
-        pl.DataFrame(
-            {
-                "row": rows,
-                "layout": [name] * len(rows),
-                "logit": scores.logits[k],
-                "probability": scores.probabilities[k],
-                "above_threshold": scores.probabilities[k] >= threshold,
-                "distance": pl.Series(scores.distances[k]).fill_nan(None),
-                "warned": scores.warned[k],
-            }
-        )
-        for k, name in enumerate(layouts)
-    ]
-    scored = pl.concat(parts).filter(pl.col("logit").is_not_nan())
-    table = base.join(scored, on="row", how="left", maintain_order="left_right")
-    table = table.with_columns(pl.when("warned").then(pl.lit("warned")).otherwise("status").alias("status"))
-    return table.select(pl.col(name).cast(kind) for name, kind in SCORE_COLUMNS.items())

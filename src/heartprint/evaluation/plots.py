@@ -11,6 +11,7 @@ import numpy as np
 from heartprint.foundation.arrays import Float64Array
 
 PLOT_FILES = ("roc.png", "precision_recall.png", "reliability.png", "scores.png")
+AGREEMENT_FILE = "agreement.png"
 
 _MAIN, _CASE, _CONTROL, _WARN = "#0b5a8f", "#c2452d", "#5b7f95", "#b00020"
 _PRETRAINED = "Encoder pretrained on simulated patients"
@@ -25,6 +26,7 @@ def draw_plots(
     probabilities: Mapping[str, Float64Array],
     logits: Mapping[str, Float64Array],
     result: Mapping[str, Any],
+    prefix: str = "",
 ) -> None:
     """Write `PLOT_FILES`.
 
@@ -33,7 +35,8 @@ def draw_plots(
         labels: ``(n,)`` 0 or 1.
         probabilities: Layout to ``(n,)`` probabilities.
         logits: Layout to ``(n,)`` logits; they rank as the probabilities do, without their ties.
-        result: What ``metrics.json`` says.
+        result: What ``metrics.json`` says of a task of classes.
+        prefix: Beginning of the file names.
     """
     primary = result["primary_layout"]
     for name, draw, values in (
@@ -44,7 +47,55 @@ def draw_plots(
     ):
         figure, axes = _page(result)
         draw(axes, labels, values, primary, result)
-        figure.savefig(folder / name, dpi=_DPI)
+        figure.savefig(folder / f"{prefix}{name}", dpi=_DPI)
+
+
+def draw_agreement(path: Path, targets: Float64Array, values: Float64Array, result: Mapping[str, Any]) -> None:
+    """Draw told against measured numbers, and their differences over their means (Bland & Altman 1986).
+
+    Args:
+        path: PNG file to write.
+        targets: ``(n,)`` measured.
+        values: ``(n,)`` told, in the first layout.
+        result: What there is to say of the task: see `heartprint.evaluation.heads.result_of`.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.4, 5.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    counts, warning = result["counts"], _warning(result)
+    figure.suptitle(
+        f"{f'{warning} - ' if warning else ''}{result['task']['title']} - {result['cohort']['name']}\n"
+        f"{counts['evaluated_ecgs']:,} ECGs of {counts['evaluated_patients']:,} patients"
+        + (", transductive" if result["transductive"] else ""),
+        fontsize=9,
+        color=_WARN if warning else "black",
+    )
+    measured, task = result["layouts"][result["primary_layout"]], result["task"]
+    unit = f" ({task['unit']})" if task["unit"] else ""
+    ends = [float(min(targets.min(), values.min())), float(max(targets.max(), values.max()))]
+    left.plot(ends, ends, color="0.8", linewidth=1)
+    left.plot(targets, values, "o", color=_MAIN, markersize=3, alpha=0.4)
+    left.set(xlabel=f"Measured{unit}", ylabel=f"Told{unit}", aspect="equal")
+    r = f"Pearson r {_interval(measured['pearson_r'])}\n" if measured["pearson_r"]["estimate"] is not None else ""
+    left.text(0.03, 0.97, f"{r}MAE {_interval(measured['mae'])}", transform=left.transAxes, va="top", fontsize=8)
+    right.plot((targets + values) / 2, values - targets, "o", color=_MAIN, markersize=3, alpha=0.4)
+    for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
+        label = f"{name.replace('limit_', 'limit of agreement, ')} {_interval(measured[name])}"
+        right.axhline(measured[name]["estimate"], color=_CASE, linestyle=style, linewidth=1, label=label)
+    right.set(xlabel=f"Mean of told and measured{unit}", ylabel=f"Told minus measured{unit}")
+    right.legend(frameon=False, fontsize=8, title=f"{result['level']:.0%} intervals")
+    for axes in (left, right):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=_DPI)
+
+
+def _warning(result: Mapping[str, Any]) -> str | None:
+    if result["simulated"]:
+        return "SIMULATED PATIENTS"
+    if result["model"]["labels_simulated"]:
+        return "SIMULATED LABELS"
+    return _PRETRAINED if result["model"]["pretrained_on_simulated"] else None
 
 
 def _page(result: Mapping[str, Any]) -> tuple[Any, Any]:

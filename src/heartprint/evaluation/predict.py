@@ -13,6 +13,7 @@ import numpy.typing as npt
 import polars as pl
 
 from heartprint.cohorts import Cohort
+from heartprint.encoders.bundle.heads import ClassHead, NumberHead
 from heartprint.foundation.arrays import Images
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_path, check_target
@@ -22,17 +23,17 @@ from heartprint.foundation.progress import Progress
 if TYPE_CHECKING:
     from heartprint.encoders import LoadedEncoder, LoadedModel
 
-PREDICTION_COLUMNS: dict[str, pl.DataType] = {
-    "ecg_id": pl.String(),
-    "patient_id": pl.String(),
+_CLASS_COLUMNS: dict[str, pl.DataType] = {
     "probability": pl.Float64(),
     "logit": pl.Float64(),
     "above_threshold": pl.Boolean(),
-    "distance": pl.Float64(),
-    "status": pl.String(),
-    "reason": pl.String(),
 }
-"""Columns of a prediction file.
+_NUMBER_COLUMNS: dict[str, pl.DataType] = {"value": pl.Float64(), "low": pl.Float64(), "high": pl.Float64()}
+_WHOSE: dict[str, pl.DataType] = {"ecg_id": pl.String(), "patient_id": pl.String()}
+_HOW: dict[str, pl.DataType] = {"distance": pl.Float64(), "status": pl.String(), "reason": pl.String()}
+
+PREDICTION_COLUMNS: dict[str, pl.DataType] = {**_WHOSE, **_CLASS_COLUMNS, **_HOW}
+"""Columns of a prediction file of a model with one task, of classes; `prediction_columns` are those of any model.
 
 ``status`` is ``scored``, ``warned`` (scored, but the sheet is unlike those that the model knows, or the model cannot
 tell) or ``refused``; ``reason`` says why it is not plainly scored. ``distance`` says how unlike, see
@@ -48,19 +49,50 @@ class Scores:
     """Scores of ECGs in one or more layouts.
 
     Attributes:
-        logits: ``(n_layouts, n)`` float64, NaN where the ECG was refused.
-        probabilities: ``(n_layouts, n)`` float64, likewise.
+        outputs: ``(n_heads, n_layouts, n)`` float64, what each head gave: logits, or raw numbers; NaN where the ECG
+            was refused.
         distances: ``(n_layouts, n)`` float64, how unlike the known sheets each sheet is; NaN as well where the model
             cannot tell.
         warned: ``(n_layouts, n)`` whether an answer is in doubt: beyond the limit, or the model cannot tell.
         failures: Row to reason code and sentence.
     """
 
-    logits: npt.NDArray[np.float64]
-    probabilities: npt.NDArray[np.float64]
+    outputs: npt.NDArray[np.float64]
     distances: npt.NDArray[np.float64]
     warned: npt.NDArray[np.bool_]
     failures: dict[int, Failure]
+
+
+def prediction_columns(heads: Sequence[ClassHead | NumberHead]) -> dict[str, pl.DataType]:
+    """Columns of the prediction file of a model: with several heads, or numbers, each column begins with the task."""
+    if len(heads) == 1 and isinstance(heads[0], ClassHead):
+        return PREDICTION_COLUMNS
+    told: dict[str, pl.DataType] = {}
+    for head in heads:
+        own = _CLASS_COLUMNS if isinstance(head, ClassHead) else _NUMBER_COLUMNS
+        told |= {f"{head.task.name}_{name}": kind for name, kind in own.items()}
+    return {**_WHOSE, **told, **_HOW}
+
+
+def answers(head: ClassHead | NumberHead, outputs: npt.NDArray[np.float64]) -> dict[str, pl.Series]:
+    """What a head tells, by the names of its columns.
+
+    Args:
+        head: The head.
+        outputs: ``(n,)`` of it, NaN where the ECG was refused.
+    """
+    if isinstance(head, NumberHead):
+        return {
+            name: pl.Series(found).fill_nan(None)
+            for name, found in zip(_NUMBER_COLUMNS, head.values(outputs), strict=True)
+        }
+    probabilities = head.platt(outputs)
+    above = [None if np.isnan(p) else bool(p >= head.threshold) for p in probabilities]
+    return {
+        "probability": pl.Series(probabilities).fill_nan(None),
+        "logit": pl.Series(outputs).fill_nan(None),
+        "above_threshold": pl.Series(above, dtype=pl.Boolean),
+    }
 
 
 def predict(
@@ -78,7 +110,7 @@ def predict(
     Args:
         model: Model folder, or a model in memory.
         cohort: The ECGs.
-        out: CSV file to write (`PREDICTION_COLUMNS`).
+        out: CSV file to write (`prediction_columns`).
         layout: Layout of the sheets.
         batch_size: Sheets at a time.
         device: ``auto``, ``cpu`` or ``cuda``; for a model folder.
@@ -97,15 +129,14 @@ def predict(
     failed = [scores.failures.get(row) for row in range(len(cohort))]
     in_doubt = zip(scores.distances[0].tolist(), scores.warned[0].tolist(), strict=True)
     told = [f or (doubt(loaded, d) if warned else None) for f, (d, warned) in zip(failed, in_doubt, strict=True)]
+    columns = prediction_columns(loaded.heads)
+    told_by = [answers(head, outputs[0]) for head, outputs in zip(loaded.heads, scores.outputs, strict=True)]
+    values = [column for of_head in told_by for column in of_head.values()]
     table = pl.DataFrame(
         {
             "ecg_id": cohort.records["ecg_id"],
             "patient_id": cohort.records["patient_id"],
-            "probability": pl.Series(scores.probabilities[0]).fill_nan(None),
-            "logit": pl.Series(scores.logits[0]).fill_nan(None),
-            "above_threshold": [
-                None if f else bool(p >= loaded.threshold) for f, p in zip(failed, scores.probabilities[0], strict=True)
-            ],
+            **dict(zip(list(columns)[len(_WHOSE) : -len(_HOW)], values, strict=True)),
             "distance": pl.Series(scores.distances[0]).fill_nan(None),
             "status": [
                 "refused" if f else "warned" if w else "scored"
@@ -113,7 +144,7 @@ def predict(
             ],
             "reason": [f"{t[0]}: {t[1]}" if t else None for t in told],
         },
-        schema=PREDICTION_COLUMNS,
+        schema=columns,
     )
     with atomic_path(Path(out)) as path:
         table.write_csv(path)
@@ -175,7 +206,8 @@ def score_layouts(
 
     layouts = layouts_of(cohort, layouts)
     known = model.encoder.distance
-    logits, distances = np.full((2, len(layouts), len(cohort)), np.nan)
+    outputs = np.full((len(model.heads), len(layouts), len(cohort)), np.nan)
+    distances = np.full((len(layouts), len(cohort)), np.nan)
     failures: dict[int, Failure] = {}
     done = 0
     step = max(1, batch_size // len(layouts))
@@ -184,17 +216,18 @@ def score_layouts(
         for images, failed in _drawn(model.encoder, cohort, layouts, step):
             n = images.shape[1]
             embedding = embed_images(model.encoder, images.reshape(-1, *images.shape[2:]), batch_size=batch_size)
-            logits[:, done : done + n] = model.score_embeddings(embedding)[0].reshape(len(layouts), n)
+            # Once for all heads: the network is what takes the time.
+            outputs[:, :, done : done + n] = model.outputs(embedding).reshape(-1, len(layouts), n)
             if known is not None:
                 distances[:, done : done + n] = known(embedding).reshape(len(layouts), n)
-            logits[:, list(failed)] = distances[:, list(failed)] = np.nan
+            outputs[:, :, list(failed)] = distances[:, list(failed)] = np.nan
             failures |= failed
             done += n
             if shown is not None:
                 shown.advance(n)
     # A distance that is no number is in doubt as well.
-    warned = ~np.isnan(logits) & ~(distances <= (known.limit if known is not None else -np.inf))
-    return Scores(logits, model.platt(logits), distances, warned, failures)
+    warned = ~np.isnan(outputs[0]) & ~(distances <= (known.limit if known is not None else -np.inf))
+    return Scores(outputs, distances, warned, failures)
 
 
 def _drawn(encoder: LoadedEncoder, cohort: Cohort, layouts: Sequence[str], step: int) -> Iterator[_Batch]:

@@ -1,63 +1,88 @@
-"""What full fine-tuning trains: encoder, standardisation, linear head."""
+"""What full fine-tuning trains: encoder, standardisation, linear heads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import nn
 
 from heartprint.encoders import Encoder, LoadedEncoder
 from heartprint.foundation.arrays import Float64Array, Images
 from heartprint.metrics.probe import LinearProbe
+from heartprint.metrics.ridge import standardisation
 
 _RELATIVE_EPS = 1e-7
 """Smallest variance of a feature that still counts, relative to the median feature."""
 
 
 class Network(nn.Module):
-    """Images to logits: ``(B, channels, S, S)`` float32 -> ``(B,)``, starting as a linear probe.
+    """Images to logits or numbers: ``(B, channels, S, S)`` float32 -> ``(B, H)``, starting as linear probes.
 
-    The head reads standardised embeddings, as the probe does. Embeddings of different ECGs often differ by a hundredth
+    The heads read standardised embeddings, as the probe does. Embeddings of different ECGs often differ by a hundredth
     of their size; a head for them as they are needs weights so large that the first step of the encoder throws every
     logit far off.
 
     Args:
         encoder: The encoder; shared, not copied.
-        probe: Linear rule to start from.
-        slope: Factor from the probe's scores to logits.
+        probes: Linear rules to start from, of the same standardised features (see `alike`).
+        slopes: Factor from each probe's scores to what its head gives.
     """
 
-    def __init__(self, encoder: Encoder, probe: LinearProbe, slope: float) -> None:
+    def __init__(self, encoder: Encoder, probes: Sequence[LinearProbe], slopes: Sequence[float]) -> None:
         super().__init__()
         self.encoder = encoder
+        probe = probes[0]
         # A constant feature has an infinite scale and no weight; any finite scale does.
         variance = np.where(np.isfinite(probe.scale), probe.scale, 1.0) ** 2
         eps = _RELATIVE_EPS * float(np.median(variance))
         self.standardise = nn.BatchNorm1d(encoder.embedding_dim, eps=eps, affine=False)
-        self.head = nn.Linear(encoder.embedding_dim, 1)
+        self.head = nn.Linear(encoder.embedding_dim, len(probes))
         kept = np.maximum(variance - eps, 0)
         # A nearly constant feature is standardised less than in the probe; its weight makes up for it.
-        weights = slope * probe.weights * np.sqrt((kept + eps) / variance)
+        weights = np.stack(
+            [s * p.weights * np.sqrt((kept + eps) / variance) for s, p in zip(slopes, probes, strict=True)]
+        )
         with torch.no_grad():
             cast(torch.Tensor, self.standardise.running_mean).copy_(torch.from_numpy(probe.mean))
             cast(torch.Tensor, self.standardise.running_var).copy_(torch.from_numpy(kept))
-            self.head.weight.copy_(torch.from_numpy(weights)[None])
-            self.head.bias.fill_(slope * probe.bias)
+            self.head.weight.copy_(torch.from_numpy(weights))
+            self.head.bias.copy_(torch.tensor([s * p.bias for s, p in zip(slopes, probes, strict=True)]))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Score a batch: ``(B, channels, S, S)`` float32 -> ``(B,)`` logits."""
-        logits: torch.Tensor = self.head(self.standardise(self.encoder(x)))
-        return logits.squeeze(1)
+        """Score a batch: ``(B, channels, S, S)`` float32 -> ``(B, H)``."""
+        outputs: torch.Tensor = self.head(self.standardise(self.encoder(x)))
+        return outputs
 
-    def rule(self) -> tuple[Float64Array, float]:
-        """Weights ``(D,)`` and bias of the head for embeddings as they are."""
+    def rules(self) -> tuple[Float64Array, Float64Array]:
+        """Weights ``(H, D)`` and biases ``(H,)`` of the heads for embeddings as they are."""
         mean = _numbers(self.standardise.running_mean)
         scale = np.sqrt(_numbers(self.standardise.running_var) + self.standardise.eps)
-        weights = _numbers(self.head.weight)[0] / scale
-        return weights, float(_numbers(self.head.bias)[0] - weights @ mean)
+        weights = _numbers(self.head.weight) / scale
+        return weights, np.array([b - w @ mean for w, b in zip(weights, _numbers(self.head.bias), strict=True)])
+
+
+def alike(probes: Sequence[LinearProbe], embedding: npt.NDArray[np.floating]) -> list[LinearProbe]:
+    """The same rules for features standardised alike: a single probe as it is, several by all embeddings ``(n, d)``."""
+    if len(probes) == 1:
+        return list(probes)
+    features = embedding.astype(np.float64)
+    mean, scale = standardisation(features, np.ones(len(features)))
+    rules = [probe.raw() for probe in probes]
+    return [
+        replace(
+            probe,
+            mean=mean,
+            scale=scale,
+            weights=np.where(np.isfinite(scale), weights * np.where(np.isfinite(scale), scale, 1.0), 0.0),
+            bias=float(bias + weights @ mean),
+        )
+        for probe, (weights, bias) in zip(probes, rules, strict=True)
+    ]
 
 
 def settle(loaded: LoadedEncoder, images: Iterable[Images]) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from heartprint.cohorts import Cohort, Task, draw_budgets, get_task, split_by_patient
-from heartprint.cohorts.splits import Budget
+from heartprint.cohorts import AnyTask, Cohort, Regression, draw_budgets, get_task, split_by_patient
+from heartprint.cohorts.splits import Budget, draw_number_budgets
 from heartprint.encoders import LoadedEncoder, LoadedModel, TaskModel, resolve_encoder, save_model
-from heartprint.encoders.bundle.files import MODEL_OUTPUT, recipe_in, recipe_of
+from heartprint.encoders.bundle.files import MODEL_OUTPUT, recipe_in, recipe_of, tasks_of
+from heartprint.encoders.bundle.heads import MAX_HEADS, twice
 from heartprint.encoders.bundle.known_sheets import distance_for
 from heartprint.finetuning.assemble import settings_of
 from heartprint.finetuning.config import FinetuneConfig
@@ -26,7 +29,7 @@ from heartprint.training.out_of_memory import memory_explained
 def finetune(
     cohort: Cohort,
     *,
-    task: str,
+    task: str | Sequence[str],
     init: str | Path | LoadedEncoder,
     labels: str | Budget,
     out: str | Path,
@@ -36,14 +39,15 @@ def finetune(
     progress: bool = True,
     overwrite: bool = False,
 ) -> LoadedModel:
-    """Make a model that answers a task, from an encoder and a label budget.
+    """Make a model that answers one task or several, from an encoder and a label budget.
 
     Args:
         cohort: Where the labels are.
-        task: Name of the task.
+        task: Name of the task, or several names: one model, one embedding, a head for each.
         init: ``heartprint``, ``heartprint-photo``, a run folder, an encoder folder, a model folder, ``imagenet``,
             ``random``, or a loaded encoder.
-        labels: Number of patients, share of the labelled patients, or ``all``; see `draw_budgets`.
+        labels: Number of patients, share of the labelled patients, or ``all``; see `draw_budgets`. Of several tasks
+            each has a budget of this size, drawn as if it were alone; a label outside of it is not used.
         out: Model folder to write.
         config: Settings.
         backbone: Backbone of ``imagenet`` or ``random``.
@@ -55,9 +59,10 @@ def finetune(
         The model that was written.
 
     Raises:
-        HeartprintError: ``unknown-task``, ``label-missing``, ``one-class-only``, ``budget-too-small``,
-            ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images are to be drawn in
-            layouts or styles, what `claim_output` raises for ``out``, what `resolve_encoder` raises,
+        HeartprintError: ``unknown-task``, ``task-twice``, ``too-many-tasks``, ``no-threshold`` for a sensitivity where
+            no task has classes, ``label-missing``, ``no-labels``, ``one-class-only``, ``constant-target``,
+            ``budget-too-small``, ``budget-too-large``, ``bad-label-budget``, ``no-ecgs``, ``needs-waveforms`` if images
+            are to be drawn in layouts or styles, what `claim_output` raises for ``out``, what `resolve_encoder` raises,
             ``out-of-memory``, ``disk-full``.
     """
     config = config or FinetuneConfig()
@@ -66,23 +71,15 @@ def finetune(
     out = Path(out)
     claim_output(out, MODEL_OUTPUT, overwrite=True)  # what the folder holds is compared when the recipe is known
     used = _chosen(cohort, config)
-    definition = get_task(task, cohort.records)
-    answers = definition.labels(used.records)
-    rows = draw_budgets(
-        used.patient_ids,
-        answers,
-        [budget],
-        seed=config.seed,
-        draw=config.draw,
-        purpose=f"finetune\x1f{definition.name}",
-    )[budget]
+    tasks = _tasks([task] if isinstance(task, str) else task, cohort, config)
+    rows, known = _drawn_labels(tasks, used, budget, config)
     loaded = (
         init
         if isinstance(init, LoadedEncoder)
         else resolve_encoder(init, backbone=backbone, image_size=image_size, seed=config.seed)
     )
-    part, known = used.take(rows), answers[rows].astype(np.float64)
-    recipe = _recipe(definition, part, loaded, config)
+    part = used.take(rows)
+    recipe = _recipe(tasks, part, known, loaded, config)
     claim_output(out, MODEL_OUTPUT, recipe=recipe, recipe_of=recipe_in, overwrite=overwrite)
     with memory_explained(config.batch_size):
         loaded.encoder.to(choose_device(config.device))
@@ -90,12 +87,56 @@ def finetune(
             from heartprint.finetuning.full import train_full as train
         else:
             from heartprint.finetuning.probe import train_probe as train
-        model = train(loaded, part, known, task=definition, config=config, progress=progress)
+        model = train(loaded, part, known, task=tasks, config=config, progress=progress)
         distance = distance_for(model.encoder, learned_layouts(used, config), used, progress=progress)
     model = replace(model, encoder=replace(model.encoder, distance=distance))
     head = TaskModel.from_linear(model.encoder.encoder, model.weights, model.bias)
     save_model(out, head, model.config, seen=model.seen, distance=distance)
     return model
+
+
+def _tasks(names: Sequence[str], cohort: Cohort, config: FinetuneConfig) -> list[AnyTask]:
+    """The tasks of a model."""
+    tasks = [get_task(name, cohort.records) for name in names]
+    if (name := twice(tasks)) is not None:
+        raise HeartprintError("task-twice", f"The task '{name}' is named twice. Name each task once.")
+    if not 1 <= len(tasks) <= MAX_HEADS:
+        raise HeartprintError(
+            "too-many-tasks",
+            f"A model answers 1 to {MAX_HEADS} tasks, and {len(tasks)} are named. Train several models.",
+        )
+    if all(isinstance(one, Regression) for one in tasks) and "sensitivity" in config.model_fields_set:
+        named = " and ".join(f"'{one.name}'" for one in tasks)
+        raise HeartprintError(
+            "no-threshold",
+            f"A sensitivity chooses the threshold of a task of classes, and {named} "
+            f"{'has none: it is a number' if len(tasks) == 1 else 'have none: they are numbers'}. Omit it.",
+        )
+    return tasks
+
+
+def _drawn_labels(
+    tasks: Sequence[AnyTask], used: Cohort, budget: Budget, config: FinetuneConfig
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Rows ``(n,)`` that any budget holds, and ``(H, n)`` labels of each task in its own budget, NaN elsewhere."""
+    drawn = np.full((len(tasks), len(used)), np.nan)
+    for of_task, task in zip(drawn, tasks, strict=True):
+        answers = task.labels(used.records)
+        if np.isnan(answers).all():
+            odd = task.out_of_range(used.records) if isinstance(task, Regression) else 0
+            why = f" ({odd:,} numbers lie outside the range of the task)" if odd else ""
+            raise HeartprintError(
+                "no-labels",
+                f"None of the {len(used):,} ECGs of {used.info.name} that may be learned from has a label for "
+                f"'{task.name}'{why}. Check the column '{task.column}', or leave this task out.",
+            )
+        draw = draw_number_budgets if isinstance(task, Regression) else draw_budgets
+        # The name of the task alone decides: a head learns from the same labels whatever other heads there are.
+        purpose = f"finetune\x1f{task.name}"
+        rows = draw(used.patient_ids, answers, [budget], seed=config.seed, draw=config.draw, purpose=purpose)[budget]
+        of_task[rows] = answers[rows]
+    rows = np.flatnonzero(~np.isnan(drawn).all(axis=0))
+    return rows, drawn[:, rows]
 
 
 def learned_layouts(cohort: Cohort, config: FinetuneConfig) -> tuple[str, ...]:
@@ -143,14 +184,19 @@ def _chosen(cohort: Cohort, config: FinetuneConfig) -> Cohort:
     return used
 
 
-def _recipe(task: Task, part: Cohort, loaded: LoadedEncoder, config: FinetuneConfig) -> dict[str, Any]:
+def _recipe(
+    tasks: Sequence[AnyTask],
+    part: Cohort,
+    labels: npt.NDArray[np.float64],
+    loaded: LoadedEncoder,
+    config: FinetuneConfig,
+) -> dict[str, Any]:
     """What decides a model, by the names of `heartprint.encoders.bundle.files.recipe_of`."""
     return {
         "kind": "model",
-        "task": task.name,
-        "definition": task.to_json(),
+        **tasks_of(tasks),
         "cohort": part.info.name,
-        "labels": len(part),
+        "labels": int((~np.isnan(labels)).sum()),
         **{name: getattr(config, name) for name in ("mode", "seed", "draw")},
         **settings_of(part, config),
         **{f"encoder's {name}": value for name, value in recipe_of(loaded.config).items()},

@@ -1,12 +1,11 @@
-"""Linear probes: class-balanced ridge for embeddings, logistic regression for measured features.
+"""Linear probes: class-balanced ridge for embeddings, ridge for numbers, logistic regression for measured features.
 
-Both choose their penalty by cross-validation over patients inside the labels they are given, so that nothing but the
+All choose their penalty by cross-validation over patients inside the labels they are given, so that nothing but the
 label budget is used, and by the same rule for every encoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +16,9 @@ from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
 from heartprint.metrics.auroc import binary_labels, require_both_classes
+from heartprint.metrics.ridge import RIDGE_PENALTIES, ridge_path, standardisation
 
 MAX_FOLDS = 5
-RIDGE_PENALTIES: Float64Array = np.logspace(-6, 1, 15)
-"""Penalties tried, relative to the total variance of the weighted, standardised features (the trace)."""
 LOGISTIC_PENALTIES: Float64Array = np.logspace(-4, 1, 11)
 """Penalties tried for logistic regression, relative to the number of labels."""
 
@@ -133,14 +131,6 @@ def _class_weights(positive: npt.NDArray[np.bool_]) -> Float64Array:
     return out
 
 
-def _standardisation(x: Float64Array, weights: Float64Array) -> tuple[Float64Array, Float64Array]:
-    mean = weights @ x / weights.sum()
-    scale = np.sqrt(weights @ (x - mean) ** 2 / weights.sum())
-    # A feature that is constant but for rounding carries nothing and must not be blown up.
-    scale[~(scale > 1e-7 * np.maximum(np.abs(mean), 1e-30))] = np.inf
-    return mean, scale
-
-
 def _input(
     features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayLike
 ) -> tuple[Float64Array, npt.NDArray[np.bool_], npt.NDArray[np.generic], npt.NDArray[np.bool_]]:
@@ -181,13 +171,12 @@ def fit_probe(features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayL
         raise _features_missing(int((~np.isfinite(x)).any(axis=1).sum()))
     folds = grouped_folds(positive, group, seed=seed)
     balance = _class_weights(positive)
-    mean, scale = _standardisation(x, balance)
+    mean, scale = standardisation(x, balance)
     root = np.sqrt(balance)
     # In rows scaled by the root of their weight, weighted ridge is plain ridge and the intercept is the column `root`.
     z = (x - mean) / scale * root[:, None]
     y = np.where(positive, 1.0, -1.0)
-    fit = _ridge_dual if len(z) <= 1.5 * z.shape[1] else _ridge_primal
-    held_out, solve = fit(z, root, y, folds)
+    held_out, solve = ridge_path(z, root, y, folds)
     errors = balance @ (held_out - y[:, None]) ** 2
     best = int(np.argmin(errors))
     return LinearProbe(
@@ -202,65 +191,61 @@ def fit_probe(features: npt.ArrayLike, labels: npt.ArrayLike, groups: npt.ArrayL
     )
 
 
-Solver = Callable[[int], Float64Array]
+def fit_regression(
+    features: npt.ArrayLike, targets: npt.ArrayLike, groups: npt.ArrayLike, *, seed: int = 0
+) -> LinearProbe:
+    """Fit ridge regression of a number on standardised features, with a cross-validated penalty.
 
+    As `fit_probe` in everything else: the same penalties, folds of patients, and exact held-out predictions, here of
+    the smallest squared error.
 
-def _ridge_dual(
-    z: Float64Array, root: Float64Array, y: Float64Array, folds: npt.NDArray[np.int64]
-) -> tuple[Float64Array, Solver]:
-    """Held-out predictions ``(n, penalties)`` and weights by penalty, from the ``(n, n)`` kernel."""
-    n = len(z)
-    values, vectors = np.linalg.eigh(z @ z.T)
-    values = np.maximum(values, 0.0)
-    penalties = RIDGE_PENALTIES * max(float(values.sum()), 1e-300)
-    target = root * y
-    rotated = vectors.T @ target
-    unit = root / np.linalg.norm(root)
-    shrink = values[:, None] / (values[:, None] + penalties)  # (n, penalties)
-    residual = (
-        target[:, None] - vectors @ (shrink * rotated[:, None]) - np.outer(unit, np.full(len(penalties), unit @ target))
+    Args:
+        features: ``(n, d)`` finite.
+        targets: ``(n,)`` finite numbers or NaN (left out).
+        groups: ``(n,)`` patient of each ECG.
+        seed: Seed of the folds.
+
+    Returns:
+        A probe whose `LinearProbe.decision` and ``cross_fitted_scores`` are in the unit of the targets.
+
+    Raises:
+        HeartprintError: ``constant-target``, ``too-few-patients`` for a single one, or ``features-missing``.
+    """
+    numbers = np.asarray(targets, dtype=np.float64)
+    known = ~np.isnan(numbers)
+    x, y = np.asarray(features, dtype=np.float64), numbers[known]
+    if x.ndim != 2 or len(x) != numbers.size:
+        raise ValueError(f"features {x.shape} and targets {numbers.shape} do not fit")
+    x, group = x[known], np.asarray(groups)[known]
+    if not np.isfinite(x).all():
+        raise _features_missing(int((~np.isfinite(x)).any(axis=1).sum()))
+    if y.size == 0 or np.ptp(y) == 0:
+        raise HeartprintError(
+            "constant-target", "A number that never changes cannot be learned. Check the labels, or add others."
+        )
+    patient = np.unique(group, return_inverse=True)[1]
+    n_patients = int(patient.max()) + 1
+    if n_patients < 2:
+        raise HeartprintError(
+            "too-few-patients", "Cross-validation over patients needs two patients, and there is one. Add labels."
+        )
+    k = min(MAX_FOLDS, n_patients)
+    folds = (generator(seed, "probe folds").permutation(n_patients) % k)[patient]
+    centre, spread = float(y.mean()), float(y.std())
+    root = np.ones(len(y))
+    mean, scale = standardisation(x, root)
+    held_out, solve = ridge_path((x - mean) / scale, root, (y - centre) / spread, folds)
+    best = int(np.argmin(((held_out - ((y - centre) / spread)[:, None]) ** 2).sum(axis=0)))
+    return LinearProbe(
+        mean=mean,
+        scale=scale,
+        weights=spread * solve(best),
+        bias=centre,
+        fill=np.full(x.shape[1], np.nan),
+        penalty=float(RIDGE_PENALTIES[best]),
+        cross_fitted_scores=_spread(centre + spread * held_out[:, best], known),
+        n_folds=k,
     )
-    held_out = np.empty((n, len(penalties)))
-    for fold in range(int(folds.max()) + 1):
-        rows = np.flatnonzero(folds == fold)
-        part, own = vectors[rows], unit[rows]
-        smoother = (part * shrink.T[:, None, :]) @ part.T + np.outer(own, own)  # (penalties, rows, rows)
-        # e_held_out = (I - H_SS)^-1 e_S for any linear smoother H that is a penalised least-squares fit.
-        deleted = np.linalg.solve(np.eye(len(rows)) - smoother, residual[rows].T[:, :, None])[:, :, 0]
-        held_out[rows] = y[rows, None] - deleted.T / root[rows, None]
-
-    def solve(p: int) -> Float64Array:
-        out: Float64Array = z.T @ (vectors @ (rotated / (values + penalties[p])))
-        return out
-
-    return held_out, solve
-
-
-def _ridge_primal(
-    z: Float64Array, root: Float64Array, y: Float64Array, folds: npt.NDArray[np.int64]
-) -> tuple[Float64Array, Solver]:
-    """The same from the ``(d, d)`` covariance, for more labels than features."""
-    target = root * y
-    whole, whole_rhs = z.T @ z, z.T @ target
-    penalties = RIDGE_PENALTIES * max(float(np.trace(whole)), 1e-300)
-    held_out = np.empty((len(z), len(penalties)))
-    for fold in range(int(folds.max()) + 1):
-        out = folds == fold
-        z_out, root_out, target_out = z[out], root[out], target[out]
-        # Taking the fold's rows away shifts the mean of what is left, hence the rank-one correction.
-        size = float(root @ root - root_out @ root_out)
-        shift = -(z_out.T @ root_out)
-        total = float(root @ target - root_out @ target_out)
-        values, vectors = np.linalg.eigh(whole - z_out.T @ z_out - np.outer(shift, shift) / size)
-        rhs = vectors.T @ (whole_rhs - z_out.T @ target_out - shift * (total / size))
-        weights = vectors @ (rhs[:, None] / (np.maximum(values, 0.0)[:, None] + penalties))
-        held_out[out] = (z_out / root_out[:, None]) @ weights + (total - shift @ weights) / size
-
-    def solve(p: int) -> Float64Array:
-        weights: Float64Array = np.linalg.solve(whole + penalties[p] * np.eye(len(whole)), whole_rhs)
-        return weights
-
-    return held_out, solve
 
 
 def fit_logistic(
@@ -319,7 +304,7 @@ def _prepare_logistic(
     measured = ~np.isnan(x).all(axis=0)
     fill[measured] = np.nanmedian(x[:, measured], axis=0)
     filled = np.where(np.isnan(x), fill, x)
-    mean, scale = _standardisation(filled, balance)
+    mean, scale = standardisation(filled, balance)
     return fill, mean, scale, (filled - mean) / scale, balance
 
 

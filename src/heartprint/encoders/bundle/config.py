@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.cohorts.tasks import Task
+from heartprint.encoders.bundle.heads import MAX_HEADS, ClassHead, Head, only_class_head, twice
 from heartprint.encoders.bundle.seen_patients import SimulatedSource
+from heartprint.encoders.bundle.strict import Count, Finite, Seed, Sha256, Strict, Text
 from heartprint.encoders.networks.preprocessing import PageToTensor
-from heartprint.metrics.calibration import PlattScaling
 
 if TYPE_CHECKING:
     from heartprint.sheets import SheetSampler
@@ -27,11 +26,6 @@ Version 1 gave the image size twice and did not count the labels that weights ha
 Baseline = Literal["none", "median"]
 
 Version = Annotated[int, Field(ge=FOLDER_VERSION, le=FOLDER_VERSION)]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Seed = Annotated[int, Field(ge=-(2**127), lt=2**128)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Text = Annotated[str, Field(max_length=1000)]
-Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 
 
 def layouts_by_name(layouts: Iterable[str]) -> list[str]:
@@ -39,11 +33,7 @@ def layouts_by_name(layouts: Iterable[str]) -> list[str]:
     return [PurePath(name).name if name.endswith((".yaml", ".yml")) else name for name in layouts]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class CohortSource(_Strict):
+class CohortSource(Strict):
     """Which ECGs something was learned from; names content, never a patient.
 
     ``simulation`` says how simulated patients can be made again.
@@ -69,7 +59,7 @@ class CohortSource(_Strict):
         )
 
 
-class PretrainingSummary(_Strict):
+class PretrainingSummary(Strict):
     """How an encoder learned without labels.
 
     ``batch_size`` counts items (patients or ECGs), ``temperature`` is None without a contrast, ``max_rotation_deg`` is
@@ -88,8 +78,12 @@ class PretrainingSummary(_Strict):
     after: PretrainingSummary | None = None
 
 
-class FinetuningSummary(_Strict):
-    """How a model learned from labels; ``n_labels`` counts every label used, for whatever purpose."""
+class FinetuningSummary(Strict):
+    """How a model learned from labels; ``n_labels`` counts every label used, for whatever purpose and head.
+
+    ``n_positive`` counts the positive ones among those of classes. ``settings`` also says how a single head was fitted
+    and calibrated; of several heads each says so itself.
+    """
 
     mode: Literal["probe", "full"]
     n_labels: Count
@@ -106,14 +100,14 @@ class FinetuningSummary(_Strict):
         return self
 
 
-class Sample(_Strict):
-    """The first values that the sample sheet must give (embedding, or logit and probability)."""
+class Sample(Strict):
+    """The first values that the sample sheet must give (embedding, or two of each head; see `LoadedModel.sample`)."""
 
     sheet: Literal["sample_sheet.png"]
     expected: Annotated[tuple[Finite, ...], Field(min_length=1, max_length=64)]
 
 
-class EncoderConfig(_Strict):
+class EncoderConfig(Strict):
     """An encoder: what it is, what it reads, how it came about.
 
     ``layouts`` that users wrote themselves are named by their file, without its folder. ``labels_learned`` counts the
@@ -196,30 +190,38 @@ class EncoderConfig(_Strict):
         return tuple(found)
 
 
-class ModelConfig(_Strict):
-    """A model: an encoder with a linear head that answers one task.
+class ModelConfig(Strict):
+    """A model: an encoder with linear heads, each of which answers a task.
 
-    ``platt`` turns the logit into a probability; an ECG is called positive if its probability is at least
-    ``threshold``.
+    On disk a single head of classes stands at the top: see `heartprint.encoders.bundle.heads.to_disk`.
     """
 
     kind: Literal["model"] = "model"
     format_version: Version = FOLDER_VERSION
     encoder: EncoderConfig
-    task: Task
-    platt: PlattScaling = PlattScaling(1.0, 0.0)
-    threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    heads: Annotated[tuple[Head, ...], Field(min_length=1, max_length=MAX_HEADS)]
     finetuning: FinetuningSummary
     weights_sha256: Sha256 = ""
     versions: dict[Text, Text] = Field(default_factory=dict)
     sample: Sample | None = None
 
-    @field_validator("platt")
-    @classmethod
-    def _rising_and_finite(cls, value: PlattScaling) -> PlattScaling:
-        if not (math.isfinite(value.a) and value.a >= 0 and math.isfinite(value.b)):
-            raise ValueError("Platt scaling needs a finite slope that is not negative and a finite offset")
-        return value
+    @model_validator(mode="after")
+    def _heads_agree(self) -> ModelConfig:
+        if (name := twice([head.task for head in self.heads])) is not None:
+            raise ValueError(f"the task '{name[:60]}' stands twice")
+        positive = sum(head.n_positive for head in self.heads if isinstance(head, ClassHead))
+        if (self.finetuning.n_labels, self.finetuning.n_positive) != (sum(h.n_labels for h in self.heads), positive):
+            raise ValueError("the labels of its heads are not those that it learned from")
+        return self
+
+    @property
+    def only(self) -> ClassHead:
+        """The head of a model that has one, of classes.
+
+        Raises:
+            HeartprintError: ``several-heads`` or ``needs-classes``.
+        """
+        return only_class_head(self.heads, "This needs")
 
     @property
     def labels_simulated(self) -> bool:

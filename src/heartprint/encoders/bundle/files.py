@@ -8,7 +8,7 @@ import json
 import platform
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,8 +21,10 @@ import safetensors.torch
 import torch
 
 import heartprint
+from heartprint.cohorts.tasks import AnyTask
 from heartprint.encoders.bundle.config import FOLDER_VERSION, EncoderConfig, ModelConfig, Sample
 from heartprint.encoders.bundle.distance import Distance, read_distance, save_distance
+from heartprint.encoders.bundle.heads import from_disk, to_disk
 from heartprint.encoders.bundle.model_card import card
 from heartprint.encoders.bundle.sane import oddity, unlisted
 from heartprint.encoders.bundle.seen_patients import Seen, SimulatedSource
@@ -66,8 +68,8 @@ _SOURCES = "simulated"
 Config = EncoderConfig | ModelConfig
 C = TypeVar("C", EncoderConfig, ModelConfig)
 KINDS: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
-_MUST_SAY = {"encoder": ("layouts", "baseline", "labels_learned"), "model": ("platt", "threshold")}
-"""What has a default in memory and must not have one on disk."""
+_MUST_SAY = ("layouts", "baseline", "labels_learned")
+"""What has a default in memory and must not have one in the ``config.json`` of an encoder."""
 _SEEN_SOURCES = pydantic.TypeAdapter(tuple[SimulatedSource, ...])
 
 
@@ -111,7 +113,8 @@ def write_folder(
                 "sample": Sample(sheet=SAMPLE_FILE, expected=expected),
             }
         )
-        write_json(new / CONFIG_FILE, complete.model_dump(mode="json"))
+        description = complete.model_dump(mode="json")
+        write_json(new / CONFIG_FILE, to_disk(description) if isinstance(complete, ModelConfig) else description)
         sources = json.dumps([dataclasses.asdict(source) for source in seen.simulated])
         safetensors.numpy.save_file(
             {"patients": seen.patients, "ecgs": seen.ecgs},
@@ -140,8 +143,7 @@ def recipe_in(folder: Path) -> dict[str, Any] | None:
     """What a folder says of how it was made, by the names of `recipe_of`; None if it cannot be read."""
     try:
         raw = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
-        kinds: dict[str, type[Config]] = {"encoder": EncoderConfig, "model": ModelConfig}
-        return recipe_of(kinds[raw["kind"]].model_validate(raw))
+        return recipe_of(KINDS[raw["kind"]].model_validate(from_disk(raw) if raw["kind"] == "model" else raw))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -151,8 +153,7 @@ def recipe_of(config: Config) -> dict[str, Any]:
     if isinstance(config, ModelConfig):
         tuned = config.finetuning
         own: dict[str, Any] = {
-            "task": config.task.name,
-            "definition": config.task.to_json(),
+            **tasks_of([head.task for head in config.heads]),
             "cohort": tuned.cohort.name,
             "labels": tuned.n_labels,
             **{name: getattr(tuned, name) for name in ("mode", "seed", "draw")},
@@ -171,6 +172,15 @@ def recipe_of(config: Config) -> dict[str, Any]:
     }
 
 
+def tasks_of(tasks: Sequence[AnyTask]) -> dict[str, Any]:
+    """What a recipe says of the tasks of a model."""
+    definitions = [task.to_json() for task in tasks]
+    return {
+        "task": ", ".join(task.name for task in tasks),
+        "definition": definitions[0] if len(definitions) == 1 else definitions,
+    }
+
+
 def read_config(folder: Path) -> Config:
     """Check a folder's files against its checksums and read its description.
 
@@ -184,8 +194,9 @@ def read_config(folder: Path) -> Config:
     kind = KINDS.get(str(raw["kind"]))
     if kind is None:
         raise _not_a_model(folder)
-    lacking = [name for name in _MUST_SAY[str(raw["kind"])] if name not in raw]
-    if lacking:
+    if kind is ModelConfig:
+        raw = from_disk(raw)
+    elif lacking := [name for name in _MUST_SAY if name not in raw]:
         raise damaged(folder, f"its {CONFIG_FILE} does not say {', '.join(lacking)}")
     try:
         # As JSON, whose lists may become tuples while "1", 1.0 and true are no whole numbers.

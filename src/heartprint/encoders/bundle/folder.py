@@ -206,12 +206,12 @@ def _encoder_from(state: dict[str, torch.Tensor], config: EncoderConfig, seen: S
 
 
 def _model_from(state: dict[str, torch.Tensor], config: ModelConfig, seen: Seen, name: str) -> LoadedModel:
-    model = TaskModel(build_encoder(config.encoder.backbone))
+    model = TaskModel(build_encoder(config.encoder.backbone), len(config.heads))
     _fill(model, state, name)
     return LoadedModel(
         encoder=LoadedEncoder(model.encoder.eval(), config.encoder, seen, name),
-        weights=model.head.weight.detach().numpy()[0].copy(),
-        bias=model.head.bias.item(),
+        weights=model.head.weight.detach().numpy().copy(),
+        bias=model.head.bias.detach().numpy().astype(np.float64),
         config=config,
         seen=seen,
         name=name,
@@ -231,8 +231,7 @@ def _encoder_sample(loaded: LoadedEncoder, sheet: Image) -> tuple[float, ...]:
 
 
 def _model_sample(loaded: LoadedModel, sheet: Image) -> tuple[float, ...]:
-    logit, probability = loaded.score(sheet[None])
-    return float(logit[0]), float(probability[0])
+    return loaded.sample(sheet)
 
 
 def _verify(

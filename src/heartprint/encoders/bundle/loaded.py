@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +12,12 @@ import torch
 from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
 from heartprint.encoders.bundle.distance import Distance
+from heartprint.encoders.bundle.heads import ClassHead, NumberHead
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.networks.encoder import Encoder
 from heartprint.encoders.networks.preprocessing import PageToTensor
 from heartprint.foundation.arrays import Image, Images
-from heartprint.foundation.errors import HeartprintError
+from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.metrics.calibration import PlattScaling
 
 if TYPE_CHECKING:
@@ -75,12 +76,12 @@ class LoadedEncoder:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to use.
+    """A model ready to use: one encoder, a linear head for each task.
 
     Attributes:
         encoder: Its encoder, ready for `embed_images` and `embed_cohort`.
-        weights: ``(D,)`` float32 weights of the linear head.
-        bias: Offset of the linear head.
+        weights: ``(H, D)`` float32 weights of the linear heads.
+        bias: ``(H,)`` float64 offsets of the linear heads.
         config: What ``config.json`` says.
         seen: Who took part in pretraining or fine-tuning.
         name: Where it comes from, for people.
@@ -88,31 +89,76 @@ class LoadedModel:
 
     encoder: LoadedEncoder
     weights: npt.NDArray[np.float32]
-    bias: float
+    bias: npt.NDArray[np.float64]
     config: ModelConfig
     seen: Seen
     name: str
 
     def __repr__(self) -> str:
-        return f"<Model {self.name}: {self.task.title}, threshold {self.threshold:.3f}>"
+        return f"<Model {self.name}: {'; '.join(map(str, self.heads))}>"
+
+    @property
+    def heads(self) -> tuple[ClassHead | NumberHead, ...]:
+        """Its heads, in the order of `weights`."""
+        return self.config.heads
 
     @property
     def task(self) -> Task:
-        """The task it answers."""
-        return self.config.task
+        """The task that it answers, if it is one of classes and the only one; otherwise `ModelConfig.only` raises."""
+        return self.config.only.task
 
     @property
     def platt(self) -> PlattScaling:
-        """From logit to probability."""
-        return self.config.platt
+        """From logit to probability, of the only head."""
+        return self.config.only.platt
 
     @property
     def threshold(self) -> float:
-        """Probability from which on an ECG is called positive."""
-        return self.config.threshold
+        """Probability from which on an ECG is called positive, of the only head."""
+        return self.config.only.threshold
+
+    def of_tasks(self, *names: str) -> LoadedModel:
+        """The same model with the heads of some tasks and no others.
+
+        Raises:
+            HeartprintError: ``unknown-task`` or ``task-twice``.
+        """
+        have = [head.task.name for head in self.heads]
+        for k, name in enumerate(names):
+            if name not in have:
+                raise unknown_name("task", name, have)
+            if name in names[:k]:
+                raise HeartprintError("task-twice", f"The task '{name}' is named twice. Name each task once.")
+        if list(names) == have:
+            return self
+        chosen = [have.index(name) for name in names]
+        heads = tuple(self.heads[k] for k in chosen)
+        tuned = self.config.finetuning
+        learned = tuned.model_copy(
+            update={
+                "n_labels": sum(head.n_labels for head in heads),
+                "n_positive": sum(head.n_positive for head in heads if isinstance(head, ClassHead)),
+                "settings": tuned.settings | (heads[0].notes if len(heads) == 1 else {}),
+            }
+        )
+        config = self.config.model_copy(update={"heads": heads, "finetuning": learned})
+        return replace(self, weights=self.weights[chosen], bias=self.bias[chosen], config=config)
+
+    def outputs(self, embedding: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """What each head gives for embeddings ``(N, D)`` of its own encoder: ``(H, N)`` logits, or raw numbers.
+
+        Raises:
+            HeartprintError: ``not-finite``.
+        """
+        features = embedding.astype(np.float64)
+        # A head at a time, so that an answer does not depend on what else the model answers.
+        out = np.stack([features @ w.astype(np.float64) + b for w, b in zip(self.weights, self.bias, strict=True)])
+        if not np.isfinite(out).all():
+            raise self._not_finite()
+        return out
 
     def score(self, images: Images, *, batch_size: int = 64) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score grey images.
+        """Score grey images by the only head, which is one of classes.
 
         Args:
             images: ``(N, H, W)`` uint8, white = 255.
@@ -126,20 +172,32 @@ class LoadedModel:
     def score_embeddings(
         self, embedding: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Score embeddings ``(N, D)`` of its own encoder: ``(N,)`` logits and ``(N,)`` probabilities.
+        """Score embeddings ``(N, D)`` of its own encoder by the only head: ``(N,)`` logits and ``(N,)`` probabilities.
 
         Raises:
-            HeartprintError: ``not-finite``.
+            HeartprintError: ``not-finite``; ``several-heads`` or ``needs-classes`` of another model.
         """
-        logits = embedding.astype(np.float64) @ self.weights.astype(np.float64) + self.bias
-        probabilities = self.platt(logits)
-        if not (np.isfinite(logits).all() and np.isfinite(probabilities).all()):
-            raise HeartprintError(
-                "not-finite",
-                f"The model '{self.name}' gave scores that are not finite numbers. Check its folder with "
-                "'heartprint check', or train it again.",
-            )
+        platt = self.platt
+        (logits,) = self.outputs(embedding)
+        probabilities = platt(logits)
+        if not np.isfinite(probabilities).all():
+            raise self._not_finite()
         return logits, probabilities
+
+    def sample(self, sheet: Image) -> tuple[float, ...]:
+        """What one sheet ``(S, S)`` gives: of each head its output, and the probability or number that it means."""
+        found: list[float] = []
+        for head, (output,) in zip(self.heads, self.outputs(embed_images(self.encoder, sheet[None])), strict=True):
+            answer = head.platt(output) if isinstance(head, ClassHead) else head.calibration(output)
+            found += [float(output), float(answer)]
+        return tuple(found)
+
+    def _not_finite(self) -> HeartprintError:
+        return HeartprintError(
+            "not-finite",
+            f"The model '{self.name}' gave scores that are not finite numbers. Check its folder with "
+            "'heartprint check', or train it again.",
+        )
 
 
 def embed_images(loaded: LoadedEncoder, images: Images, *, batch_size: int = 64) -> npt.NDArray[np.float32]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from heartprint.cohorts.tasks import Task
 from heartprint.encoders.bundle.config import CohortSource, EncoderConfig, ModelConfig, PretrainingSummary
 from heartprint.encoders.bundle.distance import QUANTILE, Distance
+from heartprint.encoders.bundle.heads import ClassHead, NumberHead
 from heartprint.pages.markdown import code_span, in_markdown
 
 _WARNING = "**Research software, not a medical device.** It must not be used to diagnose, treat or monitor anybody.\n"
@@ -31,7 +33,8 @@ def card(
     who = "keyed hashes of the patients that took part"
     if by_source:
         who = "who took part (simulated patients by hospital, seed and number, others by keyed hashes)"
-    title = f"A Heartprint model: {in_markdown(model.task.title)}" if model else "A Heartprint encoder"
+    answered = ", ".join(in_markdown(head.task.title) for head in model.heads) if model else ""
+    title = f"A Heartprint model: {answered}" if model else "A Heartprint encoder"
     lines = [f"# {title}", "", _WARNING]
     if model and model.labels_simulated:
         lines += [
@@ -63,18 +66,45 @@ def card(
 
 
 def _model_lines(config: ModelConfig) -> list[str]:
-    task, tuned = config.task, config.finetuning
-    relation = {"equals": "=", "below": "<", "at_least": ">="}[task.comparison]
+    tuned = config.finetuning
     how = {"probe": "linear probe on a frozen encoder", "full": "fine-tuning of the whole network"}[tuned.mode]
-    return [
-        "## Task\n",
-        f"- {in_markdown(task.title)} ({code_span(task.name)}): column {code_span(task.column)} {relation} "
-        f"{in_markdown(str(task.value))}",
-        f"- learned by {how} from {tuned.n_labels:,} labels ({tuned.n_positive:,} positive), counting every label used",
-        f"- labels from {_cohort(tuned.cohort, 'SIMULATED')}",
-        f"- called positive at a probability of {config.threshold:.4g} or more, after Platt scaling "
-        f"(slope {config.platt.a:.4g}, offset {config.platt.b:.4g})\n",
-    ]
+    labels = f"- labels from {_cohort(tuned.cohort, 'SIMULATED')}"
+    if len(config.heads) == 1:
+        defined, learned, told = _head_lines(config.heads[0], how)
+        return ["## Task\n", defined, learned, labels, f"{told}\n"]
+    lines = [f"## {len(config.heads)} tasks, answered from one embedding\n", f"{labels}\n"]
+    for head in config.heads:
+        defined, learned, told = _head_lines(head, how)
+        lines += [defined, f"  {learned}", f"  {told}"]
+    return [*lines[:-1], f"{lines[-1]}\n"]
+
+
+def _head_lines(head: ClassHead | NumberHead, how: str) -> tuple[str, str, str]:
+    """What a head answers, what it learned from, and how its answer comes about."""
+    task = head.task
+    named = f"- {in_markdown(task.title)} ({code_span(task.name)}): column {code_span(task.column)}"
+    if isinstance(head, NumberHead):
+        unit = f" {in_markdown(head.task.unit)}" if head.task.unit else ""
+        made = head.calibration
+        return (
+            f"{named}, a number from {head.task.lowest:g} to {head.task.highest:g}{unit}",
+            f"- learned by {how} from {head.n_labels:,} labels, counting every label used",
+            f"- told after calibration (slope {made.slope:.4g}, offset {made.offset:.4g}), give or take "
+            f"{made.residual_sd:.4g}{unit} (standard deviation)",
+        )
+    return (
+        f"{named} {_RELATIONS[head.task.comparison]} {in_markdown(_values(head.task))}",
+        f"- learned by {how} from {head.n_labels:,} labels ({head.n_positive:,} positive), counting every label used",
+        f"- called positive at a probability of {head.threshold:.4g} or more, after Platt scaling "
+        f"(slope {head.platt.a:.4g}, offset {head.platt.b:.4g})",
+    )
+
+
+_RELATIONS = {"equals": "=", "below": "<", "at_least": ">=", "in": "one of"}
+
+
+def _values(task: Task) -> str:
+    return ", ".join(map(str, task.value)) if isinstance(task.value, tuple) else str(task.value)
 
 
 def _encoder_lines(config: EncoderConfig) -> list[str]:

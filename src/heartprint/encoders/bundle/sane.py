@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from heartprint.cohorts.schema import RECORD_COLUMNS
-from heartprint.cohorts.tasks import Task
+from heartprint.cohorts.tasks import AnyTask, Regression
 from heartprint.encoders.bundle.config import EncoderConfig, ModelConfig
 from heartprint.encoders.bundle.seen_patients import Seen
 from heartprint.encoders.networks.registry import get_backbone
@@ -38,15 +38,18 @@ def oddity(config: EncoderConfig | ModelConfig) -> str | None:
     cohorts = [*stages, *([config.finetuning.cohort] if isinstance(config, ModelConfig) else [])]
     if not all(_TITLE.fullmatch(cohort.name) for cohort in cohorts):
         return "the name of a cohort in it holds control characters or nothing"
-    return odd_task(config.task) if isinstance(config, ModelConfig) else None
+    heads = config.heads if isinstance(config, ModelConfig) else ()
+    return next((what for head in heads if (what := odd_task(head.task)) is not None), None)
 
 
-def odd_task(task: Task) -> str | None:
+def odd_task(task: AnyTask) -> str | None:
     """What is wrong with a task; None if nothing is."""
     if not _NAME.fullmatch(task.name) or task.name.strip(".") == "":
         return f"'{task.name[:60]}' is not a name for a task"
     if not _TITLE.fullmatch(task.title):
         return "the title of its task holds control characters or nothing"
+    if isinstance(task, Regression) and task.unit and not _TITLE.fullmatch(task.unit):
+        return "the unit of its task holds control characters"
     for column in (task.column, *(condition.column for condition in task.exclude)):
         if column not in _TASK_COLUMNS and not (column.startswith("label_") and _NAME.fullmatch(column)):
             return f"its task asks for the column '{column[:60]}', which is neither a label nor a measurement"

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import heartprint
 from heartprint.cohorts import Cohort, half_of_patients
 from heartprint.cohorts.splits import draw_budgets, patient_folds, patient_uniforms
-from heartprint.cohorts.tasks import Task, get_task
+from heartprint.cohorts.tasks import Task, get_classes
 from heartprint.cohorts.writer import COHORT_OUTPUT
 from heartprint.evaluation.study.config import Budget, CohortEntry, SimulateEntry, StudyConfig, budget_name
 from heartprint.foundation.errors import HeartprintError
@@ -124,7 +124,7 @@ def make_plan(config: StudyConfig, cohorts: dict[str, Cohort]) -> Plan:
 
     Raises:
         HeartprintError: ``patient-on-both-sides``, ``one-class-only``, ``budget-too-small``,
-            ``budget-too-large``, ``label-missing``, ``unknown-task``.
+            ``budget-too-large``, ``label-missing``, ``unknown-task``, ``needs-classes`` for a regression.
     """
     views = {
         name: _view(cohorts[name], config.ecgs_per_patient, config.seed) for name in [config.home, *config.external]
@@ -137,7 +137,8 @@ def make_plan(config: StudyConfig, cohorts: dict[str, Cohort]) -> Plan:
         folds = np.where(patient_uniforms(home.patient_ids, config.seed) < config.protocol.split, 0, -1)
     _no_shared_patients(config, cohorts)
     n_folds = config.protocol.n_folds
-    tasks = {name: get_task(name, home.records, config.define) for name in config.tasks}
+    why = "A study compares encoders by AUROC"
+    tasks = {name: get_classes(name, home.records, config.define, why=why) for name in config.tasks}
     labels = {name: task.labels(home.records) for name, task in tasks.items()}
     tests: dict[tuple[str, int], list[TestSet]] = {}
     absent: dict[tuple[str, str], str] = {}

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from heartprint._threads import small_matrices
 from heartprint.cohorts import Cohort
 from heartprint.cohorts.summary import GAPS, UNKNOWN_GAP, tasks_in
-from heartprint.cohorts.tasks import Task, get_task
+from heartprint.cohorts.tasks import Task, get_classes
 from heartprint.encoders import EncoderConfig, LoadedEncoder, Seen
 from heartprint.encoders.embedding import embed_cohort
 from heartprint.encoders.networks.encoder import Encoder
@@ -199,7 +199,8 @@ def gap_name(name: str, gap: str) -> str:
 
 def _tasks(cohort: Cohort, config: PretrainConfig) -> dict[str, Task]:
     if config.watch.tasks is not None and len(cohort):
-        tasks = {name: get_task(name, cohort.records) for name in config.watch.tasks}
+        why = "Watched tasks are measured by AUROC"
+        tasks = {name: get_classes(name, cohort.records, why=why) for name in config.watch.tasks}
         for task in tasks.values():
             task.labels(cohort.records)  # says so now if the column is missing
         return tasks
