@@ -29,6 +29,7 @@ from heartprint.simulation import simulate
 NAN = float("nan")
 FAST = FinetuneConfig(mode="full", min_steps=6, epochs=1, batch_size=16, head_views=2, checks=3, workers=1)
 THREE = ("af", "female", "lvef")
+QUICK = ("--resamples", 100, "--layout", "standard")
 SMALL = {"backbone": "small", "image_size": 64, "progress": False}
 
 
@@ -239,7 +240,7 @@ def test_three_heads_by_the_command_line(cohorts: tuple[Cohort, Cohort], tmp_pat
     raw = json.loads((tmp_path / "m" / "config.json").read_text())
     assert [head["kind"] for head in raw["heads"]] == ["classes", "classes", "regression"]
     assert run("check", tmp_path / "m")
-    found = run("evaluate", tmp_path / "m", test.path, "--out", tmp_path / "e", "--resamples", 100, "--json")
+    found = run("evaluate", tmp_path / "m", test.path, "--out", tmp_path / "e", *QUICK, "--json")
     result = json.loads(found)
     assert result == json.loads((tmp_path / "e" / "metrics.json").read_text())
     assert list(result["tasks"]) == list(THREE)
@@ -253,7 +254,7 @@ def test_three_heads_by_the_command_line(cohorts: tuple[Cohort, Cohort], tmp_pat
     mae = (one["lvef_value"] - one["lvef_label"]).abs().mean()
     assert number["mae"]["estimate"] == pytest.approx(mae, rel=1e-6)
     assert "Mean absolute error" in run(
-        *("evaluate", tmp_path / "m", test.path, "--out", tmp_path / "e", "--resamples", 100, "--overwrite")
+        *("evaluate", tmp_path / "m", test.path, "--out", tmp_path / "e", *QUICK, "--overwrite")
     )
     run("predict", tmp_path / "m", test.path, "--out", tmp_path / "p.csv")
     table = pl.read_csv(tmp_path / "p.csv")
@@ -264,7 +265,7 @@ def test_three_heads_by_the_command_line(cohorts: tuple[Cohort, Cohort], tmp_pat
     ]
     assert len(table) == len(test) and table["lvef_value"].is_between(5, 95).all()
     # One task of three is evaluated as a model of that task is: the same files, the same form.
-    run("evaluate", tmp_path / "m", test.path, "--task", "af", "--out", tmp_path / "a", "--resamples", 100)
+    run("evaluate", tmp_path / "m", test.path, "--task", "af", "--out", tmp_path / "a", *QUICK)
     alone = json.loads((tmp_path / "a" / "metrics.json").read_text())
     assert alone["layouts"]["standard"]["auroc"] == result["tasks"]["af"]["layouts"]["standard"]["auroc"]
     assert (tmp_path / "a" / "roc.png").is_file() and "threshold" in alone["model"]
