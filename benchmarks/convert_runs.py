@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import yaml
-from heartprint.pretraining.checkpoint import NOTE_FILE, STATE_FILE, checkpoints
 
 from heartprint.encoders.bundle.upgrade import upgrade_model
 from heartprint.foundation.config import load_config, save_config
@@ -29,8 +28,8 @@ from heartprint.pretraining.learner import Learner
 from heartprint.pretraining.methods import get_method
 from heartprint.pretraining.run_folder import CHECKPOINTS, CONFIG_FILE, LOG_FILE, LogRow, read_note
 from heartprint.pretraining.targets import Targets, blank_targets
-from heartprint.training.device import choose_device
-from heartprint.training.distributed import World
+from heartprint.training.checkpoint import NOTE_FILE, STATE_FILE, checkpoints
+from heartprint.training.distributed import Distributed
 
 OF_METHODS = {
     *("augment", "pairs", "stretch_layouts", "temperature", "contrast_weight", "target_weight"),
@@ -53,9 +52,8 @@ def convert(run: Path) -> PretrainConfig | None:
     if not isinstance(old["method"], str):
         return None
     config = PretrainConfig.model_validate(new_settings(old))
-    learner = Learner(config, 1, World(device=choose_device("cpu")))
     learned = get_method(config.method.name).learns_measurements
-    learner.prepare(_blank_of(run) if learned else None)
+    learner = Learner(config, 1, Distributed(), _blank_of(run) if learned else None)
     for folder in checkpoints(run / CHECKPOINTS):
         _rename_tensors(folder, set(learner.state()))
     _rename_columns(run / LOG_FILE, learner.objective.measures)
