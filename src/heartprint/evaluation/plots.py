@@ -51,12 +51,12 @@ def draw_plots(
 
 
 def draw_agreement(path: Path, targets: Float64Array, values: Float64Array, result: Mapping[str, Any]) -> None:
-    """Draw told against measured numbers, and their differences over their means (Bland & Altman 1986).
+    """Draw predicted against measured numbers, and their differences over their means (Bland & Altman 1986).
 
     Args:
         path: PNG file to write.
         targets: ``(n,)`` measured.
-        values: ``(n,)`` told, in the first layout.
+        values: ``(n,)`` predicted, in the first layout.
         result: What there is to say of the task: see `heartprint.evaluation.heads.result_of`.
     """
     from matplotlib.figure import Figure
@@ -76,15 +76,17 @@ def draw_agreement(path: Path, targets: Float64Array, values: Float64Array, resu
     ends = [float(min(targets.min(), values.min())), float(max(targets.max(), values.max()))]
     left.plot(ends, ends, color="0.8", linewidth=1)
     left.plot(targets, values, "o", color=_MAIN, markersize=3, alpha=0.4)
-    left.set(xlabel=f"Measured{unit}", ylabel=f"Told{unit}", aspect="equal")
+    left.set(xlabel=f"Measured{unit}", ylabel=f"Predicted{unit}", aspect="equal")
     r = f"Pearson r {_interval(measured['pearson_r'])}\n" if measured["pearson_r"]["estimate"] is not None else ""
     left.text(0.03, 0.97, f"{r}MAE {_interval(measured['mae'])}", transform=left.transAxes, va="top", fontsize=8)
     right.plot((targets + values) / 2, values - targets, "o", color=_MAIN, markersize=3, alpha=0.4)
     for name, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
         label = f"{name.replace('limit_', 'limit of agreement, ')} {_interval(measured[name])}"
         right.axhline(measured[name]["estimate"], color=_CASE, linestyle=style, linewidth=1, label=label)
-    right.set(xlabel=f"Mean of told and measured{unit}", ylabel=f"Told minus measured{unit}")
-    right.legend(frameon=False, fontsize=8, title=f"{result['level']:.0%} intervals")
+    right.set(xlabel=f"Mean of predicted and measured{unit}", ylabel=f"Predicted minus measured{unit}")
+    # Below the picture: inside it would lie on points.
+    title = f"{result['level']:.0%} intervals"
+    right.legend(frameon=False, fontsize=8, title=title, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=_DPI)
@@ -139,7 +141,8 @@ def battery_title(result: Mapping[str, Any]) -> str:
 def _interval(value: Mapping[str, Any]) -> str:
     if value["low"] is None:
         return f"{value['estimate']:.3f}"
-    return f"{value['estimate']:.3f} ({value['low']:.3f}-{value['high']:.3f})"
+    between = "-" if value["low"] >= 0 else " to "
+    return f"{value['estimate']:.3f} ({value['low']:.3f}{between}{value['high']:.3f})"
 
 
 def _roc(

@@ -17,12 +17,12 @@ FIGURES: dict[str, tuple[tuple[str, str, int], ...]] = {
     "regression": (
         ("mae", "Mean absolute error", 2),
         ("rmse", "RMSE", 2),
-        ("bias", "Bias (told minus measured)", 2),
+        ("bias", "Bias (predicted minus measured)", 2),
         ("limit_low", "Lower limit of agreement", 2),
         ("limit_high", "Upper limit of agreement", 2),
         ("pearson_r", "Pearson r", 3),
         ("r2", "R\N{SUPERSCRIPT TWO}", 3),
-        ("coverage", "Share inside the interval told (95 % expected)", 3),
+        ("coverage", "Share inside the predicted interval (95 % expected)", 3),
     ),
 }
 """Figures with intervals of each kind of task: key in ``metrics.json``, words, decimals."""
