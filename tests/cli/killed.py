@@ -78,9 +78,9 @@ budgets: [8]
 draws: 2
 resamples: 100
 groups: {small: {backbone: small, image_size: 32, pretraining: {steps: 6, batch_size: 4, workers: 1,
-  head_hidden: 16, head_dim: 8, device: cpu, checkpoint_every: 2}}}
+  device: cpu, checkpoint_every: 2}}}
 encoders:
-  - {name: bcl, group: small, pretrain: {cohort: home, method: bcl}}
+  - {name: bcl, group: small, pretrain: {cohort: home, method: {name: bcl, head_hidden: 16, head_dim: 8}}}
   - {name: random, group: small, init: random}
 reference: bcl
 """
@@ -126,8 +126,11 @@ def cases() -> dict[str, Case]:
 
 
 def run(words: list[str]) -> int:
-    """Run the command line in this process."""
+    """Run the command line in this process; models are shown few sheets, as in all tests."""
     from heartprint.cli import main
+    from heartprint.encoders.bundle import known_sheets
+
+    known_sheets.FITTED, known_sheets.HELD_OUT = 60, 40
 
     sys.argv = ["heartprint", *words]
     try:
