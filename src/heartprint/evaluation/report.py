@@ -52,7 +52,7 @@ def write_report(path: Path, result: Mapping[str, Any]) -> None:
                 "name": name,
                 "title": one["task"]["title"],
                 "unit": one["task"].get("unit", ""),
-                "counts": [(key.replace("_", " ").replace("ecgs", "ECGs"), f"{value:,}") for key, value in one["counts"].items() if value],
+                "counts": [(_words(key), f"{value:,}") for key, value in one["counts"].items() if value],
                 "layouts": list(one["layouts"]),
                 "figures": [
                     (words, [shown_interval(figures[key], decimals) for figures in one["layouts"].values()])
@@ -63,3 +63,7 @@ def write_report(path: Path, result: Mapping[str, Any]) -> None:
         )
     page = fill_template("heartprint.evaluation", "report.html.j2", {"result": result, "tasks": tasks})
     write_text(path, page)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace("ecgs", "ECGs")
