@@ -68,7 +68,7 @@ MOMENTS: dict[str, Callable[[int], None]] = {
 def main(src: str, out: str, workers: str, moment: str, count: str) -> None:
     ingestion.PART = PART
     MOMENTS[moment](int(count))
-    ingest(PtbXl(), src, out, workers=int(workers))
+    ingest(PtbXl(), src, out, workers=int(workers), overwrite=True)
 
 
 if __name__ == "__main__":
