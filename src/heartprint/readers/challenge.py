@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.readers.formats.wfdb import header_text, read_wfdb
-from heartprint.readers.source import Details, LazyRows, Row, Source
+from heartprint.readers.source import Details, Source, rows_of_files
 from heartprint.tables import fields
 
 # Atrial fibrillation, atrial flutter, either; chronic, paroxysmal and rapid atrial fibrillation.
@@ -61,22 +60,13 @@ class Challenge:
                 "source-missing", f"{src} holds no header (.hea). Give the folder that holds the .hea and .mat files."
             )
 
-        def row(i: int) -> Row:
-            header = headers[i]
-            return Row(
-                ecg_id=header.stem,
-                patient_id=header.stem,
-                path=header.relative_to(src).as_posix(),
-                details=partial(_details, header),
-                recording=partial(read_wfdb, header),
-            )
-
+        rows = rows_of_files(src, headers, _details, read_wfdb)
         notes = (
             "The Challenges give no patient ids: each ECG counts as a patient of its own, so there are no pairs and "
             "two ECGs of one person may lie on both sides of a split.",
             "ECGs named HR... are PTB-XL's and S... are PTB's: do not test on them what was trained on those.",
         )
-        return Source("PhysioNet Challenge", LazyRows(len(headers), row), ("af",), {"reader": "challenge"}, notes)
+        return Source("PhysioNet Challenge", rows, ("af",), {"reader": "challenge"}, notes)
 
 
 def _details(header: Path) -> Details:

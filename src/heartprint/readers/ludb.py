@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.readers.formats.wfdb import header_text, read_wfdb
-from heartprint.readers.source import Details, LazyRows, Recording, Row, Source
+from heartprint.readers.source import Details, Recording, Source, rows_of_files
 from heartprint.tables import fields
 
 UV_PER_UNIT = 1.0
@@ -49,22 +48,13 @@ class Ludb:
                 "source-missing", f"{src} contains no data/1.hea. Give the folder that LUDB was unpacked to."
             )
 
-        def row(i: int) -> Row:
-            header = headers[i]
-            return Row(
-                ecg_id=header.stem,
-                patient_id=header.stem,
-                path=header.relative_to(src).as_posix(),
-                details=partial(_details, header),
-                recording=partial(_recording, header),
-            )
-
+        rows = rows_of_files(src, headers, _details, _recording)
         notes = (
             "The gains in LUDB's headers are wrong (its leads then break Einthoven's rule); its integers are taken "
             "for microvolts.",
         )
         settings = {"reader": "ludb", "uv_per_unit": UV_PER_UNIT}
-        return Source("LUDB", LazyRows(len(headers), row), ("af",), settings, notes)
+        return Source("LUDB", rows, ("af",), settings, notes)
 
 
 def _recording(header: Path) -> Recording:

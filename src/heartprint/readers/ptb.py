@@ -8,12 +8,11 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.readers.formats.wfdb import header_text, read_wfdb
-from heartprint.readers.source import Details, LazyRows, Row, Source
+from heartprint.readers.source import Details, Source, rows_of_files
 from heartprint.tables import fields
 
 _PATIENT = re.compile(r"patient\d+")
@@ -44,18 +43,9 @@ class Ptb:
                 "source-missing", f"{src} holds no patient001/*.hea. Give the folder of the PTB database."
             )
 
-        def row(i: int) -> Row:
-            header = headers[i]
-            return Row(
-                ecg_id=header.stem,
-                patient_id=header.parent.name,
-                path=header.relative_to(src).as_posix(),
-                details=partial(_details, header),
-                recording=partial(read_wfdb, header),
-            )
-
+        rows = rows_of_files(src, headers, _details, read_wfdb, lambda header: header.parent.name)
         notes = ("Most patients of PTB were recorded within weeks of an infarction.",)
-        return Source("PTB Diagnostic ECG", LazyRows(len(headers), row), ("infarction",), {"reader": "ptb"}, notes)
+        return Source("PTB Diagnostic ECG", rows, ("infarction",), {"reader": "ptb"}, notes)
 
 
 def _details(header: Path) -> Details:

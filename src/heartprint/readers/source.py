@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, overload
 
@@ -143,6 +144,36 @@ class LazyRows(Sequence[Row]):
         if isinstance(index, slice):
             return [self._make(i) for i in range(self._n)[index]]
         return self._make(range(self._n)[index])
+
+
+def rows_of_files(
+    src: Path,
+    files: Sequence[Path],
+    details: Callable[[Path], Details],
+    recording: Callable[[Path], Recording],
+    patient_of: Callable[[Path], str] = lambda file: file.stem,
+) -> LazyRows:
+    """Rows of a source that has a file for each ECG, called by its name.
+
+    Args:
+        src: The source's folder; paths are told relative to it.
+        files: The files.
+        details: Reads what a file says beside its waveform.
+        recording: Reads its waveform.
+        patient_of: Gives the patient's id; each ECG is a patient of its own where nothing else is known.
+    """
+
+    def row(i: int) -> Row:
+        file = files[i]
+        return Row(
+            ecg_id=file.stem,
+            patient_id=patient_of(file),
+            path=file.relative_to(src).as_posix(),
+            details=partial(details, file),
+            recording=partial(recording, file),
+        )
+
+    return LazyRows(len(files), row)
 
 
 @dataclass(frozen=True)
