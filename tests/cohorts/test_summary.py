@@ -174,6 +174,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert failed.exception.code == "cohort-missing"
 
 
+@pytest.mark.slow
 def test_real_cohort(shared_data: Path, tmp_path: Path) -> None:
     from heartprint.readers import PtbXl, ingest
 

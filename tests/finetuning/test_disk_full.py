@@ -33,6 +33,7 @@ def run(words: list[str], folder: Path, largest: int | None = None) -> subproces
     return subprocess.run([sys.executable, "-c", program, *words], cwd=folder, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["finetune again", "pretrain"])
 def test_it_is_one_sentence_and_nothing_is_half_written(verb: str, tmp_path: Path) -> None:
     make_cohort(tmp_path / "c", 12, 2)

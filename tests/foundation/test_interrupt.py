@@ -88,6 +88,7 @@ def test_an_import_that_ctrl_c_breaks_off_is_no_error(
     assert "Interrupted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_ctrl_c_reaches_worker_processes_too(tmp_path: Path) -> None:
     """A terminal sends it to all of them; one sentence is said, and nobody is left."""

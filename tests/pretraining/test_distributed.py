@@ -125,7 +125,7 @@ PRECISIONS = [(torch.float64, 1e-10), (torch.float32, 1e-5)]
 Parts = dict[torch.dtype | str, list[dict[str, torch.Tensor]]]
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[2, pytest.param(3, marks=pytest.mark.slow)])
 def parts(request: pytest.FixtureRequest, cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Parts:
     """What 2 and 3 processes found, for each precision and in order of rank."""
     folder = tmp_path_factory.mktemp("parts")

@@ -120,6 +120,7 @@ def test_no_simulated_heart_is_cut(hospital: str, tmp_path: Path) -> None:
     untouched(simulate(tmp_path / "c", 60, hospital=hospital, progress=False))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not (SHARED / "ptb-xl").is_dir(), reason="the real ECGs are not beside the checkout")
 def test_no_real_heart_is_cut(tmp_path: Path) -> None:
     untouched(ingest(PtbXl(), SHARED / "ptb-xl", tmp_path / "p"))
