@@ -24,7 +24,7 @@ Places in pictures are in px with pixel edges at whole numbers (the centre of th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -57,7 +57,7 @@ LARGEST_CHANGE = 0.12
 LARGEST_MM = 700.0
 """A region may be so large; a larger one is no sheet, or was mapped wrongly."""
 
-_FINE = (TileGrid(1.0, 16, 16, 2), TileGrid(1.0, 16, 10, 2))
+_FINE = (TileGrid(1.0, 16, 16, 2), TileGrid(1.0, 16, 11, 2))
 _COARSE = (TileGrid(5.0, 8, 4, 1), TileGrid(5.0, 8, 2, 1))
 
 Reason = Literal[
@@ -136,10 +136,12 @@ def refine(picture: Image, mm_from_picture: npt.ArrayLike, region: npt.ArrayLike
         HeartprintError: ``not-a-page`` or ``bad-homography`` (not 3x3, not finite, singular).
     """
     given = _checked(picture, mm_from_picture)
-    mask = _mask(picture, region)
+    view = _View.of(picture, given, _mask(picture, region))
+    if isinstance(view, str):
+        return _refused(given, view)
     first: Lattice | None = None
     for grids in (_FINE, _COARSE):
-        result = _Refinement(picture, given, mask, grids).run()
+        result = _Refinement(view, given, grids).run()
         if result.found:
             return result
         # Of two refusals the one that saw more is told.
@@ -149,28 +151,80 @@ def refine(picture: Image, mm_from_picture: npt.ArrayLike, region: npt.ArrayLike
     return first
 
 
+@dataclass(frozen=True)
+class _View:
+    """The picture as it is looked at.
+
+    Attributes:
+        even: Of even contrast, shrunk to some 5 px per mm where it has more.
+        mask: Where paper is, of the same size.
+        shrink: ``(3, 3)`` from px of the picture to px of these.
+        low: Least x and y of the region, mm.
+        high: Greatest.
+        px_per_mm: Of the picture, in the middle of the region.
+    """
+
+    even: Image
+    mask: npt.NDArray[np.uint8]
+    shrink: Float64Array
+    low: Float64Array
+    high: Float64Array
+    px_per_mm: float
+
+    @classmethod
+    def of(cls, picture: Image, given: Float64Array, mask: npt.NDArray[np.uint8]) -> _View | Reason:
+        """Look at a picture, or tell why there is nothing to look at."""
+        every = max(1, round(max(picture.shape) / 150))
+        rows, columns = np.nonzero(mask[every // 2 :: every, every // 2 :: every])
+        if len(rows) < 16:
+            return "too-small"
+        at = np.stack([columns, rows], axis=1) * every + every // 2 + 0.5
+        nearness = np.column_stack([at, np.ones(len(at))]) @ given[2]
+        if nearness.min() * nearness.max() <= 0 or np.abs(nearness).min() < 0.1 * np.abs(nearness).max():
+            return "bad-homography"
+        placed = fit.applied(given, at)
+        low, high = placed.min(axis=0), placed.max(axis=0)
+        if (high - low).max() > LARGEST_MM:
+            return "bad-homography"
+        px_per_mm = float(_px_per_mm(given, placed.mean(axis=0)[None])[0])
+        if px_per_mm * 5.0 < FINEST_PX:
+            return "too-coarse"
+        view = cls(picture, mask, np.eye(3), low, high, px_per_mm)
+        # Somewhat more px than the flat picture has are enough; more would have to be averaged when it is warped.
+        view = view._shrunk(1.2 * PX_PER_PITCH / px_per_mm)
+        return replace(view, even=even_contrast(view.even, min(px_per_mm, 1.2 * PX_PER_PITCH)))
+
+    def for_pitch(self, pitch_mm: float) -> _View:
+        """Shrunk to what is needed for lines so far apart: traces were cut down before they are averaged with paper."""
+        return self._shrunk(1.2 * PX_PER_PITCH / (self.px_per_mm * self.shrink[0, 0] * pitch_mm))
+
+    def _shrunk(self, factor: float) -> _View:
+        if factor > 0.8:
+            return self
+        height, width = self.even.shape
+        size = max(1, round(width * factor)), max(1, round(height * factor))
+        shrink = np.diag([size[0] / width, size[1] / height, 1.0]) @ self.shrink
+        even = cv2.resize(self.even, size, interpolation=cv2.INTER_AREA)
+        return replace(self, even=even, mask=cv2.resize(self.mask, size, interpolation=cv2.INTER_NEAREST), shrink=shrink)
+
+
 class _Refinement:
     """One attempt, with the lines of one pitch."""
 
-    def __init__(
-        self, picture: Image, given: Float64Array, mask: npt.NDArray[np.uint8], grids: tuple[TileGrid, TileGrid]
-    ) -> None:
-        self.given, self.grids, self.pitch = given, grids, grids[0].pitch_mm
+    def __init__(self, view: _View, given: Float64Array, grids: tuple[TileGrid, TileGrid]) -> None:
+        self.view, self.given, self.grids, self.pitch = view.for_pitch(grids[0].pitch_mm), given, grids, grids[0].pitch_mm
         self.coverage, self.fifths = 0.0, math.nan
-        self.px_per_mm = math.nan
-        self.picture, self.mask = picture, mask
 
     def run(self) -> Lattice:
-        ready = self._prepare()
-        if ready is not None:
-            return self._no(ready)
+        if self.view.px_per_mm * self.pitch < 0.8 * FINEST_PX:
+            return self._no("too-coarse")
         homography = self.given
         tiles = self._look(homography, self.grids[0])
         if tiles is None:
             return self._no("too-coarse")
         strong = tiles.strengths > STRONG
         if min(strong.sum(axis=0)) < max(FEWEST / 2, 0.15 * len(strong)):
-            self.coverage = float(strong.all(axis=1).mean())
+            self.coverage = float(strong.all(axis=1).sum() / self.in_region)
             return self._no("weak-lines")
         homography = fit.homography_from_waves(tiles, self.pitch, strong) @ homography
         for turn in range(3):
@@ -178,14 +232,14 @@ class _Refinement:
             if tiles is None:
                 return self._no("too-coarse")
             seen = fit.consistent(tiles, tiles.strengths > STRONG, self.pitch)
-            self.coverage = float(seen.all(axis=1).mean())
+            self.coverage = float(seen.all(axis=1).sum() / self.in_region)
             if self.coverage < ENOUGH or seen.all(axis=1).sum() < FEWEST:
                 return self._no("out-of-step")
             places, counted = self._places(tiles, seen)
             step = fit.homography_from_places(tiles.centres_mm, places, np.eye(3))
             last, homography = homography, step @ homography
             moved = fit.applied(step, tiles.centres_mm) - tiles.centres_mm
-            if turn > 0 or np.ptp(moved, axis=0).max() < 0.1 * self.pitch:
+            if turn > 0 or np.ptp(moved, axis=0).max() < 0.5 * self.pitch:
                 break
         if self.pitch == 1.0:
             self.fifths = self._fifths(tiles, counted)
@@ -193,83 +247,35 @@ class _Refinement:
                 return self._no("no-fifth-lines")
         return self._yes(homography, last, tiles, places)
 
-    def _prepare(self) -> Reason | None:
-        """Shrink picture and mask to what is needed; a reason if the region is nothing to look at."""
-        rows, columns = np.nonzero(self.mask[::4, ::4])
-        if len(rows) < 16:
-            return "too-small"
-        at = np.stack([columns, rows], axis=1) * 4 + 0.5
-        nearness = np.column_stack([at, np.ones(len(at))]) @ self.given[2]
-        if nearness.min() * nearness.max() <= 0 or np.abs(nearness).min() < 0.1 * np.abs(nearness).max():
-            return "bad-homography"
-        placed = fit.applied(self.given, at)
-        self.low, self.high = placed.min(axis=0), placed.max(axis=0)
-        self.middle = placed.mean(axis=0)
-        if (self.high - self.low).max() > LARGEST_MM:
-            return "bad-homography"
-        self.px_per_mm = _px_per_mm(self.given, self.middle[None])[0]
-        px_per_pitch = self.px_per_mm * self.pitch
-        if px_per_pitch < 0.8 * FINEST_PX:
-            return "too-coarse"
-        # Twice the px of the flat picture are enough; more would have to be averaged away when it is warped.
-        self.shrink = np.eye(3)
-        image, mask = self.picture, self.mask
-        if px_per_pitch > 1.5 * PX_PER_PITCH:
-            factor = 1.2 * PX_PER_PITCH / px_per_pitch
-            size = max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor))
-            self.shrink = np.diag([size[0] / image.shape[1], size[1] / image.shape[0], 1.0])
-            image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-            mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-            px_per_pitch *= factor
-        self.even, self.small_mask = even_contrast(image, px_per_pitch), mask
-        return None
-
     def _look(self, homography: Float64Array, grid: TileGrid) -> Tiles | None:
-        """Warp with a homography and measure all tiles of the region."""
-        mm_per_px = grid.pitch_mm / PX_PER_PITCH
-        size = np.ceil((self.high - self.low) / mm_per_px).astype(int)
-        size = np.maximum(size, grid.px)
-        counts = tile_counts(size[1], size[0], grid)
-        # From the flat picture's px, counted from centres, to the small picture's.
-        to_mm = np.array([[mm_per_px, 0, self.low[0]], [0, mm_per_px, self.low[1]], [0, 0, 1.0]])
+        """Warp with a homography and measure all tiles of the region that have the px for it."""
+        view, mm_per_px = self.view, grid.pitch_mm / PX_PER_PITCH
+        width, height = np.maximum(np.ceil((view.high - view.low) / mm_per_px).astype(int), grid.px).tolist()
+        # From the flat picture's px, counted from centres, to the picture's.
+        to_mm = np.array([[mm_per_px, 0, view.low[0]], [0, mm_per_px, view.low[1]], [0, 0, 1.0]])
         half, back = np.eye(3), np.eye(3)
         half[:2, 2], back[:2, 2] = 0.5, -0.5
-        from_mm = self.shrink @ np.linalg.inv(homography)
-        fetch = back @ from_mm @ to_mm @ half
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        fetch = back @ view.shrink @ np.linalg.inv(homography) @ to_mm
         flat = cv2.warpPerspective(
-            self.even, fetch, (int(size[0]), int(size[1])), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=128
+            view.even, fetch @ half, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=(128,)
         )
         # The region need not be known finer than to one line.
-        coarse = np.diag([PX_PER_PITCH, PX_PER_PITCH, 1.0])
-        covered = cv2.warpPerspective(
-            self.small_mask,
-            back @ from_mm @ to_mm @ coarse @ half,
-            (int(size[0]) // PX_PER_PITCH, int(size[1]) // PX_PER_PITCH),
-            flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP,
-        )
+        coarse = fetch @ np.diag([PX_PER_PITCH, PX_PER_PITCH, 1.0]) @ half
+        size = -(-width // PX_PER_PITCH), -(-height // PX_PER_PITCH)
+        covered = cv2.warpPerspective(view.mask, coarse, size, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+        rows, columns = (np.arange(n) * grid.hop for n in tile_counts(height, width, grid))
         total = cv2.integral(covered)
-        rows, columns = np.arange(counts[0]) * grid.hop, np.arange(counts[1]) * grid.hop
-        end_r, end_c = (
-            np.minimum(rows + grid.side, covered.shape[0]),
-            np.minimum(columns + grid.side, covered.shape[1]),
-        )
-        count = (
-            total[np.ix_(end_r, end_c)]
-            - total[np.ix_(rows, end_c)]
-            - total[np.ix_(end_r, columns)]
-            + total[np.ix_(rows, columns)]
-        )
-        inside = count >= 0.75 * grid.side**2
-        if inside.any():
-            found = np.argwhere(inside)
-            centres = self.low + (found[:, ::-1] * grid.hop + grid.side / 2) * grid.pitch_mm
-            fine = _px_per_mm(homography, centres) * grid.pitch_mm >= FINEST_PX
-            inside[found[~fine, 0], found[~fine, 1]] = False
-        if not inside.any():
+        sums = total[rows + grid.side] - total[rows]
+        inside = sums[:, columns + grid.side] - sums[:, columns] >= 0.75 * grid.side**2
+        cells = np.argwhere(inside)
+        self.in_region = len(cells)
+        if not len(cells):
+            return None
+        fine = _px_per_mm(homography, grid.centres_mm(cells, view.low)) * grid.pitch_mm >= FINEST_PX
+        if not fine.any():
             return None
         self.flat = flat
-        return tiles_of(flat, inside, self.low, grid)
+        return tiles_of(flat, cells[fine], view.low, grid)
 
     def _places(self, tiles: Tiles, seen: fit.Bools) -> tuple[Float64Array, Float64Array]:
         """``(n, 2)`` where tiles lie by their lines, mm, NaN where unknown; and the counts of the largest part."""
@@ -314,16 +320,11 @@ class _Refinement:
             known = np.isfinite(places[:, axis])
             z = (profile[known] @ wave) * np.exp(-2j * np.pi * np.outer(places[known, axis], n) / 5)
             alike.append(np.abs(z.sum(axis=0)) / np.maximum(np.abs(z).sum(axis=0), 1e-9))
-        # Thick lines need not show in all of the four waves.
-        return float(np.sort(np.mean(alike, axis=0))[-2:].mean())
+        self.al = np.array(alike)
+        return float(np.mean(alike))
 
     def _no(self, reason: Reason) -> Lattice:
-        nothing = np.empty((0, 2))
-        nan = math.nan
-        return Lattice(
-            self.given, False, reason, self.coverage, None, nan, self.px_per_mm, self.pitch, self.fifths, (nan, nan),
-            nothing, nothing,
-        )  # fmt: skip
+        return _refused(self.given, reason, self.coverage, self.view.px_per_mm, self.pitch, self.fifths)
 
     def _yes(self, refined: Float64Array, before: Float64Array, tiles: Tiles, places: Float64Array) -> Lattice:
         known = np.isfinite(places)
@@ -340,7 +341,7 @@ class _Refinement:
         refined = shift @ refined
         refined = refined / refined[2, 2]
         change = refined @ np.linalg.inv(self.given)
-        agreement = _agreement(change, middle + shift[:2, 2], self.low, self.high)
+        agreement = _agreement(change, middle + shift[:2, 2], self.view.low, self.view.high)
         if max(abs(agreement.scale), agreement.shear, abs(math.radians(agreement.turn_deg))) > LARGEST_CHANGE:
             return self._no("too-different")
         # A line lies where the count of lines is whole.
@@ -359,6 +360,20 @@ class _Refinement:
             centres_mm=now[any_axis] + shift[:2, 2],
             residuals_mm=off[any_axis],
         )
+
+
+def _refused(
+    given: Float64Array,
+    reason: Reason,
+    coverage: float = 0.0,
+    px_per_mm: float = math.nan,
+    lines_mm: float = 1.0,
+    fifths: float = math.nan,
+) -> Lattice:
+    nothing, nan = np.empty((0, 2)), math.nan
+    return Lattice(
+        given, False, reason, coverage, None, nan, px_per_mm, lines_mm, fifths, (nan, nan), nothing, nothing
+    )
 
 
 def _agreement(change: Float64Array, middle: Float64Array, low: Float64Array, high: Float64Array) -> Agreement:

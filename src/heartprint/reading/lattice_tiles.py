@@ -50,6 +50,10 @@ class TileGrid:
         """Side of a tile, px."""
         return self.side * PX_PER_PITCH
 
+    def centres_mm(self, cells: npt.NDArray[np.int64], origin_mm: Float64Array) -> Float64Array:
+        """``(n, 2)`` x and y of tiles ``(n, 2)`` [row, column] of a flat picture whose corner is at the origin."""
+        return np.asarray(origin_mm + (cells[:, ::-1] * self.hop + self.side / 2) * self.pitch_mm)
+
 
 @dataclass(frozen=True)
 class Tiles:
@@ -91,30 +95,27 @@ def even_contrast(picture: Image, px_per_pitch: float) -> Image:
     return deviation.astype(np.uint8)
 
 
-def tiles_of(flat: Image, inside: npt.NDArray[np.bool_], origin_mm: Float64Array, grid: TileGrid) -> Tiles:
+def tiles_of(flat: Image, cells: npt.NDArray[np.int64], origin_mm: Float64Array, grid: TileGrid) -> Tiles:
     """Measure the waves in each tile of a flat picture.
 
     Args:
         flat: ``(h, w)`` uint8 from `even_contrast`, `PX_PER_PITCH` px from line to line, lines along the sides.
-        inside: ``(rows, columns)``: which tiles are looked at, as `tile_counts` counts them.
+        cells: ``(n, 2)`` row and column of the tiles that are looked at.
         origin_mm: ``(2,)`` x and y of the corner of its first pixel.
         grid: How it is cut.
     """
-    cells = np.argwhere(inside)
     n, px = len(cells), grid.px
     step = grid.hop * PX_PER_PITCH
     cut = np.lib.stride_tricks.sliding_window_view(flat, (px, px))[::step, ::step]
     patches = cut[cells[:, 0], cells[:, 1]].astype(np.float32)
     patches -= np.float32(_GREY)
     spectra = partial_spectra(patches, grid.side)
-    mm_per_px = grid.pitch_mm / PX_PER_PITCH
-    centres_mm = origin_mm + (cells[:, ::-1] * step + px / 2) * mm_per_px
     waves, phases, strengths = np.empty((n, 2, 2)), np.empty((n, 2)), np.empty((n, 2))
     for axis, spectrum in enumerate(spectra):
         bins, phases[:, axis], strengths[:, axis] = peaks(spectrum, grid.reach)
         bins[:, axis] += grid.side
         waves[:, axis] = bins / (grid.side * grid.pitch_mm)
-    return Tiles(cells, centres_mm, waves, phases, strengths)
+    return Tiles(cells, grid.centres_mm(cells, origin_mm), waves, phases, strengths)
 
 
 def tile_counts(height: int, width: int, grid: TileGrid) -> tuple[int, int]:
@@ -173,24 +174,25 @@ def peaks(spectrum: npt.NDArray[np.complex64], reach: int) -> tuple[Float64Array
         reach: How far from the middle a peak may lie, bins.
 
     Returns:
-        ``(n, 2)`` x and y from the middle, bins, by a parabola through the logarithms of three powers; ``(n,)`` phase
-        in periods: 0 where a dark line runs through the tile's centre; ``(n,)`` power over the mean around it,
-        which is taken from the median (ln 2 of it in noise), so that other peaks there do not count.
+        ``(n, 2)`` x and y from the middle, bins; ``(n,)`` phase in periods: 0 where a dark line runs through the
+        tile's centre; ``(n,)`` power over the mean around it, which is taken from the median (ln 2 of it in noise),
+        so that other peaks there do not count.
     """
-    power = np.log(spectrum.real.astype(np.float64) ** 2 + spectrum.imag.astype(np.float64) ** 2 + 1e-9)
-    n, size, _ = power.shape
+    size = np.abs(spectrum)
+    n, side, _ = size.shape
     low, high = RING - reach, RING + reach + 1
-    best = power[:, low:high, low:high].reshape(n, -1).argmax(axis=1)
+    best = size[:, low:high, low:high].reshape(n, -1).argmax(axis=1)
     row, column = low + best // (2 * reach + 1), low + best % (2 * reach + 1)
     tile = np.arange(n)
-    top = power[tile, row, column]
-    x = column - RING + _vertex(power[tile, row, column - 1], top, power[tile, row, column + 1])
-    y = row - RING + _vertex(power[tile, row - 1, column], top, power[tile, row + 1, column])
+    top = size[tile, row, column].astype(np.float64) + 1e-9
+    x = column - RING + _between(size[tile, row, column - 1], top, size[tile, row, column + 1])
+    y = row - RING + _between(size[tile, row - 1, column], top, size[tile, row + 1, column])
     phase = np.angle(-spectrum[tile, row, column].astype(np.complex128)) / (2 * np.pi)
-    around = np.median(power.reshape(n, size * size), axis=1)
-    return np.stack([x, y], axis=1), phase, np.exp(top - around) * np.log(2.0)
+    around = np.median(size.reshape(n, side * side), axis=1).astype(np.float64) + 1e-9
+    return np.stack([x, y], axis=1), phase, np.log(2.0) * (top / around) ** 2
 
 
-def _vertex(before: Float64Array, top: Float64Array, after: Float64Array) -> Float64Array:
-    bend = np.minimum(before - 2 * top + after, -1e-9)
-    return np.clip(0.5 * (before - after) / bend, -0.5, 0.5)
+def _between(before: Float32Array, top: Float64Array, after: Float32Array) -> Float64Array:
+    """Where between bins the wave lies, exactly for a Hann window (three points, after Agrez 2002)."""
+    offset = 2.0 * (after.astype(np.float64) - before) / (before + 2.0 * top + after)
+    return np.clip(offset, -0.5, 0.5)
