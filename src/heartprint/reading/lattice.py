@@ -48,7 +48,7 @@ ENOUGH = 0.3
 FEWEST = 12
 """Tiles that must show it."""
 
-FIFTHS = 0.35
+FIFTHS = 0.65
 """How alike, from 0 to 1, what repeats every 5 mm must lie in all tiles."""
 
 LARGEST_CHANGE = 0.12
@@ -58,7 +58,7 @@ LARGEST_MM = 700.0
 """A region may be so large; a larger one is no sheet, or was mapped wrongly."""
 
 _FINE = (TileGrid(1.0, 16, 16, 2), TileGrid(1.0, 16, 11, 2))
-_COARSE = (TileGrid(5.0, 8, 4, 1), TileGrid(5.0, 8, 2, 1))
+_COARSE = (TileGrid(2.5, 10, 8, 1), TileGrid(2.5, 10, 5, 1))
 
 Reason = Literal[
     "ok", "bad-homography", "too-small", "too-coarse", "weak-lines", "out-of-step", "too-different", "no-fifth-lines"
@@ -241,10 +241,9 @@ class _Refinement:
             moved = fit.applied(step, tiles.centres_mm) - tiles.centres_mm
             if turn > 0 or np.ptp(moved, axis=0).max() < 0.5 * self.pitch:
                 break
-        if self.pitch == 1.0:
-            self.fifths = self._fifths(tiles, counted)
-            if self.fifths < FIFTHS:
-                return self._no("no-fifth-lines")
+        self.fifths = self._fifths(tiles, counted)
+        if self.fifths < FIFTHS:
+            return self._no("no-fifth-lines")
         return self._yes(homography, last, tiles, places)
 
     def _look(self, homography: Float64Array, grid: TileGrid) -> Tiles | None:
@@ -312,8 +311,8 @@ class _Refinement:
         step = grid.hop * PX_PER_PITCH
         cut = np.lib.stride_tricks.sliding_window_view(self.flat, (grid.px, grid.px))[::step, ::step]
         patches = cut[tiles.cells[:, 0], tiles.cells[:, 1]].astype(np.float32) - np.float32(128.0)
-        n = np.arange(1, 5)
-        wave = np.exp(-2j * np.pi * np.outer(at / PX_PER_PITCH, n) / 5) * window[:, None]
+        n = np.arange(1, 5) if self.pitch == 1.0 else np.array([1, 3])
+        wave = np.exp(-2j * np.pi * np.outer(at * self.pitch / PX_PER_PITCH, n) / 5) * window[:, None]
         alike = []
         for axis in (0, 1):
             profile = np.tensordot(patches, window.astype(np.float32), axes=(1 if axis == 0 else 2, 0))

@@ -26,7 +26,17 @@ CLIP = 2.5
 """Ink further than this from the paper around it, in mean deviations, is taken for this: traces and letters are darker
 than lines, and would otherwise outweigh them."""
 
+WINDOW_MM = 8.0
+"""Side of the square whose mean is the brightness of the paper."""
+
+LINE_SHARE = 8.0
+"""Per cent of the paper that are taken to be at least as dark as its lines."""
+
+INK = 2.5
+"""What is so much darker than lines is ink, and left out."""
+
 _GREY, _STEP = 128.0, 48.0
+_SQUARE = np.ones((3, 3), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -74,19 +84,24 @@ class Tiles:
     strengths: Float64Array
 
 
-def even_contrast(picture: Image, px_per_pitch: float) -> Image:
-    """Take away shadows and fading, and cut traces down to the contrast of the lines.
+def even_contrast(picture: Image, px_per_mm: float) -> Image:
+    """Take away shadows and fading, and traces and letters, which are darker than lines and would outweigh them.
 
     Args:
         picture: ``(H, W)`` uint8.
-        px_per_pitch: Px from line to line.
+        px_per_mm: Px from one mm to the next.
 
     Returns:
         ``(H, W)`` uint8; 128 is the brightness of the paper about, 48 steps are the mean deviation from it there.
     """
-    size = 2 * int(np.ceil(2.5 * px_per_pitch)) + 1
+    size = 2 * round(WINDOW_MM / 2 * px_per_mm) + 1
     deviation = picture.astype(np.float32)
     deviation -= cv2.blur(deviation, (size, size), borderType=cv2.BORDER_REFLECT)
+    # Lines cover a tenth of the paper and more, traces and letters less.
+    every = max(1, min(picture.shape) // 150)
+    line = max(-float(np.percentile(deviation[::every, ::every], LINE_SHARE)), 1.0)
+    _, ink = cv2.threshold(deviation, -INK * line, 1.0, cv2.THRESH_BINARY_INV)
+    deviation[cv2.dilate(ink, _SQUARE) > 0] = 0.0
     spread = cv2.blur(np.abs(deviation), (size, size), borderType=cv2.BORDER_REFLECT)
     deviation /= spread + np.float32(1.0)
     np.clip(deviation, -CLIP, CLIP, out=deviation)
@@ -176,7 +191,7 @@ def peaks(spectrum: npt.NDArray[np.complex64], reach: int) -> tuple[Float64Array
     Returns:
         ``(n, 2)`` x and y from the middle, bins; ``(n,)`` phase in periods: 0 where a dark line runs through the
         tile's centre; ``(n,)`` power over the mean around it, which is taken from the median (ln 2 of it in noise),
-        so that other peaks there do not count.
+        so that other peaks there do not count; 0 if it is higher next to it, out of reach.
     """
     size = np.abs(spectrum)
     n, side, _ = size.shape
@@ -185,11 +200,15 @@ def peaks(spectrum: npt.NDArray[np.complex64], reach: int) -> tuple[Float64Array
     row, column = low + best // (2 * reach + 1), low + best % (2 * reach + 1)
     tile = np.arange(n)
     top = size[tile, row, column].astype(np.float64) + 1e-9
-    x = column - RING + _between(size[tile, row, column - 1], top, size[tile, row, column + 1])
-    y = row - RING + _between(size[tile, row - 1, column], top, size[tile, row + 1, column])
+    beside = [size[tile, row, column + step] for step in (-1, 1)] + [size[tile, row + step, column] for step in (-1, 1)]
+    x = column - RING + _between(beside[0], top, beside[1])
+    y = row - RING + _between(beside[2], top, beside[3])
     phase = np.angle(-spectrum[tile, row, column].astype(np.complex128)) / (2 * np.pi)
     around = np.median(size.reshape(n, side * side), axis=1).astype(np.float64) + 1e-9
-    return np.stack([x, y], axis=1), phase, np.log(2.0) * (top / around) ** 2
+    strength = np.log(2.0) * (top / around) ** 2
+    # At the border there may be but the foot of a peak that lies beyond: another overtone of the 5-mm lines.
+    strength[np.max(beside, axis=0) > top] = 0.0
+    return np.stack([x, y], axis=1), phase, strength
 
 
 def _between(before: Float32Array, top: Float64Array, after: Float32Array) -> Float64Array:
