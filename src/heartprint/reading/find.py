@@ -77,7 +77,7 @@ def find(
             look is at that.
         looks_twice: Whether the network looks again, at an upright view.
     """
-    small, scale = shrunk(picture, LONGEST_PX)
+    small, _ = shrunk(picture, LONGEST_PX)
     if prior is None:
         to_view = np.diag([small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0], 1.0])
         view = small

@@ -205,14 +205,21 @@ class _View:
         size = max(1, round(width * factor)), max(1, round(height * factor))
         shrink = np.diag([size[0] / width, size[1] / height, 1.0]) @ self.shrink
         even = cv2.resize(self.even, size, interpolation=cv2.INTER_AREA)
-        return replace(self, even=even, mask=cv2.resize(self.mask, size, interpolation=cv2.INTER_NEAREST), shrink=shrink)
+        return replace(
+            self, even=even, mask=cv2.resize(self.mask, size, interpolation=cv2.INTER_NEAREST), shrink=shrink
+        )
 
 
 class _Refinement:
     """One attempt, with the lines of one pitch."""
 
     def __init__(self, view: _View, given: Float64Array, grids: tuple[TileGrid, TileGrid]) -> None:
-        self.view, self.given, self.grids, self.pitch = view.for_pitch(grids[0].pitch_mm), given, grids, grids[0].pitch_mm
+        self.view, self.given, self.grids, self.pitch = (
+            view.for_pitch(grids[0].pitch_mm),
+            given,
+            grids,
+            grids[0].pitch_mm,
+        )
         self.coverage, self.fifths = 0.0, math.nan
 
     def run(self) -> Lattice:
@@ -370,9 +377,7 @@ def _refused(
     fifths: float = math.nan,
 ) -> Lattice:
     nothing, nan = np.empty((0, 2)), math.nan
-    return Lattice(
-        given, False, reason, coverage, None, nan, px_per_mm, lines_mm, fifths, (nan, nan), nothing, nothing
-    )
+    return Lattice(given, False, reason, coverage, None, nan, px_per_mm, lines_mm, fifths, (nan, nan), nothing, nothing)
 
 
 def _agreement(change: Float64Array, middle: Float64Array, low: Float64Array, high: Float64Array) -> Agreement:

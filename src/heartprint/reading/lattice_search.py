@@ -162,5 +162,3 @@ def _candidates(votes: Float64Array) -> list[tuple[float, float]]:
         near = np.minimum(near, len(_ANGLES) - near) <= 4
         hills[max(0, row - 4) : row + 5, near] = 0.0
     return found
-
-

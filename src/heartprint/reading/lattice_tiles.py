@@ -139,9 +139,7 @@ def tile_counts(height: int, width: int, grid: TileGrid) -> tuple[int, int]:
     return max(0, (height - grid.px) // step + 1), max(0, (width - grid.px) // step + 1)
 
 
-def partial_spectra(
-    patches: Float32Array, centre: int
-) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+def partial_spectra(patches: Float32Array, centre: int) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
     """The two parts of a 2-D Fourier transform that hold the peaks of lines across x and across y.
 
     Tiles are weighted by a Hann window, and phases are counted from their centres: a wave then has the same phase

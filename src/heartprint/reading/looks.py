@@ -125,6 +125,4 @@ def moved(names: tuple[Name, ...], matrix: Float64Array) -> tuple[Name, ...]:
     if not names:
         return ()
     places = mapped(matrix, np.array([one.at for one in names]))
-    return tuple(
-        Name(one.lead, (float(x), float(y)), one.sure) for one, (x, y) in zip(names, places, strict=True)
-    )
+    return tuple(Name(one.lead, (float(x), float(y)), one.sure) for one, (x, y) in zip(names, places, strict=True))

@@ -1,5 +1,4 @@
-"""The pictures from which the reader's network learns: simulated photographs of sheets, of what is nearly an ECG, and of
-what is none."""
+"""The pictures from which the reader's network learns: of ECGs, of what is nearly one, and of what is none."""
 
 from __future__ import annotations
 

@@ -207,9 +207,7 @@ def _restore(
         }
 
 
-def _log(
-    path: Path, step: int, seconds: float, rate: float, waited: float, parts: dict[str, torch.Tensor]
-) -> None:
+def _log(path: Path, step: int, seconds: float, rate: float, waited: float, parts: dict[str, torch.Tensor]) -> None:
     new = not path.exists()
     with path.open("a", newline="") as file:
         writer = csv.writer(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +120,7 @@ def _vector(vector: Float64Array) -> Float32Array:
 def _strips(layout: Layout, x: Float64Array, y: Float64Array) -> np.ndarray:
     """Where a strip of a lead is: within its time, and within a third of the way to the next rows."""
     rows = sorted({strip.baseline_mm for strip in layout.strips})
-    gap = min((b - a for a, b in zip(rows, rows[1:], strict=False)), default=30.0)
+    gap = min((b - a for a, b in itertools.pairwise(rows)), default=30.0)
     reach = max(gap / 2, 6.0)
     found = np.zeros(x.shape, dtype=bool)
     for strip in layout.strips:
