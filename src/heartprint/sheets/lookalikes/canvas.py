@@ -33,12 +33,23 @@ class Canvas:
         width_mm: Width.
         height_mm: Height.
         px_per_mm: Px per mm of the finished picture.
+        family: Of the fonts, where nothing else is said.
+        fineness: Px drawn for each px of the picture; None = as many as thin lines need.
     """
 
-    def __init__(self, width_mm: float, height_mm: float, px_per_mm: float) -> None:
+    def __init__(
+        self,
+        width_mm: float,
+        height_mm: float,
+        px_per_mm: float,
+        *,
+        family: Family = "sans",
+        fineness: int | None = None,
+    ) -> None:
         self.width_mm, self.height_mm = width_mm, height_mm
         self.size = (round(height_mm * px_per_mm), round(width_mm * px_per_mm))
-        self.fineness = max(2, math.ceil(FINEST_PX_PER_MM / px_per_mm))
+        self.family = family
+        self.fineness = max(2, math.ceil(FINEST_PX_PER_MM / px_per_mm)) if fineness is None else fineness
         self.scale = px_per_mm * self.fineness
         height, width = self.size
         self.pixels: Image = np.full((height * self.fineness, width * self.fineness, 3), 255, dtype=np.uint8)
@@ -170,7 +181,7 @@ class Canvas:
         colour: Colour = BLACK,
         *,
         bold: bool = False,
-        family: Family = "sans",
+        family: Family | None = None,
         anchor: str = "ls",
         upwards: bool = False,
     ) -> float:
@@ -183,14 +194,14 @@ class Canvas:
             size_mm: Size of the font.
             colour: Of the letters.
             bold: Whether to take the bold cut.
-            family: Of fonts.
+            family: Of fonts; None = the canvas's.
             anchor: l, m or r along it, s (on the line) or m (middle) across, as in Pillow.
             upwards: Whether it runs from below to above.
 
         Returns:
             Its length, mm.
         """
-        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, family, anchor)
+        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, family or self.family, anchor)
         x, y = round(x_mm * self.scale), round(y_mm * self.scale)
         if upwards:
             mask, left, top = np.ascontiguousarray(np.rot90(mask)), top, -left - mask.shape[1]

@@ -8,11 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from heartprint.foundation.arrays import Image
+from heartprint.foundation.fonts import Family
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets.camera.scene import grey_of
 from heartprint.sheets.lookalikes import charts, documents, drawings, eeg, interfaces, papers, pulses, recorders, textures
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, one_of
+from heartprint.sheets.lookalikes.canvas import Canvas, between, chance, one_of
+from heartprint.sheets.lookalikes.page import Page
 
 Variant = Literal["training", "test"]
 VARIANTS: tuple[Variant, ...] = ("training", "test")
@@ -21,25 +22,6 @@ Drawing = Callable[[Canvas, np.random.Generator], None]
 Shape = Literal["page", "strip", "screen"]
 
 SMALLEST_PX_PER_MM, LARGEST_PX_PER_MM = 1.0, 12.0
-
-
-@dataclass(frozen=True)
-class Page:
-    """A piece of paper, or a screen, as an image.
-
-    Attributes:
-        image: ``(h, w, 3)`` or ``(h, w)`` uint8.
-        px_per_mm: Px per mm, the same along both axes.
-        kind: Name in `LOOKALIKES` or `NEARLY`.
-        variant: The generator's family it was drawn by.
-        sheets: Where sheets with an ECG lie on it, mm; a lookalike has none.
-    """
-
-    image: Image
-    px_per_mm: float
-    kind: str
-    variant: Variant
-    sheets: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +74,11 @@ class Lookalike:
                 f"not {scale:g} and {size}.",
             )
         coloured = chance(rng, 0.75) if colour is None else colour
-        canvas = Canvas(*size, scale)
+        family: Family = "sans" if variant == "training" else one_of(rng, ("times", "mono"))
+        canvas = Canvas(*size, scale, family=family)
         (self.training if variant == "training" else self.test)(canvas, rng)
         image = canvas.finished()
-        return Page(image if coloured else grey_of(image), scale, self.name, variant)
+        return Page(image if coloured else grey_of(image), scale, self.name)
 
 
 def _draw_size(rng: np.random.Generator, shape: Shape) -> tuple[float, float]:

@@ -22,7 +22,7 @@ def paragraph(
     size_mm: float,
     ink: Colour = BLACK,
     *,
-    family: Family = "sans",
+    family: Family | None = None,
     variant: str = "training",
     lines: int | None = None,
     ragged: bool = True,
@@ -71,7 +71,7 @@ def text_test(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _letter(canvas: Canvas, rng: np.random.Generator) -> None:
-    size, ink, family = between(rng, 2.8, 3.8), dark(rng, 0.3), one_of(rng, ("mono", "serif"))
+    size, ink, family = between(rng, 2.8, 3.8), dark(rng, 0.3), one_of(rng, ("mono", "times"))
     x, wide = 18.0, canvas.width_mm
     canvas.write(wide - 15, 16, words(rng, 2, "test").upper(), 5.5, vivid(rng), bold=True, anchor="rs", family=family)
     y = paragraph(canvas, rng, (x, 22, wide / 2, 60), size, ink, family=family, variant="test", lines=4)
@@ -101,7 +101,7 @@ def _receipt(canvas: Canvas, rng: np.random.Generator) -> None:
 
 def _newspaper(canvas: Canvas, rng: np.random.Generator) -> None:
     wide, columns, size = canvas.width_mm, whole(rng, 3, 6), between(rng, 2.0, 2.7)
-    canvas.write(wide / 2, 16, words(rng, 2, "test").upper(), 11, anchor="ms", family="serif", bold=True)
+    canvas.write(wide / 2, 16, words(rng, 2, "test").upper(), 11, anchor="ms", family="times", bold=True)
     canvas.lines(canvas.inner(6), BLACK, 0.3, y_mm=[19, 23])
     each = (wide - 12) / columns
     for k in range(columns):
@@ -113,10 +113,10 @@ def _newspaper(canvas: Canvas, rng: np.random.Generator) -> None:
                 canvas.texture(shade, (x, y, x + each - 3, min(y + high, canvas.height_mm - 6)))
                 y += high + 2
             elif chance(rng, 0.5):
-                canvas.write(x, y + 4, words(rng, 2, "test").capitalize()[:16], 4.5, bold=True, family="serif")
+                canvas.write(x, y + 4, words(rng, 2, "test").capitalize()[:16], 4.5, bold=True, family="times")
                 y += 6
             box = (x, y, x + each - 3, canvas.height_mm - 6)
-            y = paragraph(canvas, rng, box, size, family="serif", variant="test", lines=whole(rng, 4, 25), ragged=False) + 1
+            y = paragraph(canvas, rng, box, size, family="times", variant="test", lines=whole(rng, 4, 25), ragged=False) + 1
 
 
 def _listing(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -283,7 +283,7 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
             box = (5 + k * each, 12.0, 5 + (k + 1) * each - 1.5, high - 6)
             canvas.fill(mixed(colour, WHITE, 0.75 if k % 2 else 0.9), box)
             canvas.lines(box, mixed(colour, WHITE, 0.4), 0.2, y_mm=np.arange(20, high - 6, between(rng, 6, 9)))
-            canvas.write((box[0] + box[2]) / 2, 10, words(rng, 1, "test")[:5].upper(), 3.4, colour, anchor="ms", family="serif")
+            canvas.write((box[0] + box[2]) / 2, 10, words(rng, 1, "test")[:5].upper(), 3.4, colour, anchor="ms", family="times")
     elif look == "crossword":
         cell = between(rng, 6, 11)
         rows, columns = int((high - 10) / cell), int((wide - 10) / cell)
@@ -292,14 +292,14 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
             canvas.fill((0.1, 0.1, 0.1), (5 + k * cell, 5 + i * cell, 5 + (k + 1) * cell, 5 + (i + 1) * cell))
         for i, k in np.argwhere(~filled).tolist():
             if chance(rng, 0.3):
-                canvas.write(5.6 + k * cell, 7.2 + i * cell, str(whole(rng, 1, 99)), 2.0, family="serif")
+                canvas.write(5.6 + k * cell, 7.2 + i * cell, str(whole(rng, 1, 99)), 2.0, family="times")
             if chance(rng, 0.4):
                 canvas.write(5 + (k + 0.5) * cell, 5 + (i + 0.6) * cell, chr(65 + whole(rng, 0, 25)), 0.6 * cell, (0.2, 0.2, 0.5), anchor="mm")
         canvas.grid((5, 5, 5 + columns * cell, 5 + rows * cell), BLACK, 0.3, cell)
     elif look == "questions":
         y, options = 14.0, whole(rng, 2, 7)
         while y < high - 10:
-            canvas.write(8, y, words(rng, 5, "test").capitalize()[:38] + "?", 3.0, family="serif")
+            canvas.write(8, y, words(rng, 5, "test").capitalize()[:38] + "?", 3.0, family="times")
             for k in range(options):
                 x, ticked = 0.6 * wide + k * (0.36 * wide / options), chance(rng, 0.2)
                 canvas.frame((x, y - 3, x + 3.5, y + 0.5), BLACK, 0.25)
@@ -307,12 +307,12 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
                     canvas.curve([(x + 0.5, y - 1), (x + 1.5, y), (x + 4, y - 4)], (0.1, 0.1, 0.6), 0.5)
             y += between(rng, 7, 9)
     else:
-        canvas.write(wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, family="serif")
-        paragraph(canvas, rng, (10, 14, 80, 40), 2.8, family="serif", variant="test", lines=5)
+        canvas.write(wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, family="times")
+        paragraph(canvas, rng, (10, 14, 80, 40), 2.8, family="times", variant="test", lines=5)
         y = 50.0
         while y < high - 25:
-            canvas.write(10, y, words(rng, 3, "test")[:30], 3, family="serif")
-            canvas.write(wide - 10, y, f"{between(rng, 10, 9999):,.2f}", 3, anchor="rs", family="serif")
+            canvas.write(10, y, words(rng, 3, "test")[:30], 3, family="times")
+            canvas.write(wide - 10, y, f"{between(rng, 10, 9999):,.2f}", 3, anchor="rs", family="times")
             canvas.lines((10, 0, wide - 10, high), (0.7, 0.7, 0.7), 0.15, y_mm=[y + 2])
             y += 7
         canvas.frame((wide - 70, y, wide - 8, y + 10), BLACK, 0.4)

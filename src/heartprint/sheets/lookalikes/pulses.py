@@ -147,8 +147,8 @@ def _pressures(
         _plotted(canvas, row, 0.15 + 0.75 * wave, ink, pen)
         name = one_of(rng, names) if kind == "artery" else "CVP" if kind == "vein" else one_of(rng, ("RESP", "CO2"))
         high = whole(rng, 95, 180)
-        canvas.write(row[0] + 6, row[1] + 1, f"{name}  {high}/{round(high * between(rng, 0.4, 0.7))}", 3.0, text)
-        for share, level in ((0.0, "0"), (0.5, str(round(high * 0.6, -1))), (1.0, str(round(high * 1.2, -1)))):
+        canvas.write(row[0] + 9, row[1] + 1, f"{name}  {high}/{round(high * between(rng, 0.4, 0.7))}", 3.0, text)
+        for share, level in ((0.0, "0"), (0.5, str(6 * high // 10)), (1.0, str(12 * high // 10))):
             y = row[3] - share * (row[3] - row[1])
             canvas.curve([(row[0], y), (row[0] + 2, y)], text, 0.2)
             canvas.write(row[0] + 2.5 if row[0] < 9 else row[0] - 1, y + 0.8, level, 2.2, text, anchor="ls" if row[0] < 9 else "rs")

@@ -11,6 +11,9 @@ from scipy.signal import lfilter
 from heartprint.foundation.arrays import Float64Array
 from heartprint.sheets.lookalikes.canvas import between, one_of
 
+SETTLING_S = 12.0
+"""How long filters run before what they give is used, s."""
+
 
 def coloured_noise(rng: np.random.Generator, n: int, rate: float, slope: float, lowest_hz: float = 0.5) -> Float64Array:
     """Noise of standard deviation 1 whose power falls with frequency to the power of ``slope`` (by the FFT)."""
@@ -72,15 +75,16 @@ def pulse_of_bells(rng: np.random.Generator, seconds: float, rate: float, per_mi
 
 def pulse_of_decays(rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float) -> Float64Array:
     """The same from impulses through a filter: a fast rise, a slow decay and a reflection."""
-    n = round(seconds * rate)
+    late, n = round(SETTLING_S * rate), round((seconds + SETTLING_S) * rate)
     impulses = np.zeros(n)
-    for beat in beat_times(rng, seconds, per_min, irregular):
+    for beat in beat_times(rng, seconds + SETTLING_S, per_min, irregular):
         for delay, height in ((0.0, 1.0), (between(rng, 0.27, 0.3), between(rng, 0.1, 0.3))):
             at = round((beat + delay) * rate)
             if 0 <= at < n:
                 impulses[at] += height * between(rng, 0.85, 1.1)
     rise, decay = np.exp(-1 / (rate * between(rng, 0.03, 0.07))), np.exp(-1 / (rate * between(rng, 0.15, 0.45)))
-    return _range_one(lfilter([1.0], np.convolve([1.0, -rise], np.convolve([1.0, -rise], [1.0, -decay])), impulses))
+    wave = lfilter([1.0], np.convolve([1.0, -rise], np.convolve([1.0, -rise], [1.0, -decay])), impulses)
+    return _range_one(wave[late:])
 
 
 def pressure_of_pieces(
@@ -92,8 +96,12 @@ def pressure_of_pieces(
     ejection, notch, fall = between(rng, 0.26, 0.36), between(rng, 0.05, 0.2), between(rng, 0.5, 1.1)
     which = np.clip(np.searchsorted(beats, t, side="right") - 1, 0, len(beats) - 1)
     since = t - beats[which]
-    systole = np.sin(np.pi * np.clip(since / ejection, 0, 1) ** 0.7 / 1.35)
     end = np.sin(np.pi / 1.35)
+    gaps = np.diff(beats, prepend=beats[0] - 60.0 / per_min)
+    # Each beat rises from where the run-off of the one before has come to.
+    foot = end * np.exp(-(np.maximum(gaps, ejection)[which] - ejection) / fall)
+    rise = np.sin(np.pi * np.clip(since / ejection, 0, 1) ** 0.7 / 1.35)
+    systole = np.where(since < 0.57 * ejection, foot + (1 - foot) * rise, rise)
     diastole = end * np.exp(-(since - ejection) / fall) + notch * np.exp(-(((since - ejection - 0.06) / 0.045) ** 2))
     wave = np.where(since < ejection, systole, diastole)
     smooth = np.hanning(max(int(0.03 * rate), 3))
@@ -104,8 +112,8 @@ def pressure_of_windkessel(
     rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float
 ) -> Float64Array:
     """The same from pulses of flow into a compliance with resistance and inertia (Windkessel, Westerhof 2009)."""
-    n = round(seconds * rate)
-    t, beats = np.arange(n) / rate, beat_times(rng, seconds, per_min, irregular)
+    late, n = round(SETTLING_S * rate), round((seconds + SETTLING_S) * rate)
+    t, beats = np.arange(n) / rate, beat_times(rng, seconds + SETTLING_S, per_min, irregular)
     flow = np.zeros(n)
     for beat in beats:
         phase = (t - beat) / between(rng, 0.27, 0.31)
@@ -115,6 +123,7 @@ def pressure_of_windkessel(
     ringing, angle = np.exp(-between(rng, 5, 12) / rate), 2 * np.pi * between(rng, 3.5, 7) / rate
     smooth = lfilter([1 - runoff], [1, -runoff], flow)
     rung = lfilter([1.0], [1.0, -2 * ringing * np.cos(angle), ringing**2], flow)
+    smooth, rung = smooth[late:], rung[late:]
     return _range_one(smooth / np.ptp(smooth) + between(rng, 0.1, 0.35) * rung / np.ptp(rung))
 
 
@@ -132,7 +141,7 @@ def breathing(rng: np.random.Generator, seconds: float, rate: float, per_min: fl
     wave = np.sin(2 * np.pi * phase)
     if (kind or one_of(rng, ("chest", "gas"))) == "chest":
         return _range_one(wave + 0.2 * np.sin(4 * np.pi * phase + 1) + 0.03 * walk(rng, len(t), rate))
-    return _range_one(1 / (1 + np.exp(-9 * (wave + 0.1))) * (0.85 + 0.15 * (phase % 1)))
+    return _range_one(1 / (1 + np.exp(-9 * (wave + 0.1))) * (0.9 + 0.1 * np.sin(2 * np.pi * phase - 2)))
 
 
 def fetal_heart_rate(rng: np.random.Generator, n: int, per_min: float, sinusoidal: bool = False) -> Float64Array:
