@@ -16,6 +16,7 @@ from heartprint.reading.learning.truth import CellTruth, cell_truth, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.sheets.camera.snapshot import snapshot, snapshot_of_image
 from heartprint.sheets.layout import Layout
+from heartprint.sheets.lookalikes import LOOKALIKES, NEARLY, Variant, draw_lookalike, draw_nearly
 from heartprint.sheets.registry import LAYOUTS
 
 BUCKET_PX = 64
@@ -61,7 +62,7 @@ class Examples(Dataset[Example]):
     charts: tuple[Image, ...] = ()
     seed: int = 0
     longest_side: int = 512
-    variant: str = "training"
+    variant: Variant = "training"
     lookalikes: bool = True
 
     def sized(self, longest_side: int) -> Examples:
@@ -76,21 +77,19 @@ class Examples(Dataset[Example]):
         severity = max(1.0, severity)
         if kind == "ecg":
             return self._ecg(rng, severity)
-        from heartprint.sheets.lookalikes import LOOKALIKES, NEARLY, draw_lookalike, draw_nearly
-
         if kind == "nearly":
             name = tuple(NEARLY)[int(rng.integers(len(NEARLY)))]
             leads, rate = self._leads(rng)
-            page, px_per_mm = draw_nearly(name, leads, rate, rng)
+            page = draw_nearly(name, [leads], rate, rng, float(rng.uniform(2.0, 3.5)), colour=False)
         elif kind == "photograph" and (self.backgrounds or self.charts):
             sources = (*self.backgrounds, *self.charts)
             return self._no_sheet(_part(sources[int(rng.integers(len(sources)))], self.longest_side, rng), "other")
         else:
             name = tuple(LOOKALIKES)[int(rng.integers(len(LOOKALIKES)))]
-            page, px_per_mm = draw_lookalike(name, rng, variant=self.variant)
+            page = draw_lookalike(name, rng, float(rng.uniform(2.0, 3.5)), variant=self.variant, colour=False)
         taken = snapshot_of_image(
-            page,
-            px_per_mm,
+            page.image,
+            page.px_per_mm,
             severity=severity,
             rng=rng,
             longest_side=self.longest_side,
