@@ -12,7 +12,7 @@ from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.foundation.randomness import generator
 from heartprint.reading.learning.layouts import HELD_OUT, random_layout
-from heartprint.reading.learning.truth import CellTruth, cell_truth, nothing
+from heartprint.reading.learning.truth import IGNORED, CellTruth, cell_truth, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.sheets.camera.snapshot import snapshot, snapshot_of_image
 from heartprint.sheets.layout import Layout
@@ -37,11 +37,13 @@ class Example:
         picture: ``(H, W)`` float32: standardised, filled up with zeros.
         truth: What is true of its cells.
         page: Index into `PAGES`.
+        turn: Index into `TURNS`, or `IGNORED`.
     """
 
     picture: Float32Array
     truth: CellTruth
     page: int
+    turn: int = IGNORED
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import safetensors.torch
@@ -22,7 +22,7 @@ from heartprint.foundation.parallel import tie_to
 from heartprint.foundation.progress import Progress
 from heartprint.reading.learning.examples import Example, Examples
 from heartprint.reading.learning.loss import Truth, losses, total
-from heartprint.reading.network import PageNet
+from heartprint.reading.network import FINDER, READER, PageNet
 from heartprint.training.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.training.clock import Clock
 from heartprint.training.interrupt import stop_requested
@@ -48,6 +48,7 @@ class ReaderConfig(BaseModel):
     """How a reader is trained.
 
     Attributes:
+        kind: Whether it looks at whole pictures, or at rectified sheets.
         stages: One after the other; the learning rate falls over all of them.
         batch_size: Pictures a step.
         learning_rate: After the warm-up.
@@ -60,6 +61,7 @@ class ReaderConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["finder", "reader"] = "finder"
     stages: tuple[Stage, ...] = (Stage(longest_side=384, pictures=40_000), Stage(longest_side=512, pictures=20_000))
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
@@ -85,7 +87,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    network = PageNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = PageNet(FINDER if config.kind == "finder" else READER).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(param_groups(network.parameters(), config.weight_decay), lr=config.learning_rate)
     averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
     steps = [stage.pictures // config.batch_size for stage in config.stages]
@@ -142,7 +144,9 @@ class Batch:
             field.name: torch.from_numpy(np.stack([getattr(one.truth, field.name) for one in examples]))
             for field in fields(examples[0].truth)
         }
-        self.truth = Truth(**maps, page=torch.tensor([one.page for one in examples]))
+        self.truth = Truth(
+            **maps, page=torch.tensor([one.page for one in examples]), turn=torch.tensor([one.turn for one in examples])
+        )
 
 
 def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[tuple[int, Batch]]:
