@@ -198,6 +198,15 @@ def mapped(matrix: Float64Array, points: Float64Array) -> Float64Array:
     return np.asarray((homogeneous[:, :2] / homogeneous[:, 2:]).reshape(points.shape))
 
 
+def homography(source: Float64Array, target: Float64Array) -> Float64Array:
+    """The homography that takes four points ``(4, 2)`` to four others."""
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    solved = np.linalg.solve(np.array(rows, dtype=np.float64), np.asarray(target, dtype=np.float64).reshape(-1))
+    return np.append(solved, 1.0).reshape(3, 3)
+
+
 @dataclass(frozen=True)
 class Sheet:
     """A plane whose sheet is known.

@@ -20,7 +20,7 @@ from heartprint.reading.find import Found, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout
 from heartprint.reading.network import PageNet
-from heartprint.reading.plane import Sheet, jacobian
+from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.sheets.layout import Layout
 
@@ -109,15 +109,6 @@ class Reader:
         if layout is None:
             page = dataclasses.replace(page, sheet_mm=None, px_per_mm=None)
         return page
-
-
-def homography(source: Float64Array, target: Float64Array) -> Float64Array:
-    """The homography that takes four points ``(4, 2)`` to four others."""
-    rows = []
-    for (x, y), (u, v) in zip(source, target, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    solved = np.linalg.solve(np.array(rows, dtype=np.float64), target.reshape(-1))
-    return np.append(solved, 1.0).reshape(3, 3)
 
 
 def _prior(image: Image, hints: Hints) -> Float64Array | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterator
@@ -170,7 +171,7 @@ def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[t
             )
             waiting: dict[tuple[int, ...], list[Example]] = defaultdict(list)
             number = step + begin
-            for example in loader:
+            for example in itertools.chain.from_iterable(loader):
                 shelf = waiting[example.picture.shape]
                 shelf.append(example)
                 if len(shelf) == config.batch_size:
