@@ -90,9 +90,9 @@ class _Block(nn.Module):
             nn.BatchNorm2d(inner),
             nn.ReLU(inplace=True),
             nn.Conv2d(inner, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            last := nn.BatchNorm2d(width),
         )
-        nn.init.zeros_(self.body[-1].weight)
+        nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.body(x))
@@ -117,12 +117,13 @@ class _Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.place(x)
         n, width, h, w = x.shape
-        tokens = x.flatten(2).transpose(1, 2)
+        tokens: Tensor = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(self.before_mix(tokens)).view(n, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h * w, width)
         tokens = tokens + self.out(mixed)
         tokens = tokens + self.mlp(self.before_mlp(tokens))
-        return tokens.transpose(1, 2).reshape(n, width, h, w)
+        tokens = tokens.transpose(1, 2).reshape(n, width, h, w)
+        return tokens
 
 
 class PageNet(nn.Module):

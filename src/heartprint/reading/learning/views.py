@@ -1,5 +1,7 @@
-"""The pictures from which the network learns that looks at rectified sheets: as an earlier step leaves them, nearly
-upright or turned in one of eight ways, at a scale that is nearly right."""
+"""The pictures from which the network learns that looks at rectified sheets.
+
+They are as an earlier step leaves them: nearly upright or turned in one of eight ways, at a scale that is nearly right.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.randomness import generator
@@ -46,13 +49,13 @@ class Seen:
     to_view: Float64Array
     size: tuple[int, int]
 
-    def sheet_from_picture(self, points: Float64Array) -> Float64Array:
+    def sheet_from_picture(self, points: npt.ArrayLike) -> Float64Array:
         """``(..., 2)`` px of the view to mm of the sheet."""
         return self.mapping.sheet_from_picture(
             mapped(np.linalg.inv(self.to_view), np.asarray(points, dtype=np.float64))
         )
 
-    def picture_from_sheet(self, points_mm: object) -> Float64Array:
+    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Float64Array:
         """``(..., 2)`` mm of the sheet to px of the view."""
         return mapped(self.to_view, self.mapping.picture_from_sheet(np.asarray(points_mm)))
 
