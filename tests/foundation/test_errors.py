@@ -49,7 +49,7 @@ def test_every_reason_code_is_in_the_reference() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 code = getattr(node.args[0], "value", None)
                 # The process that opens pictures knows no HeartprintError; what it refuses becomes one.
-                if node.func.id in ("HeartprintError", "Refused", "Caution") and isinstance(code, str):
+                if node.func.id in ("HeartprintError", "Refused", "Caution", "Reason") and isinstance(code, str):
                     raised.add(code)
                 if node.func.id == "unknown_name" and isinstance(code, str):
                     raised.add(f"unknown-{code.replace(' ', '-')}")

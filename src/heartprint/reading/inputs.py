@@ -74,7 +74,7 @@ def _meant(name: str, leave_out: Path | None) -> Iterator[Input]:
         if not below:
             yield Input(path, HeartprintError("no-files", f"The folder {path.name or path} holds no file to read."))
     elif not os.path.lexists(path) and glob.has_magic(name):
-        matches = sorted(glob.glob(name, recursive=True))
+        matches = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  # a pattern may begin at the root
         yield from (Input(Path(match)) for match in matches if not Path(match).is_dir())
         if not matches:
             yield Input(path, HeartprintError("no-files", f"Nothing is there that fits {name}."))

@@ -1,5 +1,4 @@
-"""A reader as those see it who have files: it is made in any process, breaks on no picture, and speaks in px of the
-picture as it is in the file."""
+"""A reader as it is used on files: made in any process, it breaks on no picture and speaks in px of the file."""
 
 from __future__ import annotations
 
@@ -70,12 +69,16 @@ def read_one(reader: PageReader, picture: Picture, hints: Hints | None = None) -
         return failed(error)
     except Exception as error:
         # A picture that nobody thought of must not cost the other ten thousand.
-        shown = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
-        told = HeartprintError(
-            "reading-failed",
-            f"The reader broke on this picture ({shown}). Please report it, with the picture if it may be shown.",
-        )
-        return replace(failed(told), size=picture.original, seconds=time.perf_counter() - began)
+        return replace(failed(broke(error)), size=picture.original, seconds=time.perf_counter() - began)
+
+
+def broke(error: Exception) -> HeartprintError:
+    """What is said where the reader, or what draws its answer, broke."""
+    shown = f"{type(error).__name__}: {error}".partition("\n")[0][:200]
+    return HeartprintError(
+        "reading-failed",
+        f"The reader broke on this picture ({shown}). Please report it, with the picture if it may be shown.",
+    )
 
 
 def failed(error: HeartprintError) -> ReadPage:

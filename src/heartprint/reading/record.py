@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,10 @@ def page_record(
         reader: The reader's version.
         hints: What was said by hand.
     """
+    told = answer.to_json()
+    for reason in told["reasons"]:
+        # A file's name may have bytes that are no UTF-8.
+        reason["message"] = reason["message"].encode("utf-8", "backslashreplace").decode()
     return {
         "format": FORMAT,
         "file": file,
@@ -85,8 +89,18 @@ def page_record(
         "reader": reader,
         "heartprint": heartprint.__version__,
         "by_hand": hints_told(hints),
-        **answer.to_json(),
+        **told,
     }
+
+
+def text_of(record: Mapping[str, Any]) -> str:
+    """The text of a page's JSON file: short lists stand on one line."""
+    # Numbers may be NumPy's.
+    text = json.dumps(record, indent=2, ensure_ascii=False, default=lambda value: value.item())
+    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+_NUMBERS = re.compile(r"\[([-+.\deE,\s]+)\]")
 
 
 def is_current(record: Mapping[str, Any] | None, sha256: str | None, reader: str, hints: Hints | None) -> bool:
@@ -112,7 +126,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
         found = read_json(path)
     except (OSError, BadFile):
         return None
-    ours = isinstance(found, dict) and found.get("format") == FORMAT and _KEYS <= found.keys()
+    ours = isinstance(found, dict) and found.get("format") == FORMAT and found.keys() >= _KEYS
     return found if ours else None
 
 
@@ -143,13 +157,3 @@ def row_of(record: Mapping[str, Any]) -> list[Any]:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 4)
-
-
-def written(record: Mapping[str, Any]) -> str:
-    """The text of a page's JSON file."""
-    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
-
-
-def n_by_code(reasons: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The codes of a page's reasons."""
-    return [str(reason["code"]) for reason in reasons]
