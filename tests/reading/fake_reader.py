@@ -15,6 +15,8 @@ from heartprint.reading.answer import Hints, ReadLead, ReadPage, Reason
 DARK, BREAKS, KILLS = 60, 70, 80
 """Pictures that are all but uniform, by their level: refused, break the reader, kill its process."""
 
+NAMES = ("I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6")
+
 
 class FakeReader:
     """Reads any picture as one sheet of 250 x 180 mm, upright unless a hint says otherwise.
@@ -58,12 +60,7 @@ class FakeReader:
             gain_mm_per_mv=10.0,
             layout=hints.layout or "standard",
             layout_confidence=0.97,
-            leads=tuple(
-                ReadLead(
-                    name, (wide * (k % 4) / 4, high * (k // 4) / 4, wide * (k % 4 + 1) / 4, high * (k // 4 + 1) / 4)
-                )
-                for k, name in enumerate(["I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6"])
-            ),
+            leads=tuple(ReadLead(name, _cell(k, wide / 4, high / 4)) for k, name in enumerate(NAMES)),
             text_boxes=((5.0, 5.0, wide * 0.3, high * 0.08),),
             checks={"inliers": 0.9},
             size=(height, width),
@@ -73,6 +70,10 @@ class FakeReader:
             warning = Reason("low-agreement", "Grid and print do not agree. Look at the check picture.")
             return replace(answer, status="warned", reasons=(warning,))
         return answer
+
+
+def _cell(k: int, wide: float, high: float) -> tuple[float, float, float, float]:
+    return wide * (k % 4), high * (k // 4), wide * (k % 4 + 1), high * (k // 4 + 1)
 
 
 def note(image: npt.NDArray[np.uint8]) -> None:
