@@ -12,7 +12,7 @@ from heartprint.sheets import get_layout, get_style
 from heartprint.sheets.background import background
 from heartprint.sheets.camera import EFFECTS, Mapping, apply_effects, kernels, photograph_sheet, tiles
 from heartprint.sheets.camera.geometry import frame_to_paper
-from heartprint.sheets.camera.photograph import _grid_beyond
+from heartprint.sheets.camera.photograph import grid_beyond
 from heartprint.sheets.camera.scene import Scene
 from heartprint.sheets.style import placed
 
@@ -267,7 +267,7 @@ def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
     """The cell that is repeated beyond a sheet, repeated over the sheet itself, is its grid."""
     sheet = placed(get_layout(layout), get_style(style))
     height, width = round(2 * sheet.height_mm), round(2 * sheet.width_mm)
-    surround = _grid_beyond(sheet, get_style(style), height, width)
+    surround = grid_beyond(sheet, get_style(style), height, width)
     assert surround is not None
     left, top, wide, high = (round(v) for v in surround.cell)
     tiled = np.tile(surround.blank[top : top + high, left : left + wide], (height // high + 1, width // wide + 1))
@@ -279,4 +279,4 @@ def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
 
 def test_a_grid_with_an_end_has_one() -> None:
     style = get_style("report")
-    assert _grid_beyond(placed(get_layout("standard"), style), style, 300, 300) is None
+    assert grid_beyond(placed(get_layout("standard"), style), style, 300, 300) is None
