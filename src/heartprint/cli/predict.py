@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heartprint.cli.overwrite import FILE_PREDICTIONS, PREDICTIONS, Overwrite, claim_file
+from heartprint.cli.read import counts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -96,7 +97,8 @@ def _tell_files(told: FilePredictions, json: bool) -> None:
         _print(told.to_json())
         return
     statuses = ", ".join(f"{told.statuses[name]:,} {name}" for name in ("scored", "warned", "refused", "failed"))
-    print(f"{told.out}: {told.pages:,} pages of {told.files:,} files: {_above(told.above)}{statuses}")
+    counted = f"{counts(told.pages, 'page')} of {counts(told.files, 'file')}"
+    print(f"{told.out}: {counted}: {_above(told.above)}{statuses}")
     for code, n in told.reasons.most_common():
         print(f"  {n:,} {code}")
     print("Research software; not a medical device.")

@@ -72,10 +72,16 @@ def read(
         raise typer.Exit(2)
 
 
+def counts(n: int, what: str) -> str:
+    """How many there are, in words."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def _show(summary: ReadSummary) -> None:
     statuses = ", ".join(f"{summary.statuses.get(name, 0):,} {name}" for name in ("ok", "warned", "refused", "failed"))
-    kept = f" ({summary.kept:,} were read before)" if summary.kept else ""
-    print(f"{summary.out}/pages.csv: {summary.pages:,} pages of {summary.files:,} files{kept}: {statuses}")
+    kept = f" ({summary.kept:,} read before)" if summary.kept else ""
+    counted = f"{counts(summary.pages, 'page')} of {counts(summary.files, 'file')}"
+    print(f"{summary.out / 'pages.csv'}: {counted}{kept}: {statuses}")
     for code, n in summary.reasons.items():
         print(f"  {n:,} {code}")
     print("Research software; not a medical device.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future
@@ -104,6 +106,10 @@ class _Pool(Generic[Job, Result]):
 
     def stop(self) -> None:
         if self._executor is not None:
+            # Loky's manager trips over jobs that wait while it is killed.
+            with contextlib.suppress(queue.Empty, AttributeError):
+                while True:
+                    self._executor._work_ids.get_nowait()
             self._executor.shutdown(wait=True, kill_workers=True)
             self._executor = None
 
