@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,30 @@ def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) ->
     Raises:
         Refused: With code and message.
     """
+    with (
+        _opened(source, name) as document,
+        contextlib.closing(document[chosen_page(name, page, len(document))]) as sheet,
+    ):
+        width, height = sheet.get_size()
+        if not (width > 0 and height > 0):
+            raise Refused("unreadable-file", f"The page of {name} has no size. Export it again.")
+        bitmap = sheet.render(scale=_FINER * longest_side / max(width, height), grayscale=True)
+        drawn = bitmap.to_numpy()
+        return np.array(drawn.reshape(drawn.shape[:2]), dtype=np.uint8)
+
+
+def count_in_pdf(source: Path | bytes, name: str) -> int:
+    """Pages of a PDF.
+
+    Raises:
+        Refused: With code and message.
+    """
+    with _opened(source, name) as document:
+        return len(document)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
     import pypdfium2
 
     try:
@@ -70,13 +94,7 @@ def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) ->
     with contextlib.closing(document):
         if len(document) == 0:
             raise Refused("no-image", f"{name} has no page. Export it again.")
-        with contextlib.closing(document[chosen_page(name, page, len(document))]) as sheet:
-            width, height = sheet.get_size()
-            if not (width > 0 and height > 0):
-                raise Refused("unreadable-file", f"The page of {name} has no size. Export it again.")
-            bitmap = sheet.render(scale=_FINER * longest_side / max(width, height), grayscale=True)
-            drawn = bitmap.to_numpy()
-            return np.array(drawn.reshape(drawn.shape[:2]), dtype=np.uint8)
+        yield document
 
 
 def dicom(path: Path, page: int | None, longest_side: int) -> tuple[Grey, dict[str, str]]:
@@ -101,11 +119,29 @@ def dicom(path: Path, page: int | None, longest_side: int) -> tuple[Grey, dict[s
             else f"{name} holds neither an image nor a PDF. Export the ECG again.",
         )
     check_pixels(name, int(about.Columns), int(about.Rows))
-    index = chosen_page(name, page, int(about.get("NumberOfFrames", None) or 1))
+    index = chosen_page(name, page, _frames(about))
     dataset = pydicom.dcmread(path, force=True)
     if "PixelData" not in dataset:
         raise Refused("no-image", f"{name} announces an image and holds none. Export it again.")
     return _image(dataset, name, index), facts
+
+
+def count_in_dicom(path: Path) -> int:
+    """Frames of an image, or pages of an encapsulated PDF.
+
+    Raises:
+        Refused: With code and message.
+    """
+    import pydicom
+
+    about = pydicom.dcmread(path, stop_before_pixels=True, force=True, defer_size=_DEFERRED)
+    if "EncapsulatedDocument" in about:
+        return count_in_pdf(_document(about, path.name), path.name)
+    return _frames(about)
+
+
+def _frames(about: Any) -> int:
+    return int(about.get("NumberOfFrames", None) or 1)
 
 
 def _document(about: Any, name: str) -> bytes:
