@@ -11,10 +11,35 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array, Image
-from heartprint.sheets.camera.scene import Pass
+from heartprint.sheets.camera.scene import Pass, Scene
+from heartprint.sheets.camera.viewpoint import Box, Viewpoint
 from heartprint.sheets.look import LUMA
 
 SKINS = ((236, 196, 170), (222, 170, 138), (186, 130, 98), (130, 86, 62), (84, 56, 42))
+
+
+def lay(scene: Scene, rng: np.random.Generator, severity: float, page: Box, view: Viewpoint) -> list[tuple[str, float]]:
+    """Lay covers over a scene, some of the time.
+
+    Returns:
+        What happened, with severities.
+    """
+    chances = rng.random(3)
+    made = []
+    if chances[0] < 0.03 + 0.05 * severity:
+        made.append(("fingers", draw_fingers(rng)))
+    if chances[1] < 0.02 + 0.015 * severity:
+        made.append(("pen", draw_pen(rng)))
+    if chances[2] < 0.05:
+        u = rng.random(2)
+        edge = (page[0] + u[0] * (page[2] - page[0]), page[3] if u[1] < 0.3 else page[1], 1.0)
+        middle = ((page[0] + page[2]) / 2, (page[1] + page[3]) / 2, 1.0)
+        points = np.stack([view.to_picture @ edge, view.to_picture @ middle])
+        if (points[:, 2] > 0).all():
+            made.append(("clip", draw_clip(rng, points[:, :2] / points[:, 2:])))
+    for _, cover in made:
+        scene.optics.insert(0, cover)
+    return [(name, severity) for name, _ in made]
 
 
 def draw_fingers(rng: np.random.Generator) -> Pass:
@@ -122,7 +147,8 @@ def _blended(picture: Image, mask: Image, light: Image, colour: Float64Array, re
     window = np.s_[max(rows[0] - far, 0) : rows[-1] + far + 1, max(columns[0] - far, 0) : columns[-1] + far + 1]
     shape = mask[window].astype(np.float32) / 255
     shadow = cv2.GaussianBlur(shape, (0, 0), max(reach * 0.22, 0.6))
-    shadow = np.roll(shadow, max(round(reach * 0.12), 1), axis=0)
+    down = max(round(reach * 0.12), 1)
+    shadow = np.concatenate([shadow[:1].repeat(down, axis=0), shadow[:-down]]) if down < len(shadow) else shadow
     lit = light[window].astype(np.float32) / 255
     out = picture.copy()
     patch = out[window]

@@ -236,6 +236,7 @@ class Scene:
             np.array([t[2:] for t in self.textures], dtype=np.int64).reshape(-1, 2),
             np.float32(level(self.tint, channel)),
             out,
+            self.backdrop is not None,
         )
         if self.finer == 1:
             return out
