@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from heartprint.foundation.errors import HeartprintError
 
-
 Face = Literal["sans", "serif", "mono", "times"]
 
 FILES: dict[Face, tuple[str, str]] = {

@@ -64,7 +64,7 @@ def draw_fingers(rng: np.random.Generator) -> Pass:
             reach = thick * (1.6 + 2.6 * each[k, 0] * (0.6 + u[7]))
             bend = across * thick * 0.5 * (each[k, 1] - 0.5)
             shapes.append((start, start + inward * reach + bend, thick * (0.92 + 0.16 * each[k, 2])))
-        return _limbs(picture, shapes, skin)
+        return _nails(_limbs(picture, shapes, skin), shapes, skin) if u[1] < 0.6 else _limbs(picture, shapes, skin)
 
     return cover
 
@@ -130,6 +130,20 @@ def _limbs(picture: Image, shapes: list[tuple[Float64Array, Float64Array, float]
     return _blended(
         picture, mask, np.asarray(cv2.GaussianBlur(light, (0, 0), soft), dtype=np.uint8), colour, shapes[0][2]
     )
+
+
+def _nails(picture: Image, shapes: list[tuple[Float64Array, Float64Array, float]], colour: Float64Array) -> Image:
+    """Lighten the ends of fingers that are seen from their backs."""
+    level = np.clip(colour * 1.15 + 12, 0, 255)
+    ink = (float(np.dot(LUMA, level)),) if picture.ndim == 2 else tuple(level.tolist())
+    nails = picture.copy()
+    for start, end, thick in shapes:
+        along = (end - start) / max(float(np.hypot(*(end - start))), 1.0)
+        middle = tuple(int(v) for v in np.rint((end + along * thick * 0.18) * 16))
+        axes = (max(int(thick * 0.25 * 16), 16), max(int(thick * 0.2 * 16), 16))
+        turn = math.degrees(math.atan2(along[1], along[0]))
+        cv2.ellipse(nails, middle, axes, turn, 0, 360, ink, cv2.FILLED, cv2.LINE_AA, 4)
+    return np.asarray(cv2.addWeighted(picture, 0.5, nails, 0.5, 0), dtype=np.uint8)
 
 
 def _filled(picture: Image, corners: Float64Array, colour: Float64Array) -> Image:

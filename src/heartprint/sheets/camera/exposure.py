@@ -84,6 +84,7 @@ def take(
     effects += circumstances.write(scene, rng, severity, source)
     middle = (laid.sheet_mm[0] / 2, laid.sheet_mm[1] / 2)
     circumstances.coarse(scene, view.px_per_mm(*middle), 50 * 6.0 ** rng.random())
+    scene.edge_shade = float(rng.random()) * (0.25 if source.flat else 0.55)
     colour = laid.canvas.ndim == 3
     if source.flat:
         level = 255 if rng.random() < 0.75 else int(255 * rng.random())

@@ -140,6 +140,7 @@ def _beyond(
     pace: np.float32,
     greys: Float32Array,
     papers: Float32Array,
+    shade: np.float32,
 ) -> None:
     """Find what is seen where the drawn sheet may have ended: the sheet, its margin or the desk; see `expose`."""
     height, width = source.shape
@@ -164,7 +165,7 @@ def _beyond(
             grey = _WHITE - (_WHITE - grey) * (ink_x[c] * ink_y[r])
         if inside < _ONE:
             near = max(_ZERO, _ONE + min(inside, _ZERO) / reach)
-            wood = np.float32(desk[desk_row, int(np.float32(k) * pace) & _MASK]) * (_ONE - _HALF * near * near)
+            wood = np.float32(desk[desk_row, int(np.float32(k) * pace) & _MASK]) * (_ONE - shade * near * near)
             share = min(max(_HALF + _HALF * inside, _ZERO), _ONE)
             grey = wood + (grey - wood) * share
             papers[k] = share
@@ -187,8 +188,9 @@ def expose(
     strengths: Float32Array,
     starts: npt.NDArray[np.int64],
     tint: np.float32,
+    desk_bare: bool,
+    shade: np.float32,
     out: Image,
-    desk_bare: bool = False,
 ) -> None:
     """Fetch every pixel of the picture through the mapping and light it.
 
@@ -207,8 +209,9 @@ def expose(
         strengths: ``(k,)`` how much of each.
         starts: ``(k, 2)`` where each texture is cropped: row, column.
         tint: Factor.
-        out: ``(H, W)`` written.
         desk_bare: Whether the desk is spared the textures.
+        shade: How much of the light the desk loses at the paper's edge.
+        out: ``(H, W)`` written.
     """
     height, width = out.shape
     source_height, source_width = source.shape
@@ -253,7 +256,9 @@ def expose(
                 _inside(flat, source_width, us, vs, ink_x, ink_y, badly, begin, first, greys)
                 if desk_bare:
                     papers[begin:first] = _ONE
-            _beyond(source, us, vs, first, end, ink_x, ink_y, edge, blank, cell, desk, desk_row, pace, greys, papers)
+            _beyond(
+                source, us, vs, first, end, ink_x, ink_y, edge, blank, cell, desk, desk_row, pace, greys, papers, shade
+            )
             begin = first + STEP
         for k in range(len(strengths)):
             grown, start = textures[kinds[k], (y + starts[k, 0]) & _MASK], starts[k, 1] & _MASK
