@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
-from heartprint.foundation.fonts import Family, font
+from heartprint.foundation.fonts import Face, font
 from heartprint.sheets.background import line_coverage
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
@@ -33,7 +33,7 @@ class Canvas:
         width_mm: Width.
         height_mm: Height.
         px_per_mm: Px per mm of the finished picture.
-        family: Of the fonts, where nothing else is said.
+        face: Of the fonts, where nothing else is said.
         fineness: Px drawn for each px of the picture; None = as many as thin lines need.
     """
 
@@ -43,12 +43,12 @@ class Canvas:
         height_mm: float,
         px_per_mm: float,
         *,
-        family: Family = "sans",
+        face: Face = "sans",
         fineness: int | None = None,
     ) -> None:
         self.width_mm, self.height_mm = width_mm, height_mm
         self.size = (round(height_mm * px_per_mm), round(width_mm * px_per_mm))
-        self.family = family
+        self.face = face
         self.fineness = max(2, math.ceil(FINEST_PX_PER_MM / px_per_mm)) if fineness is None else fineness
         self.scale = px_per_mm * self.fineness
         height, width = self.size
@@ -181,7 +181,7 @@ class Canvas:
         colour: Colour = BLACK,
         *,
         bold: bool = False,
-        family: Family | None = None,
+        face: Face | None = None,
         anchor: str = "ls",
         upwards: bool = False,
     ) -> float:
@@ -194,14 +194,14 @@ class Canvas:
             size_mm: Size of the font.
             colour: Of the letters.
             bold: Whether to take the bold cut.
-            family: Of fonts; None = the canvas's.
+            face: Of fonts; None = the canvas's.
             anchor: l, m or r along it, s (on the line) or m (middle) across, as in Pillow.
             upwards: Whether it runs from below to above.
 
         Returns:
             Its length, mm.
         """
-        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, family or self.family, anchor)
+        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, face or self.face, anchor)
         x, y = round(x_mm * self.scale), round(y_mm * self.scale)
         if upwards:
             mask, left, top = np.ascontiguousarray(np.rot90(mask)), top, -left - mask.shape[1]
@@ -242,12 +242,12 @@ def _bytes(colour: Colour) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=1024)
-def _letters(text: str, pixels: int, bold: bool, family: Family, anchor: str) -> tuple[Image, int, int, float]:
+def _letters(text: str, pixels: int, bold: bool, face: Face, anchor: str) -> tuple[Image, int, int, float]:
     """Coverage of a line (0-255), where its left and upper edge lie from its anchor, and its length, px."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    face = font(pixels, bold=bold, family=family)
+    face = font(pixels, bold=bold, face=face)
     left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor=anchor))
     picture = Pictures.new("L", (max(right - left, 1) + 2, max(bottom - top, 1) + 2), 0)
     ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor=anchor)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from heartprint.foundation.fonts import Family
+from heartprint.foundation.fonts import Face
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets.camera.scene import grey_of
 from heartprint.sheets.lookalikes import charts, documents, drawings, eeg, interfaces, papers, pulses, recorders, textures
@@ -56,7 +56,7 @@ class Lookalike:
         Args:
             rng: Decides everything that is not given.
             px_per_mm: Resolution, px per mm; None = from 2 to 6.
-            variant: Which family of generators draws.
+            variant: Which face of generators draws.
             size_mm: Width and height, mm; None = one that the kind can have.
             colour: Whether in colour; None = mostly.
 
@@ -74,8 +74,8 @@ class Lookalike:
                 f"not {scale:g} and {size}.",
             )
         coloured = chance(rng, 0.75) if colour is None else colour
-        family: Family = "sans" if variant == "training" else one_of(rng, ("times", "mono"))
-        canvas = Canvas(*size, scale, family=family)
+        face: Face = "sans" if variant == "training" else one_of(rng, ("times", "mono"))
+        canvas = Canvas(*size, scale, face=face)
         (self.training if variant == "training" else self.test)(canvas, rng)
         image = canvas.finished()
         return Page(image if coloured else grey_of(image), scale, self.name)

@@ -114,10 +114,10 @@ def chart_test(canvas: Canvas, rng: np.random.Generator) -> None:
             if box[3] - box[1] < 8:
                 continue
             (same or one_of(rng, kinds))(canvas, rng, box)
-            canvas.write(box[0], box[1] - 1.2, f"({chr(97 + i * columns + k)}) {words(rng, 2, 'test')}", 3.0, text, family="times")
+            canvas.write(box[0], box[1] - 1.2, f"({chr(97 + i * columns + k)}) {words(rng, 2, 'test')}", 3.0, text, face="times")
             for share in (0.0, 0.5, 1.0):
-                canvas.write(box[0] + share * (box[2] - box[0]), box[3] + 4, f"{share * whole(rng, 1, 9):.1f}", 2.4, text, family="times", anchor="ms")
-                canvas.write(box[0] - 1, box[3] - share * (box[3] - box[1]), f"{share:.1f}", 2.4, text, family="times", anchor="rm")
+                canvas.write(box[0] + share * (box[2] - box[0]), box[3] + 4, f"{share * whole(rng, 1, 9):.1f}", 2.4, text, face="times", anchor="ms")
+                canvas.write(box[0] - 1, box[3] - share * (box[3] - box[1]), f"{share:.1f}", 2.4, text, face="times", anchor="rm")
 
 
 def _candles(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.foundation.fonts import Family
+from heartprint.foundation.fonts import Face
 from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, dark, light, mixed, one_of, vivid, whole, words
 from heartprint.sheets.lookalikes.papers import scrawl
 from heartprint.sheets.style import BLACK, WHITE, Colour
@@ -22,7 +22,7 @@ def paragraph(
     size_mm: float,
     ink: Colour = BLACK,
     *,
-    family: Family | None = None,
+    face: Face | None = None,
     variant: str = "training",
     lines: int | None = None,
     ragged: bool = True,
@@ -36,7 +36,7 @@ def paragraph(
         last = lines is not None and count == lines - 1
         if last or (ragged and chance(rng, 0.3)):
             text = text[: max(3, int(per_line * between(rng, 0.4, 1)))]
-        canvas.write(box[0], y, text.capitalize() if count == 0 else text, size_mm, ink, family=family)
+        canvas.write(box[0], y, text.capitalize() if count == 0 else text, size_mm, ink, face=face)
         y, count = y + pitch * size_mm, count + 1
     return y
 
@@ -44,24 +44,24 @@ def paragraph(
 def text_training(canvas: Canvas, rng: np.random.Generator) -> None:
     """Headings and paragraphs in one or two columns."""
     canvas.fill(light(rng, 0.93))
-    family: Family = one_of(rng, ("sans", "serif"))
+    face: Face = one_of(rng, ("sans", "serif"))
     ink, size = dark(rng, 0.25), between(rng, 2.6, 4.4)
     outer = canvas.inner(between(rng, 6, 22))
     columns = one_of(rng, (1, 1, 2))
     gap = 6.0
     wide = (outer[2] - outer[0] - gap * (columns - 1)) / columns
     if chance(rng, 0.7):
-        canvas.write(outer[0], outer[1] + 3, words(rng, whole(rng, 2, 5)).title(), 1.7 * size, ink, bold=True, family=family)
+        canvas.write(outer[0], outer[1] + 3, words(rng, whole(rng, 2, 5)).title(), 1.7 * size, ink, bold=True, face=face)
     for k in range(columns):
         x, y = outer[0] + k * (wide + gap), outer[1] + 2.5 * size
         while y < outer[3] - size:
             if chance(rng, 0.3):
-                canvas.write(x, y + size, words(rng, 3).title(), 1.2 * size, ink, bold=True, family=family)
+                canvas.write(x, y + size, words(rng, 3).title(), 1.2 * size, ink, bold=True, face=face)
                 y += 1.6 * size
             box = (x, y, x + wide, outer[3])
-            y = paragraph(canvas, rng, box, size, ink, family=family, lines=whole(rng, 2, 9)) + 0.8 * size
+            y = paragraph(canvas, rng, box, size, ink, face=face, lines=whole(rng, 2, 9)) + 0.8 * size
     if chance(rng, 0.6):
-        canvas.write(canvas.width_mm / 2, canvas.height_mm - 3, str(whole(rng, 1, 400)), size, ink, anchor="ms", family=family)
+        canvas.write(canvas.width_mm / 2, canvas.height_mm - 3, str(whole(rng, 1, 400)), size, ink, anchor="ms", face=face)
 
 
 def text_test(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -71,15 +71,15 @@ def text_test(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def _letter(canvas: Canvas, rng: np.random.Generator) -> None:
-    size, ink, family = between(rng, 2.8, 3.8), dark(rng, 0.3), one_of(rng, ("mono", "times"))
+    size, ink, face = between(rng, 2.8, 3.8), dark(rng, 0.3), one_of(rng, ("mono", "times"))
     x, wide = 18.0, canvas.width_mm
-    canvas.write(wide - 15, 16, words(rng, 2, "test").upper(), 5.5, vivid(rng), bold=True, anchor="rs", family=family)
-    y = paragraph(canvas, rng, (x, 22, wide / 2, 60), size, ink, family=family, variant="test", lines=4)
-    canvas.write(wide - 15, y, f"{whole(rng, 1, 28)} {words(rng, 1, 'test')} 20{whole(rng, 10, 26)}", size, ink, anchor="rs", family=family)
+    canvas.write(wide - 15, 16, words(rng, 2, "test").upper(), 5.5, vivid(rng), bold=True, anchor="rs", face=face)
+    y = paragraph(canvas, rng, (x, 22, wide / 2, 60), size, ink, face=face, variant="test", lines=4)
+    canvas.write(wide - 15, y, f"{whole(rng, 1, 28)} {words(rng, 1, 'test')} 20{whole(rng, 10, 26)}", size, ink, anchor="rs", face=face)
     y += 10
     while y < canvas.height_mm - 40:
         box = (x, y, wide - 15, canvas.height_mm - 35)
-        y = paragraph(canvas, rng, box, size, ink, family=family, variant="test", lines=whole(rng, 1, 6), pitch=1.6) + 4
+        y = paragraph(canvas, rng, box, size, ink, face=face, variant="test", lines=whole(rng, 1, 6), pitch=1.6) + 4
     scrawl(canvas, rng, x, min(y + 14, canvas.height_mm - 12), x + 30, 6.0, (0.1, 0.1, 0.5))
 
 
@@ -89,19 +89,19 @@ def _receipt(canvas: Canvas, rng: np.random.Generator) -> None:
     x0 = (canvas.width_mm - wide) / 2
     canvas.fill((0.98, 0.98, 0.96), (x0, 0, x0 + wide, canvas.height_mm))
     y, size = 10.0, between(rng, 2.6, 3.4)
-    canvas.write(x0 + wide / 2, y, words(rng, 2, "test").upper(), 1.6 * size, anchor="ms", family="mono", bold=True)
+    canvas.write(x0 + wide / 2, y, words(rng, 2, "test").upper(), 1.6 * size, anchor="ms", face="mono", bold=True)
     while y < canvas.height_mm - 15:
         y += 1.4 * size
         if chance(rng, 0.1):
-            canvas.write(x0 + 4, y, "-" * int((wide - 8) / (0.6 * size)), size, family="mono")
+            canvas.write(x0 + 4, y, "-" * int((wide - 8) / (0.6 * size)), size, face="mono")
             continue
-        canvas.write(x0 + 4, y, f"{whole(rng, 1, 9)} x {words(rng, 1, 'test')[:14]}", size, family="mono")
-        canvas.write(x0 + wide - 4, y, f"{between(rng, 0.5, 99):.2f}", size, family="mono", anchor="rs")
+        canvas.write(x0 + 4, y, f"{whole(rng, 1, 9)} x {words(rng, 1, 'test')[:14]}", size, face="mono")
+        canvas.write(x0 + wide - 4, y, f"{between(rng, 0.5, 99):.2f}", size, face="mono", anchor="rs")
 
 
 def _newspaper(canvas: Canvas, rng: np.random.Generator) -> None:
     wide, columns, size = canvas.width_mm, whole(rng, 3, 6), between(rng, 2.0, 2.7)
-    canvas.write(wide / 2, 16, words(rng, 2, "test").upper(), 11, anchor="ms", family="times", bold=True)
+    canvas.write(wide / 2, 16, words(rng, 2, "test").upper(), 11, anchor="ms", face="times", bold=True)
     canvas.lines(canvas.inner(6), BLACK, 0.3, y_mm=[19, 23])
     each = (wide - 12) / columns
     for k in range(columns):
@@ -113,10 +113,10 @@ def _newspaper(canvas: Canvas, rng: np.random.Generator) -> None:
                 canvas.texture(shade, (x, y, x + each - 3, min(y + high, canvas.height_mm - 6)))
                 y += high + 2
             elif chance(rng, 0.5):
-                canvas.write(x, y + 4, words(rng, 2, "test").capitalize()[:16], 4.5, bold=True, family="times")
+                canvas.write(x, y + 4, words(rng, 2, "test").capitalize()[:16], 4.5, bold=True, face="times")
                 y += 6
             box = (x, y, x + each - 3, canvas.height_mm - 6)
-            y = paragraph(canvas, rng, box, size, family="times", variant="test", lines=whole(rng, 4, 25), ragged=False) + 1
+            y = paragraph(canvas, rng, box, size, face="times", variant="test", lines=whole(rng, 4, 25), ragged=False) + 1
 
 
 def _listing(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -128,14 +128,14 @@ def _listing(canvas: Canvas, rng: np.random.Generator) -> None:
     for number in range(1, 400):
         if y > canvas.height_mm - 4:
             break
-        canvas.write(8, y, str(number), size, (0.5, 0.5, 0.5), family="mono", anchor="rs")
+        canvas.write(8, y, str(number), size, (0.5, 0.5, 0.5), face="mono", anchor="rs")
         depth = max(0, min(6, depth + whole(rng, -1, 1)))
         if not chance(rng, 0.12):
             head = one_of(rng, ("if", "for", "return", "def", "let", "end", "while", "#"))
             x = 11 + 1.8 * depth * size
-            used = canvas.write(x, y, head, size, vivid(rng), family="mono", bold=True)
+            used = canvas.write(x, y, head, size, vivid(rng), face="mono", bold=True)
             body = f"{words(rng, 1, 'test')}({words(rng, 1, 'test')}, {whole(rng, 0, 99)})"
-            canvas.write(x + used + size, y, body, size, plain, family="mono")
+            canvas.write(x + used + size, y, body, size, plain, face="mono")
         y += 1.35 * size
 
 
@@ -143,11 +143,11 @@ def table_training(canvas: Canvas, rng: np.random.Generator) -> None:
     """Tables with all lines, a shaded head, numbers and words."""
     canvas.fill(light(rng, 0.94))
     outer = canvas.inner(between(rng, 4, 16))
-    family: Family = one_of(rng, ("sans", "serif"))
+    face: Face = one_of(rng, ("sans", "serif"))
     y = outer[1]
     while y < outer[3] - 20:
         if chance(rng, 0.5):
-            canvas.write(outer[0], y + 4, words(rng, 3).title(), 3.6, bold=True, family=family)
+            canvas.write(outer[0], y + 4, words(rng, 3).title(), 3.6, bold=True, face=face)
             y += 7
         rows, columns, pitch = whole(rng, 4, 30), whole(rng, 2, 12), between(rng, 4.5, 9)
         rows = max(2, min(rows, int((outer[3] - y) / pitch)))
@@ -156,14 +156,14 @@ def table_training(canvas: Canvas, rng: np.random.Generator) -> None:
         rule, head = dark(rng, 0.6), mixed(vivid(rng), WHITE, between(rng, 0.2, 0.8))
         canvas.fill(head, (outer[0], y, outer[2], y + pitch))
         box = (outer[0], y, outer[2], y + rows * pitch)
-        _cells(canvas, rng, edges.tolist(), y, rows, pitch, family, "training")
+        _cells(canvas, rng, edges.tolist(), y, rows, pitch, face, "training")
         canvas.lines(box, rule, between(rng, 0.12, 0.35), x_mm=edges, y_mm=y + pitch * np.arange(rows + 1))
         canvas.frame(box, rule, 0.35)
         y = box[3] + between(rng, 5, 15)
 
 
 def _cells(
-    canvas: Canvas, rng: np.random.Generator, edges: list[float], y: float, rows: int, pitch: float, family: Family, variant: str
+    canvas: Canvas, rng: np.random.Generator, edges: list[float], y: float, rows: int, pitch: float, face: Face, variant: str
 ) -> None:
     size = min(0.55 * pitch, 3.6)
     kinds = [one_of(rng, ("number", "number", "word", "date", "percent")) for _ in edges[1:]]
@@ -177,9 +177,9 @@ def _cells(
                 "percent": f"{between(rng, 0, 100):.1f} %",
             }[kind if i else "word"][:room]
             if i and kind == "number":
-                canvas.write(right - 0.8, y + (i + 0.7) * pitch, text, size, anchor="rs", family=family)
+                canvas.write(right - 0.8, y + (i + 0.7) * pitch, text, size, anchor="rs", face=face)
             else:
-                canvas.write(left + 0.8, y + (i + 0.7) * pitch, text, size, bold=i == 0, family=family)
+                canvas.write(left + 0.8, y + (i + 0.7) * pitch, text, size, bold=i == 0, face=face)
 
 
 def table_test(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -203,17 +203,17 @@ def table_test(canvas: Canvas, rng: np.random.Generator) -> None:
                     canvas.fill(mixed(vivid(rng), WHITE, 0.6), (9.1 + k * each, top + i * pitch + 0.1, 9 + (k + 1) * each, top + (i + 1) * pitch))
                 if chance(rng, 0.75):
                     text = f"{rng.normal(0, 1000):,.1f}" if k else words(rng, 1, "test")[:10]
-                    canvas.write(9 + (k + 1) * each - 0.8, top + (i + 0.7) * pitch, text, 2.5, anchor="rs", family="mono")
+                    canvas.write(9 + (k + 1) * each - 0.8, top + (i + 0.7) * pitch, text, 2.5, anchor="rs", face="mono")
     elif look == "report":
         pitch, y = between(rng, 4.5, 7.5), 14.0
-        canvas.write(10, 9, words(rng, 3, "test").upper(), 4, bold=True, family="mono")
+        canvas.write(10, 9, words(rng, 3, "test").upper(), 4, bold=True, face="mono")
         ink = vivid(rng)
         for i in range(int((high - 20) / pitch)):
             if i % 2:
                 canvas.fill(mixed(ink, WHITE, 0.85), (6, y, wide - 6, y + pitch))
             value = between(rng, 0, 200)
             for x, text in ((8, words(rng, 2, "test")[:18]), (0.42 * wide, f"{value:.1f}"), (0.55 * wide, "mmol/L"), (0.72 * wide, f"{value * 0.6:.0f} - {value * 1.3:.0f}")):
-                canvas.write(x, y + 0.7 * pitch, text, 0.5 * pitch, BLACK if chance(rng, 0.9) else (0.8, 0, 0), family="mono")
+                canvas.write(x, y + 0.7 * pitch, text, 0.5 * pitch, BLACK if chance(rng, 0.9) else (0.8, 0, 0), face="mono")
             y += pitch
     else:
         rows, columns = whole(rng, 8, 24), whole(rng, 5, 7)
@@ -229,7 +229,7 @@ def table_test(canvas: Canvas, rng: np.random.Generator) -> None:
                 i += span
             canvas.write(20 + (k + 0.5) * px, 9, words(rng, 1, "test")[:6].title(), 3.2, anchor="ms", bold=True)
         for i in range(rows):
-            canvas.write(18, 12 + i * py + 2, f"{7 + i // 2}:{(i % 2) * 30:02d}", 2.4, anchor="rs", family="mono")
+            canvas.write(18, 12 + i * py + 2, f"{7 + i // 2}:{(i % 2) * 30:02d}", 2.4, anchor="rs", face="mono")
 
 
 def form_training(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -283,7 +283,7 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
             box = (5 + k * each, 12.0, 5 + (k + 1) * each - 1.5, high - 6)
             canvas.fill(mixed(colour, WHITE, 0.75 if k % 2 else 0.9), box)
             canvas.lines(box, mixed(colour, WHITE, 0.4), 0.2, y_mm=np.arange(20, high - 6, between(rng, 6, 9)))
-            canvas.write((box[0] + box[2]) / 2, 10, words(rng, 1, "test")[:5].upper(), 3.4, colour, anchor="ms", family="times")
+            canvas.write((box[0] + box[2]) / 2, 10, words(rng, 1, "test")[:5].upper(), 3.4, colour, anchor="ms", face="times")
     elif look == "crossword":
         cell = between(rng, 6, 11)
         rows, columns = int((high - 10) / cell), int((wide - 10) / cell)
@@ -292,14 +292,14 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
             canvas.fill((0.1, 0.1, 0.1), (5 + k * cell, 5 + i * cell, 5 + (k + 1) * cell, 5 + (i + 1) * cell))
         for i, k in np.argwhere(~filled).tolist():
             if chance(rng, 0.3):
-                canvas.write(5.6 + k * cell, 7.2 + i * cell, str(whole(rng, 1, 99)), 2.0, family="times")
+                canvas.write(5.6 + k * cell, 7.2 + i * cell, str(whole(rng, 1, 99)), 2.0, face="times")
             if chance(rng, 0.4):
                 canvas.write(5 + (k + 0.5) * cell, 5 + (i + 0.6) * cell, chr(65 + whole(rng, 0, 25)), 0.6 * cell, (0.2, 0.2, 0.5), anchor="mm")
         canvas.grid((5, 5, 5 + columns * cell, 5 + rows * cell), BLACK, 0.3, cell)
     elif look == "questions":
         y, options = 14.0, whole(rng, 2, 7)
         while y < high - 10:
-            canvas.write(8, y, words(rng, 5, "test").capitalize()[:38] + "?", 3.0, family="times")
+            canvas.write(8, y, words(rng, 5, "test").capitalize()[:38] + "?", 3.0, face="times")
             for k in range(options):
                 x, ticked = 0.6 * wide + k * (0.36 * wide / options), chance(rng, 0.2)
                 canvas.frame((x, y - 3, x + 3.5, y + 0.5), BLACK, 0.25)
@@ -307,12 +307,12 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
                     canvas.curve([(x + 0.5, y - 1), (x + 1.5, y), (x + 4, y - 4)], (0.1, 0.1, 0.6), 0.5)
             y += between(rng, 7, 9)
     else:
-        canvas.write(wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, family="times")
-        paragraph(canvas, rng, (10, 14, 80, 40), 2.8, family="times", variant="test", lines=5)
+        canvas.write(wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, face="times")
+        paragraph(canvas, rng, (10, 14, 80, 40), 2.8, face="times", variant="test", lines=5)
         y = 50.0
         while y < high - 25:
-            canvas.write(10, y, words(rng, 3, "test")[:30], 3, family="times")
-            canvas.write(wide - 10, y, f"{between(rng, 10, 9999):,.2f}", 3, anchor="rs", family="times")
+            canvas.write(10, y, words(rng, 3, "test")[:30], 3, face="times")
+            canvas.write(wide - 10, y, f"{between(rng, 10, 9999):,.2f}", 3, anchor="rs", face="times")
             canvas.lines((10, 0, wide - 10, high), (0.7, 0.7, 0.7), 0.15, y_mm=[y + 2])
             y += 7
         canvas.frame((wide - 70, y, wide - 8, y + 10), BLACK, 0.4)

@@ -151,7 +151,7 @@ def _flow(canvas: Canvas, rng: np.random.Generator, ink: Colour) -> None:
                 corners = np.column_stack([w * np.cos(a), h * np.sin(a)])
             canvas.polygon(corners + (x, y), fill)
             canvas.curve(corners + (x, y), ink, 0.35, closed=True)
-            canvas.write(float(x), float(y), words(rng, 1, "test")[:9], 2.8, anchor="mm", family="mono")
+            canvas.write(float(x), float(y), words(rng, 1, "test")[:9], 2.8, anchor="mm", face="mono")
             last = (float(x), float(y))
 
 
@@ -220,7 +220,7 @@ def music_test(canvas: Canvas, rng: np.random.Generator) -> None:
                 for row in rng.choice(6, whole(rng, 0, 3), replace=False).tolist():
                     at = float(y) + row * space
                     canvas.fill(WHITE, (x - 1, at - 0.9, x + 1, at + 0.9))
-                    canvas.write(float(x), at, str(whole(rng, 0, 12)), 0.9 * space, ink, anchor="mm", family="mono")
+                    canvas.write(float(x), at, str(whole(rng, 0, 12)), 0.9 * space, ink, anchor="mm", face="mono")
     elif look == "grand":
         space = between(rng, 1.4, 2.0)
         for y in np.arange(14, high - 16 * space, 20 * space):
@@ -287,9 +287,9 @@ def code_test(canvas: Canvas, rng: np.random.Generator) -> None:
     if look == "parcel":
         canvas.frame(canvas.inner(4), BLACK, 0.8)
         canvas.lines(canvas.inner(4), BLACK, 0.6, y_mm=[0.25 * high, 0.6 * high])
-        canvas.write(10, 0.2 * high, words(rng, 1, "test").upper()[:8], 0.12 * high, bold=True, family="mono")
+        canvas.write(10, 0.2 * high, words(rng, 1, "test").upper()[:8], 0.12 * high, bold=True, face="mono")
         for k in range(4):
-            canvas.write(10, 0.32 * high + 7 * k, words(rng, 3, "test").title(), 4.5, family="mono")
+            canvas.write(10, 0.32 * high + 7 * k, words(rng, 3, "test").title(), 4.5, face="mono")
         _bars(canvas, rng, (12, 0.65 * high, wide - 12, 0.9 * high))
         return
     ink = BLACK if chance(rng, 0.7) else dark(rng, 0.5)

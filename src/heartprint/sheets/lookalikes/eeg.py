@@ -35,7 +35,7 @@ def eeg_training(canvas: Canvas, rng: np.random.Generator) -> None:
     """Longitudinal montage on plain paper."""
     canvas.fill(light(rng, 0.94))
     names = LONGITUDINAL[: one_of(rng, (8, 10, 12, 16, 16, 16, 18))]
-    family = one_of(rng, ("sans", "serif"))
+    face = one_of(rng, ("sans", "serif"))
     top = between(rng, 6, 16)
     box = (between(rng, 12, 20), top, canvas.width_mm - between(rng, 2, 8), canvas.height_mm - between(rng, 5, 14))
     seconds = max(2.0, (box[2] - box[0]) / one_of(rng, (15.0, 25.0, 30.0, 30.0)))
@@ -66,7 +66,7 @@ def eeg_training(canvas: Canvas, rng: np.random.Generator) -> None:
         wave += 3.0 * sharp * np.exp(-abs(i - focus)) * (-1 if i > focus else 1)
         y = box[1] + (i + 0.5) * row_mm
         canvas.trace((box[0], y - 2.5 * row_mm, box[2], y + 2.5 * row_mm), gain * wave, ink, pen)
-        canvas.write(2.0, y + 1.0, name, min(2.8, 0.6 * row_mm + 0.6), BLACK, family=family)
+        canvas.write(2.0, y + 1.0, name, min(2.8, 0.6 * row_mm + 0.6), BLACK, face=face)
     _scale_mark(canvas, box, second_mm, 7.0, f"{one_of(rng, (50, 70, 100))} uV", ink)
     if chance(rng, 0.7):
         canvas.write(box[0], top - 2.0, f"{words(rng, 2).title()}   {whole(rng, 10, 23)}:{whole(rng, 10, 59)}:{whole(rng, 10, 59)}", 2.8)
@@ -114,17 +114,17 @@ def eeg_test(canvas: Canvas, rng: np.random.Generator) -> None:
         if hershey:
             canvas.plot_text(x, y + 0.8, name, min(2.6, 0.7 * row_mm + 0.4), text, 0.15)
         else:
-            canvas.write(x, y + 0.8, name, min(2.4, 0.7 * row_mm + 0.4), text, family="mono")
+            canvas.write(x, y + 0.8, name, min(2.4, 0.7 * row_mm + 0.4), text, face="mono")
     ticks: Colour = (0.8, 0.8, 0.8) if night else (0.2, 0.2, 0.2)
     start = whole(rng, 0, 3000)
     for k in range(int(seconds) + 1):
         clock = f"{(start + k) // 3600:02d}:{(start + k) // 60 % 60:02d}:{(start + k) % 60:02d}"
         if second_mm > 16 or k % 2 == 0:
-            canvas.write(box[0] + k * second_mm, canvas.height_mm - 2.0, clock, 2.0, ticks, family="mono")
+            canvas.write(box[0] + k * second_mm, canvas.height_mm - 2.0, clock, 2.0, ticks, face="mono")
     for _ in range(whole(rng, 0, 3)):
         x = between(rng, box[0], box[2])
         canvas.lines(box, (0.8, 0.1, 0.1), 0.25, x_mm=[x])
-        canvas.write(x + 0.5, 6.5, words(rng, 2, "test"), 2.4, (0.8, 0.1, 0.1), family="mono")
+        canvas.write(x + 0.5, 6.5, words(rng, 2, "test"), 2.4, (0.8, 0.1, 0.1), face="mono")
 
 
 def _spikes(rng: np.random.Generator, n: int, per_s: float) -> Float64Array:

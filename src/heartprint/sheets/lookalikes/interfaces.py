@@ -109,10 +109,10 @@ def _terminal(canvas: Canvas, rng: np.random.Generator) -> None:
     size = between(rng, 2.6, 4.5)
     for y in np.arange(6, canvas.height_mm - 2, 1.4 * size):
         if chance(rng, 0.25):
-            canvas.write(3, float(y), f"user@{words(rng, 1, 'test')[:6]}:~$ {words(rng, 2, 'test')}", size, (0.4, 0.7, 1), family="mono")
+            canvas.write(3, float(y), f"user@{words(rng, 1, 'test')[:6]}:~$ {words(rng, 2, 'test')}", size, (0.4, 0.7, 1), face="mono")
         elif chance(rng, 0.85):
             text = f"{whole(rng, 0, 99999):>6} {words(rng, whole(rng, 1, 6), 'test')} {between(rng, 0, 1):.4f}"
-            canvas.write(3, float(y), text, size, ink, family="mono")
+            canvas.write(3, float(y), text, size, ink, face="mono")
 
 
 def _tiles(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -147,7 +147,7 @@ def millimetre_test(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.grid(box, rule, 0.3, 20.0)
     if chance(rng, 0.4):
         for k in range(0, 11):
-            canvas.write(box[0] - 1, box[3] - k * (box[3] - box[1]) / 10, str(k), 2.4, rule, family="mono", anchor="rs")
+            canvas.write(box[0] - 1, box[3] - k * (box[3] - box[1]) / 10, str(k), 2.4, rule, face="mono", anchor="rs")
 
 
 def ruled_training(canvas: Canvas, rng: np.random.Generator) -> None:

@@ -85,12 +85,12 @@ def ppg_test(canvas: Canvas, rng: np.random.Generator) -> None:
             wave = waves.breathing(rng, seconds, RATE, between(rng, 8, 24), "gas")
         _plotted(canvas, row, wave, ink, between(rng, 0.2, 0.6), between(rng, 0.6, 0.95))
         label = one_of(rng, ("Pleth", "SpO\u2082", "IR ch 1", "PI", "RED", "Pulse ox"))
-        canvas.write(row[0] + 1, row[1], label, 2.6, ink if dark_screen else text, family="mono")
+        canvas.write(row[0] + 1, row[1], label, 2.6, ink if dark_screen else text, face="mono")
         if side > 10:
             middle = (row[1] + row[3]) / 2
             canvas.write(canvas.width_mm - 2, middle, str(whole(rng, 40, 100)), min(14.0, 0.35 * side), ink, anchor="rs")
             canvas.write(canvas.width_mm - 2, middle + 4, one_of(rng, ("%", "bpm", "PI %")), 2.6, text, anchor="rs")
-    canvas.write(box[0], 4.5, words(rng, 2, "test"), 2.6, text, family="mono")
+    canvas.write(box[0], 4.5, words(rng, 2, "test"), 2.6, text, face="mono")
 
 
 Wave = Callable[[np.random.Generator, float, float, float, float], Float64Array]

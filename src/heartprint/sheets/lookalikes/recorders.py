@@ -79,7 +79,7 @@ def _ctg(
     stamp = f"{whole(rng, 0, 23):02d}:{whole(rng, 0, 59):02d}  {whole(rng, 1, 28)}.{whole(rng, 1, 12)}.20{whole(rng, 10, 24)}"
     canvas.write(between(rng, 3, 30), lower[1] - 0.2 * gap, f"{stamp}  {one_of(rng, ('US TOCO', 'FHR1 INOP', 'US1 US2', '1 cm/min'))}", 2.4)
     if american and chance(rng, 0.5):
-        canvas.write(canvas.width_mm - 3, lower[1] - 0.2 * gap, words(rng, 3, "test"), 2.6, family="mono", anchor="rs")
+        canvas.write(canvas.width_mm - 3, lower[1] - 0.2 * gap, words(rng, 3, "test"), 2.6, face="mono", anchor="rs")
 
 
 def recorder_training(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -174,7 +174,7 @@ def _spirometry(canvas: Canvas, rng: np.random.Generator) -> None:
                 under = (box[1] + box[3]) / 2 + 0.35 * (box[3] - box[1]) * np.sqrt(np.clip(u * (1 - u) * 4, 0, 1))
                 canvas.curve(np.column_stack([x, under]), vivid(rng), 0.3)
             canvas.curve(np.column_stack([x, y]), vivid(rng), 0.35)
-        canvas.write(box[0], box[1] - 2, ("Volume [L] / Time [s]", "Flow [L/s] / Volume [L]")[k], 3.0, family="mono")
+        canvas.write(box[0], box[1] - 2, ("Volume [L] / Time [s]", "Flow [L/s] / Volume [L]")[k], 3.0, face="mono")
 
 
 def _nerve(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -187,9 +187,9 @@ def _nerve(canvas: Canvas, rng: np.random.Generator) -> None:
         wave = between(rng, 0.3, 1) * ((t - at) / 2) * np.exp(-(((t - at) / 2.5) ** 2)) * -2 + 0.4 * np.exp(-(((t - 1) / 0.15) ** 2))
         wave = wave + 0.02 * rng.standard_normal(len(t)) + 0.1 * np.exp(-(((t - 30) / 2) ** 2)) * np.sin(3 * t)
         canvas.trace((box[0], y - 20, box[2], y + 20), -wave * 0.5 * (box[3] - box[1]) / rows, dark(rng, 0.5), 0.25)
-        canvas.write(box[0] + 1, y - 2, f"A{i + 1}", 2.6, family="mono")
+        canvas.write(box[0] + 1, y - 2, f"A{i + 1}", 2.6, face="mono")
         if box[2] < canvas.width_mm - 20:
-            canvas.write(box[2] + 3, y, f"{at:.1f} ms  {whole(rng, 1, 9)} mV", 2.6, family="mono")
+            canvas.write(box[2] + 3, y, f"{at:.1f} ms  {whole(rng, 1, 9)} mV", 2.6, face="mono")
 
 
 def _oscilloscope(canvas: Canvas, rng: np.random.Generator) -> None:
