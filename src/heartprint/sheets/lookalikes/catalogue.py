@@ -8,11 +8,30 @@ from typing import Literal
 
 import numpy as np
 
-from heartprint.foundation.fonts import Face
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.fonts import Face
 from heartprint.sheets.camera.scene import grey_of
-from heartprint.sheets.lookalikes import charts, documents, drawings, eeg, interfaces, papers, pulses, recorders, textures
-from heartprint.sheets.lookalikes.canvas import Canvas, between, chance, one_of
+from heartprint.sheets.lookalikes import (
+    charts,
+    codes,
+    drawings,
+    eeg,
+    forms,
+    interfaces,
+    music,
+    papers,
+    pulses,
+    recorders,
+    tables,
+    texts,
+    textures,
+)
+from heartprint.sheets.lookalikes.canvas import Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    one_of,
+)
 from heartprint.sheets.lookalikes.page import Page
 
 Variant = Literal["training", "test"]
@@ -67,7 +86,7 @@ class Lookalike:
             raise unknown_name("variant", str(variant), VARIANTS)
         size = _draw_size(rng, self.shape) if size_mm is None else size_mm
         scale = between(rng, 2.0, 6.0) if px_per_mm is None else px_per_mm
-        if not (SMALLEST_PX_PER_MM <= scale <= LARGEST_PX_PER_MM and 40 <= min(size) and max(size) <= 500):
+        if not (SMALLEST_PX_PER_MM <= scale <= LARGEST_PX_PER_MM and min(size) >= 40 and max(size) <= 500):
             raise HeartprintError(
                 "bad-size",
                 f"A lookalike has {SMALLEST_PX_PER_MM:g} to {LARGEST_PX_PER_MM:g} px per mm and sides of 40 to 500 mm, "
@@ -102,14 +121,14 @@ def _kinds() -> tuple[Lookalike, ...]:
         Lookalike("recorder", "other recorders", recorders.recorder_training, recorders.recorder_test, "strip"),
         Lookalike("millimetre", "graph paper", papers.millimetre_training, papers.millimetre_test),
         Lookalike("ruled", "ruled and squared paper", papers.ruled_training, papers.ruled_test),
-        Lookalike("table", "tables and spreadsheets", documents.table_training, documents.table_test),
-        Lookalike("text", "pages of text", documents.text_training, documents.text_test),
-        Lookalike("form", "calendars and forms", documents.form_training, documents.form_test),
+        Lookalike("table", "tables and spreadsheets", tables.table_training, tables.table_test),
+        Lookalike("text", "pages of text", texts.text_training, texts.text_test),
+        Lookalike("form", "calendars and forms", forms.form_training, forms.form_test),
         Lookalike("chart", "charts", charts.chart_training, charts.chart_test, "strip"),
         Lookalike("interface", "screens", interfaces.interface_training, interfaces.interface_test, "screen"),
         Lookalike("drawing", "maps and plans", drawings.drawing_training, drawings.drawing_test),
-        Lookalike("music", "sheets of music", drawings.music_training, drawings.music_test),
-        Lookalike("code", "QR and bar codes", drawings.code_training, drawings.code_test, "strip"),
+        Lookalike("music", "sheets of music", music.music_training, music.music_test),
+        Lookalike("code", "QR and bar codes", codes.code_training, codes.code_test, "strip"),
         Lookalike("smooth_noise", "smooth noise", textures.smooth_noise_training, textures.smooth_noise_test),
         Lookalike("white_noise", "independent pixels", textures.white_noise_training, textures.white_noise_test),
         Lookalike("blank", "blank paper and gradients", textures.blank_training, textures.blank_test),
