@@ -160,8 +160,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         return f"{100 * float(np.mean(values)):.1f}" if values else "-"
 
     lines = [
-        "| severity | pages | ok | warned | refused | corner <= 1 % | <= 2 % | median % | upright | px/mm <= 1 % (grid) "
-        "| ok but wrong | wrong told |",
+        "| severity | pages | ok | warned | refused | corner <= 1 % | <= 2 % | median % | upright "
+        "| px/mm <= 1 % (grid) | ok but wrong | wrong told |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for label, group in (

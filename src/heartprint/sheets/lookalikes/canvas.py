@@ -245,10 +245,10 @@ def _letters(text: str, pixels: int, bold: bool, face: Face, anchor: str) -> tup
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    face = font(pixels, bold=bold, face=face)
-    left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor=anchor))
+    cut = font(pixels, bold=bold, face=face)
+    left, top, right, bottom = (int(v) for v in cut.getbbox(text, anchor=anchor))
     picture = Pictures.new("L", (max(right - left, 1) + 2, max(bottom - top, 1) + 2), 0)
-    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor=anchor)
+    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=cut, anchor=anchor)
     mask = np.asarray(picture, dtype=np.uint8)
     mask.setflags(write=False)
-    return mask, left - 1, top - 1, float(face.getlength(text))
+    return mask, left - 1, top - 1, float(cut.getlength(text))
