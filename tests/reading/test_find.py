@@ -16,7 +16,7 @@ from heartprint.reading.learning.truth import cell_truth, ecg_box
 from heartprint.reading.learning.views import Seen, turned_image
 from heartprint.reading.looks import Glance, understood
 from heartprint.reading.network import CELL, NAMES, PAGES, TURNS, Answer
-from heartprint.reading.turns import turned
+from heartprint.reading.turns import COMPOSED, turned, voted
 from heartprint.reading.warp import shrunk, warped
 from heartprint.sheets.camera.snapshot import Snapshot, snapshot
 
@@ -157,7 +157,8 @@ def test_a_network_that_never_finds_an_upright_side_is_not_believed(monkeypatch:
         answer.turn[:, 2] = 20
 
     _truthful(monkeypatch, taken, lie)
-    assert not isinstance(find(NOT_NETWORKS, taken.picture), Found)
+    found = find(NOT_NETWORKS, taken.picture)
+    assert not isinstance(found, Found) or found.upright < 0.01
 
 
 @pytest.mark.parametrize("turn", range(8))
@@ -171,3 +172,20 @@ def test_turned_images_and_their_matrices_agree(turn: int) -> None:
         x, y, _ = matrix @ (column + 0.5, row + 0.5, 1.0)
         assert view[int(y), int(x)] == image[row, column]
     assert len(TURNS) == 8 and CELL == 8
+
+
+def test_copies_vote_for_one_turn() -> None:
+    for true in range(8):
+        told = np.full((8, 8), 0.1 / 7)
+        for copy in range(8):
+            told[copy, COMPOSED[copy, true]] = 0.9
+        told[3] = 1 / 8  # one of them does not know
+        assert voted(told, np.zeros(8)).argmax() == true
+
+
+def test_lead_names_outvote_a_network_that_does_not_know() -> None:
+    for true in range(8):
+        upright = int(np.flatnonzero(COMPOSED[:, true] == 0)[0])
+        names = np.zeros(8)
+        names[upright] = 6
+        assert voted(np.full((8, 8), 1 / 8), names).argmax() == true

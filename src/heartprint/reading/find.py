@@ -15,7 +15,7 @@ from heartprint.reading.looks import Glance, Name, glance, moved
 from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
-from heartprint.reading.turns import turned
+from heartprint.reading.turns import turned, voted
 from heartprint.reading.warp import shrunk, warped
 
 Box = tuple[float, float, float, float]
@@ -24,7 +24,8 @@ _ROOM = 0.05
 """Paper about the sheet that is looked at, as a share of its sides."""
 _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
-_MOST_LOOKS = 4
+_MOST_LOOKS = 3
+_SURE_NAME = 0.7
 _SETTLED = 0.03
 """A scale that is off by no more than this need not be looked at again."""
 
@@ -105,42 +106,25 @@ def find(
         return NotFound("no-sheet", first)
     plane, to_mm, box = laid
     planes = [plane]
-    lattice = None
-    chosen, change, which = 1.0, 0.0, 0
-    seen, upright = first, False
+    lattice, seen, change = None, first, 0.0
     for _ in range(_MOST_LOOKS):
-        if not _possible(to_mm, box, picture.shape):
+        settled = _look(networks, picture, to_mm, box, use_lattice)
+        if settled is None:
             return NotFound("unsure", first)
-        if use_lattice:
-            lattice = refine(picture, to_mm, _within(_corners(to_mm, box), picture.shape))
-            if lattice.found:
-                to_mm = lattice.mm_from_picture
-        to_view, size = view_of_box(to_mm, _wider(box), max(px_per_mm(to_mm, box)))
-        seen = glance(networks.reader, warped(picture, to_view, size))
-        assert seen.turns is not None
-        laid = _laid(seen, to_view, picture.shape)
-        if laid is None:
-            return NotFound("unsure", first)
-        plane, again, box = laid
+        seen, plane, to_mm, box, to_view, lattice, change = settled
         planes.append(plane)
-        change = _off(to_mm, again, box)
-        trusted = lattice is not None and lattice.found
-        if trusted:
-            # The grid is exact where it is seen; the network only says where the sheet is.
-            box = _box_of(seen, to_view, to_mm)
-        else:
-            to_mm = again
-        best = turn if turn is not None else int(seen.turns.argmax())
-        settled = trusted or change < _SETTLED
-        if best == 0 and settled:
-            upright = True
+        if (lattice is not None and lattice.found) or change < _SETTLED:
             break
-        if best != 0 and (settled or chosen == 1.0):
-            chosen = float(seen.turns[best])
-            which = best
-            to_mm, box = _set_upright(to_mm, box, best)
-    if not upright:
-        return NotFound("unsure", first)
+    shares = np.eye(len(TURNS))[0] if turn == 0 else _turn(networks.reader, picture, to_view, seen.size)
+    which = int(shares.argmax())
+    if which != 0:
+        to_mm, box = _set_upright(to_mm, box, which)
+        settled = _look(networks, picture, to_mm, box, use_lattice and lattice is not None and lattice.found)
+        if settled is None:
+            return NotFound("unsure", first)
+        seen, plane, to_mm, box, to_view, again, change = settled
+        lattice = again or lattice
+        planes.append(plane)
     assert seen.edges is not None and seen.turns is not None
     back = np.linalg.inv(to_view)
     edges = seen.edges
@@ -149,7 +133,46 @@ def find(
         return NotFound("unsure", first)
     names = moved(seen.names, sheet.mm_from_picture @ back)
     sure = float(seen.turns[0])
+    chosen = float(shares[which])
     return Found(sheet, first, seen, to_view, tuple(planes), which, sure, chosen, change, lattice, names)
+
+
+Look = tuple[Glance, Plane, Float64Array, Box, Float64Array, Lattice | None, float]
+"""What was seen, the plane, px of the picture to mm, where the sheet is on it, px of the picture to px of the view, the
+grid, and by how much the scale was off."""
+
+
+def _look(networks: Networks, picture: Image, to_mm: Float64Array, box: Box, use_lattice: bool) -> Look | None:
+    """Measure the grid, look at the rectified sheet, and correct the plane by whichever knows better."""
+    if not _possible(to_mm, box, picture.shape):
+        return None
+    lattice = refine(picture, to_mm, _within(_corners(to_mm, box), picture.shape)) if use_lattice else None
+    trusted = lattice is not None and lattice.found
+    if lattice is not None and lattice.found:
+        to_mm = lattice.mm_from_picture
+    to_view, size = view_of_box(to_mm, _wider(box), max(px_per_mm(to_mm, box)))
+    seen = glance(networks.reader, warped(picture, to_view, size))
+    laid = _laid(seen, to_view, picture.shape)
+    if laid is None:
+        return None
+    plane, again, box = laid
+    change = _off(to_mm, again, box)
+    if trusted:
+        # The grid is exact where it is seen; the network only says where the sheet is.
+        return seen, plane, to_mm, _box_of(seen, to_view, to_mm), to_view, lattice, change
+    return seen, plane, again, box, to_view, lattice, change
+
+
+def _turn(reader: PageNet, picture: Image, to_view: Float64Array, size: tuple[int, int]) -> Float64Array:
+    """``(8,)`` shares of `TURNS`: how the sheet lies in a view, asked of all eight turned copies of it."""
+    told, names = np.empty((len(TURNS), len(TURNS))), np.empty(len(TURNS))
+    for copy in range(len(TURNS)):
+        spin, turned_size = turned(copy, size)
+        seen = glance(reader, warped(picture, spin @ to_view, turned_size))
+        assert seen.turns is not None
+        told[copy] = seen.turns
+        names[copy] = sum(name.sure > _SURE_NAME for name in seen.names)
+    return voted(told, names)
 
 
 def _laid(seen: Glance, to_view: Float64Array, size: tuple[int, ...]) -> tuple[Plane, Float64Array, Box] | None:
