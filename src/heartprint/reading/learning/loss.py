@@ -11,8 +11,19 @@ from torch.nn import functional as F
 from heartprint.reading.learning.truth import IGNORED
 from heartprint.reading.network import Answer
 
-WEIGHTS = {"surface": 1.0, "axes": 1.0, "page": 0.5, "turn": 1.0, "edges": 0.5, "name": 1.0, "name_at": 0.5}
-"""How much each part counts."""
+FINDER_WEIGHTS = {"surface": 1.0, "axes": 0.2, "page": 0.5}
+READER_WEIGHTS = {
+    "surface": 0.5,
+    "axes": 0.05,
+    "page": 0.2,
+    "turn": 1.0,
+    "turn_names": 1.0,
+    "edges": 0.1,
+    "name": 1.0,
+    "name_at": 0.5,
+}
+"""How much each part counts. The likelihoods of axes and edges grow steep as errors become small (their slope is one
+over the expected error): unweighted, they drown everything else."""
 _LEAST, _MOST = -5.0, 1.0
 """Logarithms of expected errors are kept between these: e**-5 is 0.7 % of a length."""
 _NAMES_WEIGH = 8.0
@@ -56,18 +67,23 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
         return parts
     assert answer.edges is not None and answer.edge_spread is not None
     assert answer.name is not None and answer.name_at is not None
+    # What is upright is told by letters first: cells that hold some are asked as loudly as all others together.
     asked = (truth.turn != IGNORED).float()[:, None, None] * lies
+    lettered = asked * (truth.name > 0)
     turns = truth.turn.clamp_min(0)[:, None, None].expand(-1, *lies.shape[1:])
     each = F.cross_entropy(answer.turn, turns, reduction="none")
     parts["turn"] = (each * asked).sum() / asked.sum().clamp_min(1.0)
+    parts["turn_names"] = (each * lettered).sum() / lettered.sum().clamp_min(1.0)
     upright = (truth.turn == 0).float()[:, None, None] * lies
     scale = answer.edge_spread.clamp(_LEAST, _MOST)
     off = ((answer.edges - truth.edges).abs() * torch.exp(-scale) + scale).sum(1)
     parts["edges"] = (off * upright).sum() / upright.sum().clamp_min(1.0)
-    readable = (truth.name != IGNORED) & (truth.turn == 0)[:, None, None]
-    named = (truth.name > 0) & readable
-    weights = torch.where(named, _NAMES_WEIGH, 1.0) * readable
-    each = F.cross_entropy(answer.name, truth.name.clamp_min(0), reduction="none")
+    # A name is one only where it can be read: in a turned view the answer is none.
+    true = torch.where((truth.turn == 0)[:, None, None], truth.name, torch.zeros_like(truth.name))
+    readable = truth.name != IGNORED
+    named = (true > 0) & readable
+    weights = torch.where((truth.name > 0) & readable, _NAMES_WEIGH, 1.0) * readable
+    each = F.cross_entropy(answer.name, true.clamp_min(0), reduction="none")
     parts["name"] = 4 * (each * weights).sum() / weights.sum().clamp_min(1.0)
     away = (answer.name_at - truth.name_at).abs().sum(1)
     parts["name_at"] = (away * named).sum() / named.sum().clamp_min(1)
@@ -98,4 +114,5 @@ def _axis(said: Tensor, true: Tensor, spread: Tensor) -> Tensor:
 
 def total(parts: dict[str, Tensor]) -> Tensor:
     """The weighted sum."""
-    return torch.stack([WEIGHTS[name] * part for name, part in parts.items()]).sum()
+    weights = READER_WEIGHTS if "turn" in parts else FINDER_WEIGHTS
+    return torch.stack([weights[name] * part for name, part in parts.items()]).sum()
