@@ -75,7 +75,7 @@ def take(
         beyond = (plane[0] - page[0], plane[1] - page[1], page[2] - plane[2], page[3] - plane[3])
         left, up, right, down = (mm / high for mm in beyond)
         scene.paper = (left, up, right, down)
-    effects: list[tuple[str, float]] = [("turn", view.turn), ("tilt", view.tilt)]
+    effects: list[tuple[str, float]] = [("turn", view.turn), ("tilt", float(view.tilt))]
     for name, strength in source.draw(rng, severity):
         chosen = get_effect(name)
         chosen.write(scene, chosen.level(strength), rng)
