@@ -39,7 +39,7 @@ from heartprint.reading.lattice_tiles import PX_PER_PITCH, TileGrid, Tiles, even
 FINEST_PX = 2.2
 """Px that a picture must have from line to line: at 2 the lines would vanish between the pixels."""
 
-STRONG = 9.0
+STRONG = 6.0
 """Power of a wave over the mean around it. In noise one tile in some hundred has as much, in one axis."""
 
 ENOUGH = 0.3
@@ -48,8 +48,14 @@ ENOUGH = 0.3
 FEWEST = 12
 """Tiles that must show it."""
 
+SPREAD = 0.7
+"""How far, on average, tiles with lines must lie from their middle, as a part of how far all tiles lie from theirs."""
+
 FIFTHS = 0.65
 """How alike, from 0 to 1, what repeats every 5 mm must lie in all tiles."""
+
+PERIODS = 0.8
+"""Share of stretches of 5 mm in which the lines must be found: more than chance and some table lines give."""
 
 LARGEST_CHANGE = 0.12
 """More than this, in scale or shear, is no refinement: something else than the sheet's lines was seen."""
@@ -61,7 +67,7 @@ _FINE = (TileGrid(1.0, 16, 16, 2), TileGrid(1.0, 16, 11, 2))
 _COARSE = (TileGrid(2.5, 10, 8, 1), TileGrid(2.5, 10, 5, 1))
 
 Reason = Literal[
-    "ok", "bad-homography", "too-small", "too-coarse", "weak-lines", "out-of-step", "too-different", "no-fifth-lines"
+    "ok", "bad-homography", "too-small", "too-coarse", "weak-lines", "out-of-step", "seen-in-part", "too-different", "no-fifth-lines", "lines-missing"
 ]
 
 
@@ -98,6 +104,7 @@ class Lattice:
         pitch_px: Px from one mm to the next in the middle of what was seen (of the region, if nothing was found).
         lines_mm: Which lines were used, 1 or 5 mm apart.
         fifths: How alike the 5-mm lines lie in all tiles, 0-1; NaN where the 5-mm lines themselves were used.
+        periods: Share of all stretches of 5 mm, in the worse axis, that look like their mean; NaN if it came not so far.
         line_at_mm: Where a line crosses x, and where one crosses y, mm in the sheet's frame; add multiples of
             ``lines_mm``.
         centres_mm: ``(n, 2)`` tiles in which lines were seen.
@@ -114,6 +121,7 @@ class Lattice:
     pitch_px: float
     lines_mm: float
     fifths: float
+    periods: float
     line_at_mm: tuple[float, float]
     centres_mm: Float64Array
     residuals_mm: Float64Array
@@ -213,7 +221,7 @@ class _Refinement:
 
     def __init__(self, view: _View, given: Float64Array, grids: tuple[TileGrid, TileGrid]) -> None:
         self.view, self.given, self.grids, self.pitch = view.for_pitch(grids[0].pitch_mm), given, grids, grids[0].pitch_mm
-        self.coverage, self.fifths = 0.0, math.nan
+        self.coverage, self.fifths, self.periods = 0.0, math.nan, math.nan
 
     def run(self) -> Lattice:
         if self.view.px_per_mm * self.pitch < 0.8 * FINEST_PX:
@@ -236,6 +244,8 @@ class _Refinement:
             if self.coverage < ENOUGH or seen.all(axis=1).sum() < FEWEST:
                 return self._no("out-of-step")
             places, counted = self._places(tiles, seen)
+            if not self._spread_enough(tiles, counted):
+                return self._no("seen-in-part")
             step = fit.homography_from_places(tiles.centres_mm, places, np.eye(3))
             last, homography = homography, step @ homography
             moved = fit.applied(step, tiles.centres_mm) - tiles.centres_mm
@@ -244,6 +254,8 @@ class _Refinement:
         self.fifths = self._fifths(tiles, counted)
         if self.fifths < FIFTHS:
             return self._no("no-fifth-lines")
+        if self.periods < PERIODS:
+            return self._no("lines-missing")
         return self._yes(homography, last, tiles, places)
 
     def _look(self, homography: Float64Array, grid: TileGrid) -> Tiles | None:
@@ -267,14 +279,22 @@ class _Refinement:
         sums = total[rows + grid.side] - total[rows]
         inside = sums[:, columns + grid.side] - sums[:, columns] >= 0.75 * grid.side**2
         cells = np.argwhere(inside)
-        self.in_region = len(cells)
         if not len(cells):
             return None
+        self.in_region, self.spread_mm = len(cells), grid.centres_mm(cells, view.low).std(axis=0)
         fine = _px_per_mm(homography, grid.centres_mm(cells, view.low)) * grid.pitch_mm >= FINEST_PX
         if not fine.any():
             return None
         self.flat = flat
         return tiles_of(flat, cells[fine], view.low, grid)
+
+    def _spread_enough(self, tiles: Tiles, places: Float64Array) -> bool:
+        """Whether both axes are seen over most of the region, in one piece: no homography is stretched far beyond."""
+        for axis in (0, 1):
+            at = tiles.centres_mm[np.isfinite(places[:, axis])]
+            if len(at) < FEWEST or (at.std(axis=0) < SPREAD * self.spread_mm).any():
+                return False
+        return True
 
     def _places(self, tiles: Tiles, seen: fit.Bools) -> tuple[Float64Array, Float64Array]:
         """``(n, 2)`` where tiles lie by their lines, mm, NaN where unknown; and the counts of the largest part."""
@@ -313,17 +333,18 @@ class _Refinement:
         patches = cut[tiles.cells[:, 0], tiles.cells[:, 1]].astype(np.float32) - np.float32(128.0)
         n = np.arange(1, 5) if self.pitch == 1.0 else np.array([1, 3])
         wave = np.exp(-2j * np.pi * np.outer(at * self.pitch / PX_PER_PITCH, n) / 5) * window[:, None]
-        alike = []
+        alike, shares = [], []
         for axis in (0, 1):
             profile = np.tensordot(patches, window.astype(np.float32), axes=(1 if axis == 0 else 2, 0))
             known = np.isfinite(places[:, axis])
             z = (profile[known] @ wave) * np.exp(-2j * np.pi * np.outer(places[known, axis], n) / 5)
             alike.append(np.abs(z.sum(axis=0)) / np.maximum(np.abs(z).sum(axis=0), 1e-9))
-        self.al = np.array(alike)
+            shares.append(_share_of_periods(profile[known], places[known, axis], self.pitch / PX_PER_PITCH))
+        self.periods = min(shares)
         return float(np.mean(alike))
 
     def _no(self, reason: Reason) -> Lattice:
-        return _refused(self.given, reason, self.coverage, self.view.px_per_mm, self.pitch, self.fifths)
+        return _refused(self.given, reason, self.coverage, self.view.px_per_mm, self.pitch, self.fifths, self.periods)
 
     def _yes(self, refined: Float64Array, before: Float64Array, tiles: Tiles, places: Float64Array) -> Lattice:
         known = np.isfinite(places)
@@ -355,10 +376,39 @@ class _Refinement:
             pitch_px=float(_px_per_mm(refined, (middle + shift[:2, 2])[None])[0]),
             lines_mm=self.pitch,
             fifths=self.fifths,
+            periods=self.periods,
             line_at_mm=(float(line_at[0]), float(line_at[1])),
             centres_mm=now[any_axis] + shift[:2, 2],
             residuals_mm=off[any_axis],
         )
+
+
+def _share_of_periods(profiles: npt.NDArray[np.floating], places_mm: Float64Array, mm_per_px: float) -> float:
+    """Share of stretches of 5 mm that look like the mean of them all, rather than like its negative.
+
+    A table has its lines too far apart, so that only some stretches have one; in the others chance decides.
+
+    Args:
+        profiles: ``(n, s)`` mean brightness along the lines of each tile, at each place across them.
+        places_mm: ``(n,)`` where the tiles' centres lie.
+        mm_per_px: Length of a step.
+    """
+    n, side = profiles.shape
+    at = places_mm[:, None] + (np.arange(side) + 0.5 - side / 2) * mm_per_px
+    period = np.floor(at / 5).astype(np.int64)
+    bins = 10 if mm_per_px < 0.3 else 5
+    place = np.floor((at / 5 - period) * bins).astype(np.int64)
+    period -= period[:, :1]
+    slots = int(period.max()) + 1
+    key = ((np.arange(n)[:, None] * slots + period) * bins + place).ravel()
+    count = np.bincount(key, minlength=n * slots * bins).reshape(-1, bins)
+    total = np.bincount(key, weights=profiles.ravel(), minlength=n * slots * bins).reshape(-1, bins)
+    whole = count.sum(axis=1) >= 4.9 / mm_per_px
+    pieces = total[whole] / np.maximum(count[whole], 1)
+    if not len(pieces):
+        return 0.0
+    pieces -= pieces.mean(axis=1, keepdims=True)
+    return float((pieces @ pieces.mean(axis=0) > 0).mean())
 
 
 def _refused(
@@ -368,10 +418,11 @@ def _refused(
     px_per_mm: float = math.nan,
     lines_mm: float = 1.0,
     fifths: float = math.nan,
+    periods: float = math.nan,
 ) -> Lattice:
     nothing, nan = np.empty((0, 2)), math.nan
     return Lattice(
-        given, False, reason, coverage, None, nan, px_per_mm, lines_mm, fifths, (nan, nan), nothing, nothing
+        given, False, reason, coverage, None, nan, px_per_mm, lines_mm, fifths, periods, (nan, nan), nothing, nothing
     )
 
 

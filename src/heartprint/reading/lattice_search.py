@@ -21,11 +21,14 @@ from heartprint.reading.lattice_tiles import even_contrast
 LONGEST_PX = 1200
 """Larger pictures are shrunk to this."""
 
+SURE = 0.5
+"""Coverage times fifths times periods that a lattice needs which nobody has told of."""
+
 _TILE, _HOP = 128, 64
 _PITCHES = np.geomspace(2.4, 32.0, 78)
 """Px; 3.4 % apart, a tile's resolution at 4 px."""
 _ANGLES = np.arange(0.0, 90.0, 1.5)
-_TRIED = 4
+_TRIED = 6
 """Candidates that are looked at more closely."""
 
 
@@ -53,8 +56,8 @@ def find_lattice(picture: Image) -> FoundLattice:
     """Look for the lattice of ECG paper at any pitch from 2.4 px to 6 px per mm (of 1,200 px) and at any turn.
 
     The spectrum of each tile is whitened ring by ring, so that 1 is what noise has, and read along pitches and angles.
-    A tile votes for a pitch and an angle where both that wave and the one at a right angle to it are strong; what
-    many tiles vote for is tried as the 1-mm lines, and as the 5-mm lines or one of their overtones, with `refine`.
+    A tile votes for a pitch and an angle by how strong both that wave and the one at a right angle to it are; what
+    most votes are for is tried as the 1-mm lines, and as one of the overtones of the 5-mm lines, with `refine`.
 
     Args:
         picture: ``(H, W)`` uint8, white = 255.
@@ -75,9 +78,9 @@ def find_lattice(picture: Image) -> FoundLattice:
             given = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
             given[:2] /= px_per_mm
             result = refine(picture, given)
-            if result.found and (best is None or _sureness(result) > _sureness(best)):
+            if result.found and _sureness(result) > SURE and (best is None or _sureness(result) > _sureness(best)):
                 best = result
-        if best is not None and best.coverage > 0.6 and best.lines_mm == 1.0:
+        if best is not None and best.lines_mm == 1.0 and _sureness(best) > 0.65:
             break
     if best is None:
         return FoundLattice(False, 0.0, math.nan, math.nan, None)
@@ -87,8 +90,8 @@ def find_lattice(picture: Image) -> FoundLattice:
 
 
 def _sureness(lattice: Lattice) -> float:
-    """1-mm lines with their fifths are the surest sign of scale: what repeats 5/2 mm apart has no clear fifths."""
-    return lattice.coverage * (1.0 + lattice.fifths if lattice.lines_mm == 1.0 else 1.0)
+    """0-1. What is tried at all pitches must be surer than what a network has told: tables fit some pitch by chance."""
+    return lattice.coverage * lattice.fifths * lattice.periods
 
 
 def _angle(mm_from_picture: Float64Array, middle: Float64Array) -> float:
@@ -101,7 +104,7 @@ def _angle(mm_from_picture: Float64Array, middle: Float64Array) -> float:
 
 
 def _votes(picture: Image) -> Float64Array:
-    """``(pitches, angles)``: share of the tiles in which both waves are strong."""
+    """``(pitches, angles)``: logarithm of how strong the weaker wave is, 0 where it is weak, on average over the tiles."""
     height, width = picture.shape
     even = even_contrast(picture, 6.0).astype(np.float32) - np.float32(128.0)
     pad = max(0, _TILE - height), max(0, _TILE - width)
@@ -120,7 +123,7 @@ def _votes(picture: Image) -> Float64Array:
     white = np.stack([cv2.dilate(one, np.ones((3, 3), np.uint8)) for one in white])
     first, second = _places()
     both = np.minimum(white.reshape(len(white), -1)[:, first], white.reshape(len(white), -1)[:, second])
-    return np.asarray((both > STRONG).mean(axis=0, dtype=np.float64))
+    return np.log(np.maximum(both / STRONG, 1.0)).mean(axis=0, dtype=np.float64)
 
 
 @functools.cache
@@ -151,7 +154,9 @@ def _candidates(votes: Float64Array) -> list[tuple[float, float]]:
     Votes of neighbours are added: tilt spreads a lattice over several pitches and angles.
     """
     wrapped = np.pad(np.pad(votes, ((0, 0), (3, 3)), mode="wrap"), ((3, 3), (0, 0)))
-    hills = cv2.blur(wrapped.astype(np.float32), (5, 5))[3:-3, 3:-3].copy()
+    # Straight edges are strong at all pitches along one direction: what counts is what stands out from them.
+    plain = cv2.blur(votes.astype(np.float32), (1, 15), borderType=cv2.BORDER_REPLICATE)
+    hills = cv2.blur(wrapped.astype(np.float32), (5, 3))[3:-3, 3:-3] - 0.7 * plain
     found: list[tuple[float, float]] = []
     for _ in range(_TRIED):
         row, column = np.unravel_index(int(hills.argmax()), hills.shape)
