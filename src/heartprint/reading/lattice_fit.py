@@ -83,7 +83,9 @@ def predicted_waves(homography: Float64Array, at_mm: Float64Array) -> Float64Arr
     ones = np.column_stack([at_mm, np.ones(len(at_mm))])
     u, v, w = (ones @ homography.T).T
     placed = np.stack([u / w, v / w], axis=1)
-    return np.asarray((homography[None, :2, :2] - placed[:, :, None] * homography[2, None, None, :2]) / w[:, None, None])
+    return np.asarray(
+        (homography[None, :2, :2] - placed[:, :, None] * homography[2, None, None, :2]) / w[:, None, None]
+    )
 
 
 def consistent(tiles: Tiles, strong: Bools, pitch_mm: float) -> Bools:

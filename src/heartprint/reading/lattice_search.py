@@ -53,11 +53,12 @@ class FoundLattice:
 
 
 def find_lattice(picture: Image) -> FoundLattice:
-    """Look for the lattice of ECG paper at any pitch from 2.4 px to 6 px per mm (of 1,200 px) and at any turn.
+    """Look for the lattice of ECG paper at any turn and any pitch from 2.2 to 14 px per mm (of 1,200 px at most).
 
     The spectrum of each tile is whitened ring by ring, so that 1 is what noise has, and read along pitches and angles.
     A tile votes for a pitch and an angle by how strong both that wave and the one at a right angle to it are; what
-    most votes are for is tried as the 1-mm lines, and as one of the overtones of the 5-mm lines, with `refine`.
+    most votes are for is tried as the 1-mm lines, and as one of the overtones of the 5-mm lines, with `refine`. Only
+    lines 1 mm apart count: without help, tables and charts fit the overtones of 5 mm at some pitch.
 
     Args:
         picture: ``(H, W)`` uint8, white = 255.
@@ -70,23 +71,32 @@ def find_lattice(picture: Image) -> FoundLattice:
     votes = _votes(small)
     best: Lattice | None = None
     for pitch, angle in _candidates(votes):
-        for lines_mm in (1.0, 5.0, 2.5, 5 / 3, 1.25):
-            px_per_mm = pitch / lines_mm / scale
-            if not 0.44 <= px_per_mm * scale <= 14.0:
+        # The wave may be that of the 1-mm lines, or one of the overtones of the 5-mm lines, of which it is the fifth.
+        for overtone in (5, 1, 2, 3, 4):
+            px_per_mm = pitch * overtone / 5
+            if not 2.0 <= px_per_mm <= 14.0:
                 continue
-            c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            given = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-            given[:2] /= px_per_mm
-            result = refine(picture, given)
+            result = refine(picture, _turned(angle, px_per_mm / scale), fine_only=True)
             if result.found and _sureness(result) > SURE and (best is None or _sureness(result) > _sureness(best)):
                 best = result
-        if best is not None and best.lines_mm == 1.0 and _sureness(best) > 0.65:
+        if best is not None and _sureness(best) > 0.65:
             break
     if best is None:
         return FoundLattice(False, 0.0, math.nan, math.nan, None)
+    # Where lines cross they make a lattice of diagonals too, finer by the root of 2; the diagonals of that are not one.
     middle = np.array([picture.shape[1] / 2, picture.shape[0] / 2, 1.0])
     angle = _angle(best.mm_from_picture, middle)
+    straight = refine(picture, _turned(angle + 45.0, best.pitch_px * math.sqrt(2.0)), fine_only=True)
+    if straight.found and _sureness(straight) > SURE:
+        best = straight
+    angle = _angle(best.mm_from_picture, middle)
     return FoundLattice(True, best.coverage, best.pitch_px, angle, best)
+
+
+def _turned(angle: float, px_per_mm: float) -> Float64Array:
+    """``(3, 3)`` from px to mm of a sheet whose x axis is turned by so many degrees in the picture."""
+    c, s = math.cos(math.radians(angle)) / px_per_mm, math.sin(math.radians(angle)) / px_per_mm
+    return np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
 def _sureness(lattice: Lattice) -> float:
@@ -104,7 +114,7 @@ def _angle(mm_from_picture: Float64Array, middle: Float64Array) -> float:
 
 
 def _votes(picture: Image) -> Float64Array:
-    """``(pitches, angles)``: logarithm of how strong the weaker wave is, 0 where it is weak, on average over the tiles."""
+    """``(pitches, angles)``: logarithm of the strength of the weaker wave, 0 where it is weak; mean of the tiles."""
     height, width = picture.shape
     even = even_contrast(picture, 6.0).astype(np.float32) - np.float32(128.0)
     pad = max(0, _TILE - height), max(0, _TILE - width)
@@ -123,7 +133,7 @@ def _votes(picture: Image) -> Float64Array:
     white = np.stack([cv2.dilate(one, np.ones((3, 3), np.uint8)) for one in white])
     first, second = _places()
     both = np.minimum(white.reshape(len(white), -1)[:, first], white.reshape(len(white), -1)[:, second])
-    return np.log(np.maximum(both / STRONG, 1.0)).mean(axis=0, dtype=np.float64)
+    return np.asarray(np.log(np.maximum(both / STRONG, 1.0)).mean(axis=0, dtype=np.float64))
 
 
 @functools.cache
@@ -167,5 +177,3 @@ def _candidates(votes: Float64Array) -> list[tuple[float, float]]:
         near = np.minimum(near, len(_ANGLES) - near) <= 4
         hills[max(0, row - 4) : row + 5, near] = 0.0
     return found
-
-

@@ -119,12 +119,8 @@ def tiles_of(flat: Image, cells: npt.NDArray[np.int64], origin_mm: Float64Array,
         origin_mm: ``(2,)`` x and y of the corner of its first pixel.
         grid: How it is cut.
     """
-    n, px = len(cells), grid.px
-    step = grid.hop * PX_PER_PITCH
-    cut = np.lib.stride_tricks.sliding_window_view(flat, (px, px))[::step, ::step]
-    patches = cut[cells[:, 0], cells[:, 1]].astype(np.float32)
-    patches -= np.float32(_GREY)
-    spectra = partial_spectra(patches, grid.side)
+    n = len(cells)
+    spectra = partial_spectra(patches_of(flat, cells, grid), grid.side)
     waves, phases, strengths = np.empty((n, 2, 2)), np.empty((n, 2)), np.empty((n, 2))
     for axis, spectrum in enumerate(spectra):
         bins, phases[:, axis], strengths[:, axis] = peaks(spectrum, grid.reach)
@@ -133,15 +129,20 @@ def tiles_of(flat: Image, cells: npt.NDArray[np.int64], origin_mm: Float64Array,
     return Tiles(cells, grid.centres_mm(cells, origin_mm), waves, phases, strengths)
 
 
+def patches_of(flat: Image, cells: npt.NDArray[np.int64], grid: TileGrid) -> Float32Array:
+    """``(n, s, s)`` float32: tiles cut from a flat picture, 0 where it is as bright as the paper."""
+    step = grid.hop * PX_PER_PITCH
+    cut = np.lib.stride_tricks.sliding_window_view(flat, (grid.px, grid.px))[::step, ::step]
+    return np.asarray(cut[cells[:, 0], cells[:, 1]].astype(np.float32) - np.float32(_GREY))
+
+
 def tile_counts(height: int, width: int, grid: TileGrid) -> tuple[int, int]:
     """Rows and columns of tiles in a flat picture of so many px."""
     step = grid.hop * PX_PER_PITCH
     return max(0, (height - grid.px) // step + 1), max(0, (width - grid.px) // step + 1)
 
 
-def partial_spectra(
-    patches: Float32Array, centre: int
-) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
+def partial_spectra(patches: Float32Array, centre: int) -> tuple[npt.NDArray[np.complex64], npt.NDArray[np.complex64]]:
     """The two parts of a 2-D Fourier transform that hold the peaks of lines across x and across y.
 
     Tiles are weighted by a Hann window, and phases are counted from their centres: a wave then has the same phase
