@@ -224,9 +224,10 @@ class _Refinement:
     def _look(self, homography: Float64Array, grid: TileGrid) -> Tiles | None:
         """Warp with a homography and measure all tiles of the region that have the px for it."""
         view, mm_per_px = self.view, grid.pitch_mm / PX_PER_PITCH
-        width, height = np.maximum(np.ceil((view.high - view.low) / mm_per_px).astype(int), grid.px).tolist()
+        low, high = view.bounds_mm(homography)
+        width, height = np.maximum(np.ceil((high - low) / mm_per_px).astype(int), grid.px).tolist()
         # From the flat picture's px, counted from centres, to the picture's.
-        to_mm = np.array([[mm_per_px, 0, view.low[0]], [0, mm_per_px, view.low[1]], [0, 0, 1.0]])
+        to_mm = np.array([[mm_per_px, 0, low[0]], [0, mm_per_px, low[1]], [0, 0, 1.0]])
         half, back = np.eye(3), np.eye(3)
         half[:2, 2], back[:2, 2] = 0.5, -0.5
         fetch = back @ view.shrink @ np.linalg.inv(homography) @ to_mm
@@ -244,12 +245,12 @@ class _Refinement:
         cells = np.argwhere(inside)
         if not len(cells):
             return None
-        self.in_region, self.spread_mm = len(cells), grid.centres_mm(cells, view.low).std(axis=0)
-        fine = px_per_mm_at(homography, grid.centres_mm(cells, view.low)) * grid.pitch_mm >= FINEST_PX
+        self.in_region, self.spread_mm = len(cells), grid.centres_mm(cells, low).std(axis=0)
+        fine = px_per_mm_at(homography, grid.centres_mm(cells, low)) * grid.pitch_mm >= FINEST_PX
         if not fine.any():
             return None
         self.flat = flat.astype(np.uint8, copy=False)
-        return tiles_of(self.flat, cells[fine], view.low, grid)
+        return tiles_of(self.flat, cells[fine], low, grid)
 
     def _spread_enough(self, tiles: Tiles, places: Float64Array) -> bool:
         """Whether both axes are seen over most of the region, in one piece: no homography is stretched far beyond."""
@@ -294,18 +295,17 @@ class _Refinement:
         known = np.isfinite(places)
         any_axis = known.any(axis=1)
         # Tiles were seen in the frame of the last warp; all is told in the one that is returned.
-        now = fit.applied(refined @ np.linalg.inv(before), tiles.centres_mm)
+        now = fit.applied(np.asarray(refined @ np.linalg.inv(before)), tiles.centres_mm)
         off = places - now
         offset = np.asarray(np.nanmedian(off, axis=0), dtype=np.float64)
         off -= offset
         middle = np.asarray(now[any_axis].mean(axis=0), dtype=np.float64)
-        seen_at = fit.applied(np.linalg.inv(refined), middle[None])
+        seen_at = fit.applied(np.asarray(np.linalg.inv(refined), dtype=np.float64), middle[None])
         shift = np.eye(3)
         shift[:2, 2] = fit.applied(self.given, seen_at)[0] - middle
-        refined = shift @ refined
-        refined = refined / refined[2, 2]
+        refined = np.asarray(shift @ refined / refined[2, 2], dtype=np.float64)
         change = refined @ np.linalg.inv(self.given)
-        agreement = _agreement(change, middle + shift[:2, 2], self.view.low, self.view.high)
+        agreement = _agreement(change, middle + shift[:2, 2], *self.view.bounds_mm(self.given))
         if max(abs(agreement.scale), agreement.shear, abs(math.radians(agreement.turn_deg))) > LARGEST_CHANGE:
             return self._no("too-different")
         line_at = (self.heavy.at_mm + shift[:2, 2] - offset) % 5.0

@@ -26,16 +26,14 @@ class View:
         even: Of even contrast, shrunk to some 5 px per mm where it has more.
         mask: Where paper is, of the same size.
         shrink: ``(3, 3)`` from px of the picture to px of these.
-        low: Least x and y of the region, mm.
-        high: Greatest.
+        points: ``(n, 2)`` px of the picture all over the region.
         px_per_mm: Of the picture, in the middle of the region.
     """
 
     even: Image
     mask: npt.NDArray[np.uint8]
     shrink: Float64Array
-    low: Float64Array
-    high: Float64Array
+    points: Float64Array
     px_per_mm: float
 
     @classmethod
@@ -52,14 +50,18 @@ class View:
         if nearness.min() * nearness.max() <= 0 or np.abs(nearness).min() < 0.1 * np.abs(nearness).max():
             return "bad-homography"
         placed = applied(given, at)
-        low, high = placed.min(axis=0), placed.max(axis=0)
-        if (high - low).max() > LARGEST_MM:
+        if np.ptp(placed, axis=0).max() > LARGEST_MM:
             return "bad-homography"
         px_per_mm = float(px_per_mm_at(given, placed.mean(axis=0)[None])[0])
-        view = cls(picture, mask, np.eye(3), low, high, px_per_mm)
+        view = cls(picture, mask, np.eye(3), at, px_per_mm)
         # Somewhat more px than the flat picture has are enough; more would have to be averaged when it is warped.
         view = view._shrunk(1.2 * PX_PER_PITCH / px_per_mm)
         return replace(view, even=even_contrast(view.even, min(px_per_mm, 1.2 * PX_PER_PITCH)))
+
+    def bounds_mm(self, homography: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Least and greatest x and y of the region as a homography to mm places it."""
+        placed = applied(homography, self.points)
+        return placed.min(axis=0), placed.max(axis=0)
 
     def for_pitch(self, pitch_mm: float) -> View:
         """Shrunk to what is needed for lines so far apart: traces were cut down before they are averaged with paper."""
