@@ -123,8 +123,9 @@ def simulated(count: int, worst: bool) -> None:
             rows.append((grid_kind(style), found.found, before, after, floor, ms))
             if worst and (not found.found or after > max(before, 1.0)) and grid_kind(style) != "none":
                 print(
-                    f"    {severity} {k} {grid_kind(style)} {px_per_mm:.1f} px/mm {found.reason} cov {found.coverage:.2f} "
-                    f"fifths {found.fifths:.2f} lines {found.lines_mm} res {found.residual_mm:.2f} {before:.2f} -> "
+                    f"    {severity} {k} {grid_kind(style)} {px_per_mm:.1f} px/mm {found.reason} "
+                    f"cov {found.coverage:.2f} fifths {found.fifths:.2f} lines {found.lines_mm} "
+                    f"res {found.residual_mm:.2f} {before:.2f} -> "
                     f"{after:.2f} floor {floor:.2f} {[(e, round(s, 1)) for e, s in photo.effects]}"
                 )
         for kind in ("both", "dots", "5 mm only", "none"):
@@ -143,7 +144,9 @@ def simulated(count: int, worst: bool) -> None:
 
 def real(folder: Path) -> None:
     """Table 2."""
-    print("| photograph | found | coverage | px per mm | angle | fifths | residual, mm | came back | spread, % of width |")
+    print(
+        "| photograph | found | coverage | px per mm | angle | fifths | residual, mm | came back | spread, % of width |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     for file in sorted(folder.iterdir()):
         picture = read_picture(file, longest_side=1600).pixels
@@ -211,8 +214,10 @@ def controls(count: int) -> Iterator[tuple[str, Image, float]]:
             screen = np.cos(2 * np.pi * u / pitch) + np.cos(2 * np.pi * v / pitch)
             yield name, grey(255 / (1 + np.exp(-(tone - 128) / 40 - 2 * screen))), pitch
         u, v = turned(float(rng.uniform(0, 90)))
-        a, b = turned(float(rng.uniform(0, 6)))
-        moire = np.sign(np.sin(2 * np.pi * x / pitch)) * np.sign(np.sin(2 * np.pi * a / (pitch * rng.uniform(0.9, 1.1))))
+        a, _ = turned(float(rng.uniform(0, 6)))
+        moire = np.sign(np.sin(2 * np.pi * x / pitch)) * np.sign(
+            np.sin(2 * np.pi * a / (pitch * rng.uniform(0.9, 1.1)))
+        )
         yield "moire", grey(150 + 40 * moire + 20 * np.sin(2 * np.pi * u / 40) + rng.normal(0, 5, x.shape)), pitch
         yield "stripes", grey(180 + 50 * np.cos(2 * np.pi * y / pitch) + rng.normal(0, 5, x.shape)), pitch
         weave = np.cos(2 * np.pi * x / pitch) * np.cos(2 * np.pi * y / (pitch * rng.uniform(0.7, 1.4)))
@@ -254,7 +259,8 @@ def speed() -> None:
         width, height = 300 * px_per_mm, 200 * px_per_mm
         x, y = (np.arange(n) + 0.5 for n in (width, height))
         lines = [
-            np.where((at / px_per_mm) % 5 < 0.25, 0.6, np.where((at / px_per_mm) % 1 < 0.15, 0.25, 0.0)) for at in (x, y)
+            np.where((at / px_per_mm) % 5 < 0.25, 0.6, np.where((at / px_per_mm) % 1 < 0.15, 0.25, 0.0))
+            for at in (x, y)
         ]
         picture = (255 * (1 - np.maximum(lines[0], lines[1][:, None]))).astype(np.uint8)
         given = np.diag([1.03 / px_per_mm, 1.03 / px_per_mm, 1.0])

@@ -200,7 +200,7 @@ def homography_from_places(at_mm: Float64Array, places_mm: Float64Array, start: 
             row[:, 6:] = -u[ok, a, None] * x[ok]
             rows.append(row)
             right.append(u[ok, a])
-            weights.append(1 / (1 + (off[ok, a] / (2.5 * spread)) ** 2) / near[ok] ** 2)
+            weights.append(1 / (1 + (off[ok, a] / (8 * spread)) ** 2) / near[ok] ** 2)
         s = _solve(np.concatenate(rows), np.concatenate(right), np.concatenate(weights), 2, _FLAT)
         homography = _composed(s[[0, 1, 3, 4]].reshape(2, 2), s[[2, 5]], s[6:], middle, reach)
     shift = np.eye(3)

@@ -21,11 +21,14 @@ from heartprint.reading.lattice_tiles import even_contrast
 LONGEST_PX = 1200
 """Larger pictures are shrunk to this."""
 
+SURE = 0.5
+"""Coverage times fifths times periods that a lattice needs which nobody has told of."""
+
 _TILE, _HOP = 128, 64
 _PITCHES = np.geomspace(2.4, 32.0, 78)
 """Px; 3.4 % apart, a tile's resolution at 4 px."""
 _ANGLES = np.arange(0.0, 90.0, 1.5)
-_TRIED = 4
+_TRIED = 6
 """Candidates that are looked at more closely."""
 
 
@@ -50,11 +53,12 @@ class FoundLattice:
 
 
 def find_lattice(picture: Image) -> FoundLattice:
-    """Look for the lattice of ECG paper at any pitch from 2.4 px to 6 px per mm (of 1,200 px) and at any turn.
+    """Look for the lattice of ECG paper at any turn and any pitch from 2.2 to 14 px per mm (of 1,200 px at most).
 
     The spectrum of each tile is whitened ring by ring, so that 1 is what noise has, and read along pitches and angles.
-    A tile votes for a pitch and an angle where both that wave and the one at a right angle to it are strong; what
-    many tiles vote for is tried as the 1-mm lines, and as the 5-mm lines or one of their overtones, with `refine`.
+    A tile votes for a pitch and an angle by how strong both that wave and the one at a right angle to it are; what
+    most votes are for is tried as the 1-mm lines, and as one of the overtones of the 5-mm lines, with `refine`. Only
+    lines 1 mm apart count: without help, tables and charts fit the overtones of 5 mm at some pitch.
 
     Args:
         picture: ``(H, W)`` uint8, white = 255.
@@ -67,28 +71,37 @@ def find_lattice(picture: Image) -> FoundLattice:
     votes = _votes(small)
     best: Lattice | None = None
     for pitch, angle in _candidates(votes):
-        for lines_mm in (1.0, 5.0, 2.5, 5 / 3, 1.25):
-            px_per_mm = pitch / lines_mm / scale
-            if not 0.44 <= px_per_mm * scale <= 14.0:
+        # The wave may be that of the 1-mm lines, or one of the overtones of the 5-mm lines, of which it is the fifth.
+        for overtone in (5, 1, 2, 3, 4):
+            px_per_mm = pitch * overtone / 5
+            if not 2.0 <= px_per_mm <= 14.0:
                 continue
-            c, s = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            given = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-            given[:2] /= px_per_mm
-            result = refine(picture, given)
-            if result.found and (best is None or _sureness(result) > _sureness(best)):
+            result = refine(picture, _turned(angle, px_per_mm / scale), fine_only=True)
+            if result.found and _sureness(result) > SURE and (best is None or _sureness(result) > _sureness(best)):
                 best = result
-        if best is not None and best.coverage > 0.6 and best.lines_mm == 1.0:
+        if best is not None and _sureness(best) > 0.65:
             break
     if best is None:
         return FoundLattice(False, 0.0, math.nan, math.nan, None)
+    # Where lines cross they make a lattice of diagonals too, finer by the root of 2; the diagonals of that are not one.
     middle = np.array([picture.shape[1] / 2, picture.shape[0] / 2, 1.0])
+    angle = _angle(best.mm_from_picture, middle)
+    straight = refine(picture, _turned(angle + 45.0, best.pitch_px * math.sqrt(2.0)), fine_only=True)
+    if straight.found and _sureness(straight) > SURE:
+        best = straight
     angle = _angle(best.mm_from_picture, middle)
     return FoundLattice(True, best.coverage, best.pitch_px, angle, best)
 
 
+def _turned(angle: float, px_per_mm: float) -> Float64Array:
+    """``(3, 3)`` from px to mm of a sheet whose x axis is turned by so many degrees in the picture."""
+    c, s = math.cos(math.radians(angle)) / px_per_mm, math.sin(math.radians(angle)) / px_per_mm
+    return np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+
+
 def _sureness(lattice: Lattice) -> float:
-    """1-mm lines with their fifths are the surest sign of scale: what repeats 5/2 mm apart has no clear fifths."""
-    return lattice.coverage * (1.0 + lattice.fifths if lattice.lines_mm == 1.0 else 1.0)
+    """0-1. What is tried at all pitches must be surer than what a network has told: tables fit some pitch by chance."""
+    return lattice.coverage * lattice.fifths * lattice.periods
 
 
 def _angle(mm_from_picture: Float64Array, middle: Float64Array) -> float:
@@ -101,7 +114,7 @@ def _angle(mm_from_picture: Float64Array, middle: Float64Array) -> float:
 
 
 def _votes(picture: Image) -> Float64Array:
-    """``(pitches, angles)``: share of the tiles in which both waves are strong."""
+    """``(pitches, angles)``: logarithm of the strength of the weaker wave, 0 where it is weak; mean of the tiles."""
     height, width = picture.shape
     even = even_contrast(picture, 6.0).astype(np.float32) - np.float32(128.0)
     pad = max(0, _TILE - height), max(0, _TILE - width)
@@ -120,7 +133,7 @@ def _votes(picture: Image) -> Float64Array:
     white = np.stack([cv2.dilate(one, np.ones((3, 3), np.uint8)) for one in white])
     first, second = _places()
     both = np.minimum(white.reshape(len(white), -1)[:, first], white.reshape(len(white), -1)[:, second])
-    return np.asarray((both > STRONG).mean(axis=0, dtype=np.float64))
+    return np.asarray(np.log(np.maximum(both / STRONG, 1.0)).mean(axis=0, dtype=np.float64))
 
 
 @functools.cache
@@ -151,7 +164,9 @@ def _candidates(votes: Float64Array) -> list[tuple[float, float]]:
     Votes of neighbours are added: tilt spreads a lattice over several pitches and angles.
     """
     wrapped = np.pad(np.pad(votes, ((0, 0), (3, 3)), mode="wrap"), ((3, 3), (0, 0)))
-    hills = cv2.blur(wrapped.astype(np.float32), (5, 5))[3:-3, 3:-3].copy()
+    # Straight edges are strong at all pitches along one direction: what counts is what stands out from them.
+    plain = cv2.blur(votes.astype(np.float32), (1, 15), borderType=cv2.BORDER_REPLICATE)
+    hills = cv2.blur(wrapped.astype(np.float32), (5, 3))[3:-3, 3:-3] - 0.7 * plain
     found: list[tuple[float, float]] = []
     for _ in range(_TRIED):
         row, column = np.unravel_index(int(hills.argmax()), hills.shape)

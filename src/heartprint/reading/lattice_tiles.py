@@ -119,18 +119,21 @@ def tiles_of(flat: Image, cells: npt.NDArray[np.int64], origin_mm: Float64Array,
         origin_mm: ``(2,)`` x and y of the corner of its first pixel.
         grid: How it is cut.
     """
-    n, px = len(cells), grid.px
-    step = grid.hop * PX_PER_PITCH
-    cut = np.lib.stride_tricks.sliding_window_view(flat, (px, px))[::step, ::step]
-    patches = cut[cells[:, 0], cells[:, 1]].astype(np.float32)
-    patches -= np.float32(_GREY)
-    spectra = partial_spectra(patches, grid.side)
+    n = len(cells)
+    spectra = partial_spectra(patches_of(flat, cells, grid), grid.side)
     waves, phases, strengths = np.empty((n, 2, 2)), np.empty((n, 2)), np.empty((n, 2))
     for axis, spectrum in enumerate(spectra):
         bins, phases[:, axis], strengths[:, axis] = peaks(spectrum, grid.reach)
         bins[:, axis] += grid.side
         waves[:, axis] = bins / (grid.side * grid.pitch_mm)
     return Tiles(cells, grid.centres_mm(cells, origin_mm), waves, phases, strengths)
+
+
+def patches_of(flat: Image, cells: npt.NDArray[np.int64], grid: TileGrid) -> Float32Array:
+    """``(n, s, s)`` float32: tiles cut from a flat picture, 0 where it is as bright as the paper."""
+    step = grid.hop * PX_PER_PITCH
+    cut = np.lib.stride_tricks.sliding_window_view(flat, (grid.px, grid.px))[::step, ::step]
+    return np.asarray(cut[cells[:, 0], cells[:, 1]].astype(np.float32) - np.float32(_GREY))
 
 
 def tile_counts(height: int, width: int, grid: TileGrid) -> tuple[int, int]:
