@@ -1,6 +1,6 @@
 """How well pages are read: simulated photographs in layouts and on backgrounds that the reader was not trained with.
 
-    python benchmarks/reading.py PATIENTS --network WEIGHTS --backgrounds FOLDER --pages 2000 --out OUT
+    python benchmarks/reading.py PATIENTS --networks FOLDER --backgrounds FOLDER --pages 2000 --out OUT
 
 PATIENTS is a cohort of simulated waveforms of another seed than the reader's. Every page is a pure function of the seed
 and its number; OUT/pages.csv has a row for each, and is gone on with where it was left.
@@ -27,7 +27,7 @@ from heartprint.reading.answer import ReadPage
 from heartprint.reading.learning.layouts import HELD_OUT, random_layout
 from heartprint.reading.learning.truth import ecg_box
 from heartprint.reading.plane import mapped
-from heartprint.reading.reader import Reader, load_network
+from heartprint.reading.reader import Reader, load_networks
 from heartprint.sheets.camera.snapshot import Snapshot, snapshot
 from heartprint.sheets.registry import LAYOUTS
 
@@ -124,14 +124,14 @@ def page_of(
 
 
 @functools.cache
-def _tools(patients: Path, network: Path | None, backgrounds: Path | None, settings: tuple[bool, bool]) -> Any:
+def _tools(patients: Path, networks: Path | None, backgrounds: Path | None, use_lattice: bool) -> Any:
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pictures = sorted(backgrounds.rglob("*")) if backgrounds else []
     desks = tuple(cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in pictures if p.suffix in (".jpg", ".png"))
-    reader = Reader(load_network(network) if network else None, use_lattice=settings[0], looks_twice=settings[1])
+    reader = Reader(load_networks(networks) if networks else None, use_lattice=use_lattice)
     return Cohort.open(patients), desks, reader
 
 
@@ -160,8 +160,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         return f"{100 * float(np.mean(values)):.1f}" if values else "-"
 
     lines = [
-        "| severity | pages | ok | warned | refused | corner <= 1 % | <= 2 % | median % | upright | px/mm <= 1 % (grid) "
-        "| ok but wrong | wrong told |",
+        "| severity | pages | ok | warned | refused | corner <= 1 % | <= 2 % | median % | upright "
+        "| px/mm <= 1 % (grid) | ok but wrong | wrong told |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for label, group in (
@@ -194,14 +194,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patients", type=Path)
-    parser.add_argument("--network", type=Path)
+    parser.add_argument("--networks", type=Path)
     parser.add_argument("--backgrounds", type=Path)
     parser.add_argument("--pages", type=int, default=2000)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--known", action="store_true", help="layouts that the reader was trained with")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--without-lattice", action="store_true")
-    parser.add_argument("--one-look", action="store_true")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "pages.csv"
@@ -212,9 +211,9 @@ def main() -> None:
     seen = {int(row["index"]) for row in done}
     tools = (
         options.patients,
-        options.network,
+        options.networks,
         options.backgrounds,
-        (not options.without_lattice, not options.one_look),
+        not options.without_lattice,
     )
     left = [index for index in range(options.pages) if index not in seen]
     rows = list(track(rows_of(left, tools, options.known, options.workers), "Reading pages", len(left)))

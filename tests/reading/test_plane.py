@@ -34,7 +34,6 @@ def _looks(picture_from_sheet: np.ndarray, rng: np.random.Generator | None = Non
     at, mm = at[inside], mm[inside]
     frames = np.linalg.inv(jacobian(back, at))
     time, amplitude = frames[:, :, 0].copy(), frames[:, :, 1].copy()
-    edges = np.column_stack([mm, SHEET - mm])
     if rng is not None:
         for vectors in (time, amplitude):
             vectors *= np.exp(rng.laplace(0, 0.02, (len(at), 1)))
@@ -42,13 +41,15 @@ def _looks(picture_from_sheet: np.ndarray, rng: np.random.Generator | None = Non
         time[lost] = rng.normal(size=(int(lost.sum()), 2))
         amplitude[lost] = rng.normal(size=(int(lost.sum()), 2))
     n = len(at)
-    return Looks(at, time, amplitude, np.full((n, 4), 0.02), edges, np.full((n, 4), 2.0), np.ones(n))
+    return Looks(at, time, amplitude, np.full((n, 4), 0.02), np.ones(n))
 
 
 def _corner_error(looks: Looks, picture_from_sheet: np.ndarray) -> float:
     plane = fit_plane(looks)
     assert plane is not None
-    sheet = find_sheet(looks, plane.mm_from_picture)
+    mm = mapped(np.linalg.inv(picture_from_sheet), looks.at)
+    edges, ones = np.column_stack([mm, SHEET - mm]), np.ones(len(looks))
+    sheet = find_sheet(plane.mm_from_picture, looks.at, edges, np.full((len(looks), 4), 2.0), ones)
     assert sheet is not None
     true = mapped(picture_from_sheet, np.array([(0, 0), (SHEET[0], 0), SHEET, (0, SHEET[1])], dtype=float))
     width = float(np.linalg.norm(true[1] - true[0]))
@@ -66,7 +67,7 @@ def test_exact_looks_give_the_exact_plane(turn: float, tilt: tuple[float, float]
     looks = _looks(view)
     plane = fit_plane(looks)
     assert plane is not None
-    assert plane.mirrored == mirrored
+    assert (np.linalg.det(plane.mm_from_picture) < 0) == mirrored
     assert plane.agreeing > 0.999
     assert _corner_error(looks, view) < 1e-4
 

@@ -168,8 +168,8 @@ def test_survey_equals_its_twin(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("desk", [False, True])
-def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
+@pytest.mark.parametrize("desk, bare, shade", [(False, False, 0.5), (True, False, 0.5), (True, True, 0.2)])
+def test_expose_equals_its_twin(seed: int, desk: bool, bare: bool, shade: float) -> None:
     scene, size, (h, w) = random_scene(seed), (45, 61), (100, 130)
     rng = np.random.default_rng(seed)
     nodes = surveyed(scene, size, (h, w))
@@ -184,7 +184,7 @@ def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
     out = np.empty(size, dtype=np.uint8)
     kernels.expose(
         source, nodes, ink_x, ink_y, edge.astype(np.float32), blank, cell, table, np.float32(1.5),
-        tiles.textures(), np.array([0, 1]), strengths, starts, np.float32(0.9), out,
+        tiles.textures(), np.array([0, 1]), strengths, starts, np.float32(0.9), bare, np.float32(shade), out,
     )  # fmt: skip
 
     def fetch(page: np.ndarray, x: float, y: float) -> float:
@@ -208,14 +208,17 @@ def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
             grey = fetch(source, x, y) if on_sheet else fetch(blank, cell[0] + x % cell[2], cell[1] + y % cell[3])
             c, r = int(np.clip(x - 0.5, 0, w - 1)), int(np.clip(y - 0.5, 0, h - 1))
             grey = 255 - (255 - grey) * ink_x[c] * ink_y[r]
+            paper = 1.0
             if desk:
                 inside = min(x - edge[0], edge[2] - x, y - edge[1], edge[3] - y)
                 near = max(0.0, 1 + min(inside, 0) / (kernels.EDGE_SHADOW * h)) if inside < 0 else 1.0
-                wood = table[int(row * 1.5), int(column * 1.5)] * (1 - 0.5 * near**2)
-                grey = wood + (grey - wood) * float(np.clip(0.5 + 0.5 * inside, 0, 1))
+                wood = table[int(row * 1.5), int(column * 1.5)] * (1 - shade * near**2)
+                share = float(np.clip(0.5 + 0.5 * inside, 0, 1))
+                grey = wood + (grey - wood) * share
+                paper = share if bare else 1.0
             for kind in range(2):
                 texture = tiles.textures()[kind, (row + starts[kind, 0]) % 512, (column + starts[kind, 1]) % 512]
-                gain *= 1 + strengths[kind] * texture / tiles.UNIT
+                gain *= 1 + strengths[kind] * texture / tiles.UNIT * paper
             grey *= gain * 0.9
             slow[row, column] = np.clip(grey + lift * (255 - grey), 0, 255)
     # Where a point lies on the border of two pixels, the last bit decides which of the two the ink is that of.

@@ -8,32 +8,32 @@ from typing import Any, Literal
 
 from heartprint.foundation.errors import HeartprintError
 
-Family = Literal["sans", "serif", "mono", "times"]
+Face = Literal["sans", "serif", "mono", "times"]
 
-_FILES = {
-    "sans": ("DejaVuSans", "DejaVuSans-Bold"),
-    "serif": ("DejaVuSerif", "DejaVuSerif-Bold"),
-    "mono": ("DejaVuSansMono", "DejaVuSansMono-Bold"),
-    "times": ("STIXGeneral", "STIXGeneralBol"),
+FILES: dict[Face, tuple[str, str]] = {
+    "sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
+    "serif": ("DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf"),
+    "mono": ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf"),
+    "times": ("STIXGeneral.ttf", "STIXGeneralBol.ttf"),
 }
-"""Files of the plain and of the bold cut."""
+"""Regular and bold cut of each face."""
 
 
 @lru_cache(maxsize=64)
-def font(pixels: int, *, bold: bool = False, family: Family = "sans") -> Any:
+def font(pixels: int, *, bold: bool = False, face: Face = "sans") -> Any:
     """A font that comes with matplotlib (DejaVu, STIX), found without importing matplotlib.
 
     Args:
         pixels: Size in px.
         bold: Whether to take the bold cut.
-        family: Without serifs, with serifs, of one width for all letters, or like Times.
+        face: Sans serif, serif, fixed width, or serif in the proportions of Times.
     """
     from importlib.util import find_spec
 
     from PIL import ImageFont
 
     spec = find_spec("matplotlib")
-    file = f"{_FILES[family][bold]}.ttf"
+    file = FILES[face][bold]
     path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / file if spec and spec.origin else None
     if path is None or not path.is_file():
         raise HeartprintError(

@@ -1,4 +1,7 @@
-"""Where the sheet lies: the network looks twice, the grid is measured, the edges are found."""
+"""Where the sheet lies.
+
+One network finds the paper, its grid is measured, another says which side is up and where the sheet ends.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,30 @@ import numpy as np
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.lattice import Lattice, refine
 from heartprint.reading.looks import Glance, Name, glance, moved
-from heartprint.reading.network import PageNet
-from heartprint.reading.plane import Looks, Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
+from heartprint.reading.network import TURNS, PageNet
+from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
+from heartprint.reading.rectified import LONGEST_PX, view_of_box
+from heartprint.reading.turns import turned, voted
 from heartprint.reading.warp import shrunk, warped
 
-LONGEST_PX = 512
-"""Longest side of what the network looks at."""
-_ROOM = 0.06
-"""Paper about the sheet that is looked at the second time, as a share of its longer side."""
-_FINER = 1.25
-"""The second look is at no more than so many px per px of the picture."""
+Box = tuple[float, float, float, float]
+
+_ROOM = 0.05
+"""Paper about the sheet that is looked at, as a share of its sides."""
 _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
 _MOST_LOOKS = 3
+_SURE_NAME = 0.7
+_SETTLED = 0.03
+"""A scale that is off by no more than this need not be looked at again."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Those that come with Heartprint, or others: one for whole pictures, one for rectified sheets."""
+
+    finder: PageNet
+    reader: PageNet
 
 
 @dataclass(frozen=True)
@@ -30,23 +44,27 @@ class Found:
 
     Attributes:
         sheet: Where it lies.
-        first: What the network saw in the whole picture.
-        second: What it saw in the upright view.
+        first: What the finder saw in the whole picture.
+        last: What the reader saw in the upright view.
         to_view: ``(3, 3)`` from px of the picture to px of that view.
         planes: What the cells of each look agreed on.
-        change: How far the sheet's corners moved with the second look, as a share of its width.
-        sides_changed: How often a look said that the one before had taken another side of the paper for the upper one.
+        turn: Index into `TURNS`: how the view was seen turned before it was set upright.
+        upright: How sure the last look is that the sheet stands upright, 0-1.
+        chosen: How sure the look before was of the turn, 0-1.
+        change: How far the scale was off in the last look, as a share.
         lattice: What the grid said; None if it was not asked.
         names: Lead names, at their places in mm from the sheet's upper left corner.
     """
 
     sheet: Sheet
     first: Glance
-    second: Glance
+    last: Glance
     to_view: Float64Array
     planes: tuple[Plane, ...]
+    turn: int
+    upright: float
+    chosen: float
     change: float
-    sides_changed: int
     lattice: Lattice | None
     names: tuple[Name, ...]
 
@@ -60,123 +78,168 @@ class NotFound:
 
 
 def find(
-    network: PageNet,
+    networks: Networks,
     picture: Image,
     *,
     use_lattice: bool = True,
     prior: Float64Array | None = None,
-    looks_twice: bool = True,
+    turn: int | None = None,
 ) -> Found | NotFound:
     """Find the sheet in a picture.
 
     Args:
-        network: Looks at pictures.
+        networks: Look at pictures.
         picture: ``(H, W)`` uint8.
-        use_lattice: Whether the grid refines what the network found.
-        prior: ``(3, 3)`` from px of the picture to one that stands upright, where a person has said how; the first
-            look is at that.
-        looks_twice: Whether the network looks again, at an upright view.
+        use_lattice: Whether the grid refines what the networks find.
+        prior: ``(3, 3)`` from px of the picture to px of one that stands nearly upright, where a person has said how.
+        turn: Index into `TURNS`, with a prior: the turn that is then not looked for.
     """
-    small, _ = shrunk(picture, LONGEST_PX)
     if prior is None:
-        to_view = np.diag([small.shape[1] / picture.shape[1], small.shape[0] / picture.shape[0], 1.0])
-        view = small
+        view, _ = shrunk(picture, LONGEST_PX)
+        to_view = np.diag([view.shape[1] / picture.shape[1], view.shape[0] / picture.shape[0], 1.0])
     else:
         to_view, size = _fitted(prior, picture.shape)
         view = warped(picture, to_view, size)
-    first = seen = glance(network, view)
-    sheet, plane = _understood(seen, to_view)
-    if sheet is None or plane is None:
+    first = glance(networks.finder, view)
+    laid = _laid(first, to_view, picture.shape)
+    if laid is None:
         return NotFound("no-sheet", first)
-    planes, changes, change = [plane], 0, 0.0
-    for _ in range(_MOST_LOOKS - 1 if looks_twice else 0):
-        if not _possible(sheet, picture.shape):
+    plane, to_mm, box = laid
+    planes = [plane]
+    lattice, seen, change = None, first, 0.0
+    for _ in range(_MOST_LOOKS):
+        settled = _look(networks, picture, to_mm, box, use_lattice)
+        if settled is None:
             return NotFound("unsure", first)
-        to_view, size = _upright(sheet, picture.shape)
-        seen = glance(network, warped(picture, to_view, size))
-        again, plane = _understood(seen, to_view)
-        if again is None or plane is None or not _possible(again, picture.shape):
-            return NotFound("unsure", first)
+        seen, plane, to_mm, box, to_view, lattice, change = settled
         planes.append(plane)
-        width = float(np.linalg.norm(again.corners[1] - again.corners[0]))
-        change = float(np.linalg.norm(again.corners - sheet.corners, axis=1).max()) / max(width, 1.0)
-        side = _other_side(plane, to_view, seen.looks.at)
-        sheet = again
-        if not side:
+        if (lattice is not None and lattice.found) or change < _SETTLED:
             break
-        changes += 1
-    lattice = None
-    if use_lattice:
-        lattice = refine(picture, sheet.mm_from_picture, _within(sheet.corners, picture.shape))
-        if lattice.found:
-            refined = find_sheet(_at(seen.looks, np.linalg.inv(to_view)), lattice.mm_from_picture)
-            sheet = refined or sheet
-    to_mm = sheet.mm_from_picture @ np.linalg.inv(to_view)
-    return Found(sheet, first, seen, to_view, tuple(planes), change, changes, lattice, moved(seen.names, to_mm))
+    shares = np.eye(len(TURNS))[0] if turn == 0 else _turn(networks.reader, picture, to_view, seen.size)
+    which = int(shares.argmax())
+    if which != 0:
+        to_mm, box = _set_upright(to_mm, box, which)
+        settled = _look(networks, picture, to_mm, box, use_lattice and lattice is not None and lattice.found)
+        if settled is None:
+            return NotFound("unsure", first)
+        seen, plane, to_mm, box, to_view, again, change = settled
+        lattice = again or lattice
+        planes.append(plane)
+    assert seen.edges is not None and seen.turns is not None
+    back = np.linalg.inv(to_view)
+    edges = seen.edges
+    sheet = find_sheet(to_mm, mapped(back, edges.at), edges.away_mm, edges.spread_mm, edges.weight)
+    if sheet is None or not _possible(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm), picture.shape):
+        return NotFound("unsure", first)
+    names = moved(seen.names, sheet.mm_from_picture @ back)
+    sure = float(seen.turns[0])
+    chosen = float(shares[which])
+    return Found(sheet, first, seen, to_view, tuple(planes), which, sure, chosen, change, lattice, names)
 
 
-def _understood(seen: Glance, to_view: Float64Array) -> tuple[Sheet | None, Plane | None]:
-    """Sheet and plane in the picture, from what was seen in a view of it."""
+Look = tuple[Glance, Plane, Float64Array, Box, Float64Array, Lattice | None, float]
+"""What was seen, the plane, px of the picture to mm, where the sheet is on it, px of the picture to px of the view, the
+grid, and by how much the scale was off."""
+
+
+def _look(networks: Networks, picture: Image, to_mm: Float64Array, box: Box, use_lattice: bool) -> Look | None:
+    """Measure the grid, look at the rectified sheet, and correct the plane by whichever knows better."""
+    if not _possible(to_mm, box, picture.shape):
+        return None
+    lattice = refine(picture, to_mm, _within(_corners(to_mm, box), picture.shape)) if use_lattice else None
+    trusted = lattice is not None and lattice.found
+    if lattice is not None and lattice.found:
+        to_mm = lattice.mm_from_picture
+    to_view, size = view_of_box(to_mm, _wider(box), max(px_per_mm(to_mm, box)))
+    seen = glance(networks.reader, warped(picture, to_view, size))
+    laid = _laid(seen, to_view, picture.shape)
+    if laid is None:
+        return None
+    plane, again, box = laid
+    change = _off(to_mm, again, box)
+    if trusted:
+        # The grid is exact where it is seen; the network only says where the sheet is.
+        return seen, plane, to_mm, _box_of(seen, to_view, to_mm), to_view, lattice, change
+    return seen, plane, again, box, to_view, lattice, change
+
+
+def _turn(reader: PageNet, picture: Image, to_view: Float64Array, size: tuple[int, int]) -> Float64Array:
+    """``(8,)`` shares of `TURNS`: how the sheet lies in a view, asked of all eight turned copies of it."""
+    told, names = np.empty((len(TURNS), len(TURNS))), np.empty(len(TURNS))
+    for copy in range(len(TURNS)):
+        spin, turned_size = turned(copy, size)
+        seen = glance(reader, warped(picture, spin @ to_view, turned_size))
+        assert seen.turns is not None
+        told[copy] = seen.turns
+        names[copy] = sum(name.sure > _SURE_NAME for name in seen.names)
+    return voted(told, names)
+
+
+def _laid(seen: Glance, to_view: Float64Array, size: tuple[int, ...]) -> tuple[Plane, Float64Array, Box] | None:
+    """The plane, from px of the picture to mm, and the part of it on which the sheet was seen."""
     plane = fit_plane(seen.looks)
     if plane is None:
-        return None, None
-    sheet = find_sheet(seen.looks, plane.mm_from_picture)
-    if sheet is None:
-        return None, plane
-    return Sheet(sheet.mm_from_picture @ to_view, sheet.size_mm, sheet.spread_mm), plane
+        return None
+    to_mm = plane.mm_from_picture @ to_view
+    return plane, to_mm, _box_of(seen, to_view, to_mm)
 
 
-def _upright(sheet: Sheet, picture_size: tuple[int, ...]) -> tuple[Float64Array, tuple[int, int]]:
-    """From px of the picture to an upright view of the sheet with some room about it, and the view's size."""
-    width, height = sheet.size_mm
-    room = _ROOM * max(width, height)
-    native = px_per_mm(sheet)
-    k = min(LONGEST_PX / (max(width, height) + 2 * room), _FINER * max(native))
-    view = np.array([[k, 0.0, k * room], [0.0, k, k * room], [0.0, 0.0, 1.0]])
-    size = (max(round(k * (height + 2 * room)), 32), max(round(k * (width + 2 * room)), 32))
-    return view @ sheet.mm_from_picture, size
+def _box_of(seen: Glance, to_view: Float64Array, to_mm: Float64Array) -> Box:
+    at = mapped(to_mm @ np.linalg.inv(to_view), seen.on_sheet)
+    (left, top), (right, bottom) = np.percentile(at, [1, 99], axis=0)
+    return float(left), float(top), float(right), float(bottom)
 
 
-def px_per_mm(sheet: Sheet) -> tuple[float, float]:
-    """Px of the picture per mm along time and along amplitude, at the middle of the sheet."""
-    back = np.linalg.inv(sheet.mm_from_picture)
-    frame = jacobian(back, np.array([sheet.size_mm]) / 2)[0]
+def _wider(box: Box) -> Box:
+    left, top, right, bottom = box
+    wide, high = _ROOM * (right - left), _ROOM * (bottom - top)
+    least = 0.02 * max(right - left, bottom - top)
+    wide, high = max(wide, least), max(high, least)
+    return left - wide, top - high, right + wide, bottom + high
+
+
+def _set_upright(to_mm: Float64Array, box: Box, turn: int) -> tuple[Float64Array, Box]:
+    """The plane with another of its eight sides up."""
+    left, top, right, bottom = box
+    seen = (bottom - top, right - left)
+    upright = seen[::-1] if TURNS[turn][0] % 2 else seen
+    spin, _ = turned(turn, upright)  # type: ignore[arg-type]  # mm, not px
+    shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]])
+    return np.linalg.inv(spin) @ shift @ to_mm, (0.0, 0.0, upright[1], upright[0])
+
+
+def _off(before: Float64Array, after: Float64Array, box: Box) -> float:
+    """By how much the scale of two planes differs, at the middle of a part of the later one."""
+    middle = mapped(np.linalg.inv(after), np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]]))
+    a, b = (np.abs(np.linalg.svd(jacobian(matrix, middle)[0], compute_uv=False)) for matrix in (before, after))
+    return float(np.abs(np.log(a / b)).max())
+
+
+def px_per_mm(to_mm: Float64Array, box: Box) -> tuple[float, float]:
+    """Px of the picture per mm along both axes, at the middle of a part of the plane."""
+    middle = np.array([[(box[0] + box[2]) / 2, (box[1] + box[3]) / 2]])
+    frame = jacobian(np.linalg.inv(to_mm), middle)[0]
     return float(np.hypot(*frame[:, 0])), float(np.hypot(*frame[:, 1]))
 
 
-def _possible(sheet: Sheet, picture_size: tuple[int, ...]) -> bool:
+def _corners(to_mm: Float64Array, box: Box) -> Float64Array:
+    left, top, right, bottom = box
+    return mapped(np.linalg.inv(to_mm), np.array([(left, top), (right, top), (right, bottom), (left, bottom)]))
+
+
+def _possible(to_mm: Float64Array, box: Box, picture_size: tuple[int, ...]) -> bool:
     """Whether a sheet can lie like this: of a likely size, in front of the camera, and in the picture."""
     least, most = _SHEET_MM
-    if not all(least <= side <= most for side in sheet.size_mm):
+    left, top, right, bottom = box
+    if not (least <= right - left <= most and least / 2 <= bottom - top <= most):
         return False
-    width, height = sheet.size_mm
-    on_sheet = np.array([(0.0, 0.0, 1.0), (width, 0.0, 1.0), (width, height, 1.0), (0.0, height, 1.0)])
-    depth = on_sheet @ np.linalg.inv(sheet.mm_from_picture)[2]
+    on_sheet = np.array([(left, top, 1.0), (right, top, 1.0), (right, bottom, 1.0), (left, bottom, 1.0)])
+    depth = on_sheet @ np.linalg.inv(to_mm)[2]
     if depth.min() * depth.max() <= 0 or np.abs(depth).min() < 0.1 * np.abs(depth).max():
         return False
-    corners = sheet.corners
+    corners = _corners(to_mm, box)
     reach = max(picture_size[:2])
     return bool(np.isfinite(corners).all() and np.abs(corners - reach / 2).max() < 4 * reach)
-
-
-def _other_side(plane: Plane, to_view: Float64Array, at: Float64Array) -> bool:
-    """Whether the look at an upright view says that it does not stand upright."""
-    middle = at.mean(axis=0, keepdims=True)
-    frame = np.linalg.inv(jacobian(plane.mm_from_picture, middle)[0])
-    return bool(plane.mirrored or frame[0, 0] < abs(frame[1, 0]))
-
-
-def _at(looks: Looks, matrix: Float64Array) -> Looks:
-    """The looks with their places moved; vectors stay those of the view, which `find_sheet` does not use."""
-    return Looks(
-        mapped(matrix, looks.at),
-        looks.time,
-        looks.amplitude,
-        looks.spread,
-        looks.edges,
-        looks.edge_spread,
-        looks.weight,
-    )
 
 
 def _within(corners: Float64Array, picture_size: tuple[int, ...]) -> Float64Array:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.foundation.arrays import Image
+from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.answer import Hints, Reason, Status
 from heartprint.reading.find import Found, px_per_mm
 from heartprint.reading.layouts import LayoutMatch
 from heartprint.reading.looks import Glance
+from heartprint.reading.plane import jacobian
 from heartprint.reading.warp import outside_share_map
 
 MESSAGES: dict[str, str] = {
@@ -32,6 +33,7 @@ MESSAGES: dict[str, str] = {
 }
 
 NOT_ECG, MAYBE_NOT_ECG = 0.5, 0.15
+LEAST_UPRIGHT, LESS_UPRIGHT = 0.6, 0.9
 FEWEST_AGREEING, FEW_AGREEING = 0.35, 0.7
 LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
 MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
@@ -81,8 +83,7 @@ def judge(
         refused.append("not-twelve-leads")
     elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG:
         warned.append("unsure-ecg")
-    if found.sides_changed > 1:
-        refused.append("unsure")
+    grade(-checks["upright"], -LEAST_UPRIGHT, -LESS_UPRIGHT, "unsure", "unsure-pose")
     grade(-checks["agreeing"], -FEWEST_AGREEING, -FEW_AGREEING, "unsure", "unsure-pose")
     grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", "unsure-pose")
     grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
@@ -90,7 +91,7 @@ def judge(
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
     if "lattice_scale" in checks and checks["lattice_corner_mm"] > 15.0:
         warned.append("lattice-disagrees")
-    if found.planes[0].mirrored != (found.sides_changed % 2 == 1) and not hints.mirrored:
+    if np.linalg.det(back_of(found)) < 0 and not hints.mirrored:
         warned.append("mirrored")
     codes = list(dict.fromkeys(refused)) or list(dict.fromkeys(warned))
     status: Status = "refused" if refused else "warned" if warned else "ok"
@@ -102,10 +103,11 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
 
     Returns:
         ``agreeing`` and ``agreeing_first``: share of cells that agree with the plane; ``error``: of their lengths;
-        ``change``: of the corners with the second look, of the width; ``edges_mm``: how far cells disagree on the
-        worst edge; ``outside``: share of the sheet beyond the picture; ``px_per_mm``: along the coarser axis; ``other``
-        and ``nearly``: how much it looks like no ECG; ``names``: lead names found; ``lattice``, ``lattice_*``: what
-        the grid said.
+        ``change``: how far the scale was off in the last look; ``upright``: how sure the last look is that the sheet
+        stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far cells disagree on
+        the worst edge; ``outside``: share of the sheet beyond the picture; ``px_per_mm``: along the coarser axis;
+        ``other`` and ``nearly``: how much it looks like no ECG; ``names``: lead names found; ``lattice``,
+        ``lattice_*``: what the grid said.
     """
     sheet = found.sheet
     back = np.linalg.inv(sheet.mm_from_picture)
@@ -117,14 +119,15 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "agreeing_first": first.agreeing,
         "error": last.error,
         "change": found.change,
-        "sides_changed": float(found.sides_changed),
+        "upright": found.upright,
+        "chosen": found.chosen,
         "edges_mm": max(sheet.spread_mm),
         "outside": float(outside_share_map(picture.shape, back @ to_mm, grid).mean()),
-        "px_per_mm": min(px_per_mm(sheet)),
-        "other": max(found.first.page["other"], found.second.page["other"]),
-        "nearly": max(found.first.page["nearly"], found.second.page["nearly"]),
+        "px_per_mm": min(px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))),
+        "other": max(found.first.page["other"], found.last.page["other"]),
+        "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
         "names": float(len(found.names)),
-        "cells": float(len(found.second.looks)),
+        "cells": float(len(found.last.looks)),
     }
     lattice = found.lattice
     if lattice is not None:
@@ -136,3 +139,9 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
             checks["lattice_corner_mm"] = lattice.agreement.corner_mm
             checks["lattice_residual_mm"] = lattice.residual_mm
     return checks
+
+
+def back_of(found: Found) -> Float64Array:
+    """``(2, 2)``: px of the picture per mm at the middle of the sheet."""
+    middle = np.array([found.sheet.size_mm]) / 2
+    return np.asarray(jacobian(np.linalg.inv(found.sheet.mm_from_picture), middle)[0])

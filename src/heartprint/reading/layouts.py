@@ -16,6 +16,8 @@ NEAR_MM = 4.0
 """A name is where a layout has it if it is within this, once all have been shifted alike."""
 _OFFSETS_MM = ((-4.0, 8.0), (-20.0, 12.0))
 """Where names may stand from the beginning of their strip and from its baseline, less what the edges are off."""
+_USUAL_X_MM = 3.5
+"""How far the middle of a name usually stands from the beginning of its strip."""
 _SIZE_MM = 12.0
 """A sheet's size may differ from its layout's by this and still be it."""
 _LEAST = 0.75
@@ -106,6 +108,8 @@ def _match(names: Sequence[Name], size_mm: tuple[float, float], layout: Layout) 
                 taken.add(number)
                 break
     score = 2 * len(taken) / (len(names) + len(places))
-    # Among layouts that explain the names equally well, the one whose size fits better.
-    score -= 1e-3 * min(abs(higher) / _SIZE_MM + min(abs(wider), abs(wider - 10)) / _SIZE_MM, 1.0)
+    # Among layouts that explain the names equally well, the one whose size fits better, and whose strips begin where
+    # their names do.
+    misfit = (abs(higher) + min(abs(wider), abs(wider - 10)) + abs(float(shift[0]) - _USUAL_X_MM)) / (3 * _SIZE_MM)
+    score -= 1e-2 * min(misfit, 1.0)
     return LayoutMatch(layout, float(score), (float(shift[0]), float(shift[1])))

@@ -27,46 +27,53 @@ NAMES = ("none", *LEADS_12)
 PAGES = ("ecg", "nearly", "other")
 """What a page is: a 12-lead ECG, something like it (strips, halves, two of them), nothing of the kind."""
 
-CHANNELS = {
-    "surface": len(SURFACES),
-    "time": 3,
-    "amplitude": 3,
-    "spread": 4,
+TURNS = tuple((quarters, mirrored) for mirrored in (False, True) for quarters in range(4))
+"""The eight ways in which a rectified sheet may lie: quarter turns clockwise by which it is seen turned, after it was
+mirrored (left and right exchanged) or not."""
+
+FINDER: dict[str, int] = {"surface": len(SURFACES), "first": 3, "second": 3, "spread": 4}
+"""Maps of the network that looks at whole pictures, and how many channels each has; see `Answer`."""
+READER: dict[str, int] = {
+    **FINDER,
+    "turn": len(TURNS),
     "edges": 4,
     "edge_spread": 4,
     "name": len(NAMES),
     "name_at": 2,
 }
-"""Maps of the answer and how many channels each has; see `Answer`."""
+"""Maps of the network that looks at rectified sheets."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the network says of some pictures, per cell; ``h`` and ``w`` are the picture's sides over `CELL`.
+    """What a network says of some pictures, per cell; ``h`` and ``w`` are the picture's sides over `CELL`.
 
     Attributes:
         surface: ``(n, 4, h, w)`` logits of `SURFACES`.
-        time: ``(n, 3, h, w)``: logarithm of px per mm along time, and the direction in which time runs (x and y of a
-            vector of any length).
-        amplitude: ``(n, 3, h, w)``: the same downwards on the paper.
-        spread: ``(n, 4, h, w)``: logarithm of the expected error of length and direction of ``time``, then of
-            ``amplitude`` (a Laplace distribution's scale).
-        edges: ``(n, 4, h, w)``: how far the sheet's left, upper, right and lower edge are away, in 100 mm of the paper.
-        edge_spread: ``(n, 4, h, w)``: logarithm of their expected errors.
-        name: ``(n, 13, h, w)`` logits of `NAMES`.
-        name_at: ``(n, 2, h, w)``: where the middle of that name lies from the cell's middle, in cells, x and y.
+        first: ``(n, 3, h, w)``: one of the two axes of the paper: logarithm of px per mm along it, and its direction (x
+            and y of a vector of any length, whose sign means nothing). Which of the two axes it is, is left open.
+        second: ``(n, 3, h, w)``: the other axis.
+        spread: ``(n, 4, h, w)``: logarithm of the expected error of length and direction of ``first``, then of
+            ``second`` (a Laplace distribution's scale).
         page: ``(n, 3)`` logits of `PAGES`.
+        turn: ``(n, 8, h, w)`` logits of `TURNS`; this and what follows is None of a finder.
+        edges: ``(n, 4, h, w)``: how far the sheet's left, upper, right and lower edge are away, in 100 mm of the paper;
+            of sheets that stand upright.
+        edge_spread: ``(n, 4, h, w)``: logarithm of their expected errors.
+        name: ``(n, 13, h, w)`` logits of `NAMES`; of sheets that stand upright.
+        name_at: ``(n, 2, h, w)``: where the middle of that name lies from the cell's middle, in cells, x and y.
     """
 
     surface: Tensor
-    time: Tensor
-    amplitude: Tensor
+    first: Tensor
+    second: Tensor
     spread: Tensor
-    edges: Tensor
-    edge_spread: Tensor
-    name: Tensor
-    name_at: Tensor
     page: Tensor
+    turn: Tensor | None = None
+    edges: Tensor | None = None
+    edge_spread: Tensor | None = None
+    name: Tensor | None = None
+    name_at: Tensor | None = None
 
 
 class _Block(nn.Module):
@@ -83,9 +90,9 @@ class _Block(nn.Module):
             nn.BatchNorm2d(inner),
             nn.ReLU(inplace=True),
             nn.Conv2d(inner, width, 1, bias=False),
-            nn.BatchNorm2d(width),
+            last := nn.BatchNorm2d(width),
         )
-        nn.init.zeros_(self.body[-1].weight)
+        nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(x + self.body(x))
@@ -110,19 +117,25 @@ class _Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.place(x)
         n, width, h, w = x.shape
-        tokens = x.flatten(2).transpose(1, 2)
+        tokens: Tensor = x.flatten(2).transpose(1, 2)
         q, k, v = self.qkv(self.before_mix(tokens)).view(n, h * w, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h * w, width)
         tokens = tokens + self.out(mixed)
         tokens = tokens + self.mlp(self.before_mlp(tokens))
-        return tokens.transpose(1, 2).reshape(n, width, h, w)
+        tokens = tokens.transpose(1, 2).reshape(n, width, h, w)
+        return tokens
 
 
 class PageNet(nn.Module):
-    """See the module. Takes ``(n, 1, H, W)`` float32 as `standardised` makes it, sides multiples of `SHORTEST_PX`."""
+    """See the module. Takes ``(n, 1, H, W)`` float32 as `standardised` makes it, sides multiples of `SHORTEST_PX`.
 
-    def __init__(self) -> None:
+    Args:
+        maps: Of its answer: `FINDER` or `READER`.
+    """
+
+    def __init__(self, maps: dict[str, int]) -> None:
         super().__init__()
+        self.maps = dict(maps)
         self.stem = nn.Sequential(_down(1, 24), _down(24, 40))
         self.fine = nn.Sequential(_down(40, 80), *(_Block(80) for _ in range(3)))
         self.middle = nn.Sequential(_down(80, 128), *(_Block(128) for _ in range(4)))
@@ -131,7 +144,7 @@ class PageNet(nn.Module):
         self.to_middle, self.from_middle = nn.Conv2d(192, 96, 1), nn.Conv2d(128, 96, 1)
         self.to_fine, self.from_fine = nn.Conv2d(96, 96, 1), nn.Conv2d(80, 96, 1)
         self.at_middle, self.at_fine = _Block(96), nn.Sequential(_Block(96), _Block(96))
-        self.head = nn.Conv2d(96, sum(CHANNELS.values()), 1)
+        self.head = nn.Conv2d(96, sum(maps.values()), 1)
         self.page = nn.Linear(192 + 96, len(PAGES))
 
     def forward(self, pictures: Tensor) -> Answer:
@@ -141,7 +154,7 @@ class PageNet(nn.Module):
         coarse = self.attention(self.coarse(middle))
         up = self.at_middle(F.relu(_twice(self.to_middle(coarse)) + self.from_middle(middle)))
         up = self.at_fine(F.relu(_twice(self.to_fine(up)) + self.from_fine(fine)))
-        maps = dict(zip(CHANNELS, self.head(up).split(list(CHANNELS.values()), dim=1), strict=True))
+        maps = dict(zip(self.maps, self.head(up).split(list(self.maps.values()), dim=1), strict=True))
         page = self.page(torch.cat([coarse.mean((2, 3)), up.amax((2, 3))], dim=1))
         return Answer(**maps, page=page)
 

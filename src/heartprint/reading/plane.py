@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array
 
@@ -34,21 +35,17 @@ class Looks:
 
     Attributes:
         at: ``(n, 2)`` middles of the cells in the picture, px.
-        time: ``(n, 2)`` px per mm along time, a vector.
-        amplitude: ``(n, 2)`` px per mm down the paper, a vector.
-        spread: ``(n, 4)`` expected errors: of the logarithm of the length and of the direction (rad) of ``time``, then
-            of ``amplitude``.
-        edges: ``(n, 4)`` how far the sheet's left, upper, right and lower edge are away, mm.
-        edge_spread: ``(n, 4)`` their expected errors, mm.
+        along: ``(n, 2)`` px per mm along one axis of the paper, a vector.
+        down: ``(n, 2)`` px per mm along the other, a vector.
+        spread: ``(n, 4)`` expected errors: of the logarithm of the length and of the direction (rad) of ``along``, then
+            of ``down``.
         weight: ``(n,)`` how sure it is that the cell shows the sheet, 0-1.
     """
 
     at: Float64Array
-    time: Float64Array
-    amplitude: Float64Array
+    along: Float64Array
+    down: Float64Array
     spread: Float64Array
-    edges: Float64Array
-    edge_spread: Float64Array
     weight: Float64Array
 
     def __len__(self) -> int:
@@ -63,13 +60,11 @@ class Plane:
         mm_from_picture: ``(3, 3)`` homography from px to mm; its origin is anywhere until `Sheet` knows the edges.
         agreeing: Share of the cells (by weight) that agree with it.
         error: Median disagreement of the agreeing cells: of lengths, as a share.
-        mirrored: Whether the picture is a mirror image.
     """
 
     mm_from_picture: Float64Array
     agreeing: float
     error: float
-    mirrored: bool
 
 
 def fit_plane(looks: Looks) -> Plane | None:
@@ -90,7 +85,7 @@ def fit_plane(looks: Looks) -> Plane | None:
     middle = np.average(looks.at, axis=0, weights=looks.weight)
     scale = max(float(np.abs(looks.at - middle).max()), 1.0)
     at = (looks.at - middle) / scale
-    said = _described(looks.time, looks.amplitude)
+    said = _described(looks.along, looks.down)
     spread = np.maximum(looks.spread, _LEAST_SPREAD)[:, [0, 1, 2, 3]]
     sure = np.sqrt(looks.weight)[:, None]
     # In coordinates of about -1 to 1: mm per unit is mm per px times the scale.
@@ -121,14 +116,14 @@ def fit_plane(looks: Looks) -> Plane | None:
     length = float(np.median(np.abs(error[good][:, [0, 2]]))) if good.any() else float("inf")
     matrix = np.array([[theta[0], theta[1], 0.0], [theta[2], theta[3], 0.0], [theta[4], theta[5], 1.0]])
     to_unit = np.array([[1 / scale, 0.0, -middle[0] / scale], [0.0, 1 / scale, -middle[1] / scale], [0.0, 0.0, 1.0]])
-    return Plane(matrix @ to_unit, share, length, bool(np.linalg.det(start) < 0))
+    return Plane(matrix @ to_unit, share, length)
 
 
 def _voted(looks: Looks) -> Float64Array | None:
     """``(2, 2)`` mm per px of the direction and handedness that most cells are for."""
-    determinant = looks.time[:, 0] * looks.amplitude[:, 1] - looks.time[:, 1] * looks.amplitude[:, 0]
+    determinant = looks.along[:, 0] * looks.down[:, 1] - looks.along[:, 1] * looks.down[:, 0]
     hand = determinant < 0
-    angle = np.degrees(np.arctan2(looks.time[:, 1], looks.time[:, 0]))
+    angle = np.degrees(np.arctan2(looks.along[:, 1], looks.along[:, 0]))
     sector = np.round(angle / (360 / _SECTORS)).astype(int) % _SECTORS
     votes = np.zeros((2, _SECTORS))
     np.add.at(votes, (hand.astype(int), sector), looks.weight)
@@ -138,25 +133,25 @@ def _voted(looks: Looks) -> Float64Array | None:
     chosen = (hand == bool(mirrored)) & (away < _NEAR_DEG)
     if chosen.sum() < _FEWEST:
         return None
-    frame = np.column_stack([np.median(looks.time[chosen], axis=0), np.median(looks.amplitude[chosen], axis=0)])
+    frame = np.column_stack([np.median(looks.along[chosen], axis=0), np.median(looks.down[chosen], axis=0)])
     if abs(np.linalg.det(frame)) < 1e-6:
         return None
     return np.linalg.inv(frame)
 
 
-def _described(time: Float64Array, amplitude: Float64Array) -> Float64Array:
+def _described(along: Float64Array, down: Float64Array) -> Float64Array:
     """``(n, 4)``: logarithm of the length and direction (rad) of both vectors."""
     return np.column_stack(
         [
-            np.log(np.hypot(time[:, 0], time[:, 1])),
-            np.arctan2(time[:, 1], time[:, 0]),
-            np.log(np.hypot(amplitude[:, 0], amplitude[:, 1])),
-            np.arctan2(amplitude[:, 1], amplitude[:, 0]),
+            np.log(np.hypot(along[:, 0], along[:, 1])),
+            np.arctan2(along[:, 1], along[:, 0]),
+            np.log(np.hypot(down[:, 0], down[:, 1])),
+            np.arctan2(down[:, 1], down[:, 0]),
         ]
     )
 
 
-def jacobian(matrix: Float64Array, at: Float64Array) -> Float64Array:
+def jacobian(matrix: npt.NDArray[np.floating], at: npt.NDArray[np.floating]) -> Float64Array:
     """``(n, 2, 2)``: derivative of a homography at points ``(n, 2)``."""
     homogeneous = np.column_stack([at, np.ones(len(at))]) @ matrix.T
     w = homogeneous[:, 2]
@@ -170,9 +165,9 @@ def _residual(theta: Float64Array, at: Float64Array, said: Float64Array, scale: 
     a = jacobian(matrix, at) / scale
     with np.errstate(divide="ignore", invalid="ignore"):
         determinant = a[:, 0, 0] * a[:, 1, 1] - a[:, 0, 1] * a[:, 1, 0]
-        time = np.column_stack([a[:, 1, 1], -a[:, 1, 0]]) / determinant[:, None]
-        amplitude = np.column_stack([-a[:, 0, 1], a[:, 0, 0]]) / determinant[:, None]
-        out = _described(time, amplitude) - said
+        along = np.column_stack([a[:, 1, 1], -a[:, 1, 0]]) / determinant[:, None]
+        down = np.column_stack([-a[:, 0, 1], a[:, 0, 0]]) / determinant[:, None]
+        out = _described(along, down) - said
     out[:, [1, 3]] = (out[:, [1, 3]] + np.pi) % (2 * np.pi) - np.pi
     return np.asarray(out)
 
@@ -191,11 +186,20 @@ def _derivative(theta: Float64Array, at: Float64Array, said: Float64Array, scale
     return np.stack(columns, axis=-1)
 
 
-def mapped(matrix: Float64Array, points: Float64Array) -> Float64Array:
+def mapped(matrix: npt.NDArray[np.floating], points: npt.NDArray[np.floating]) -> Float64Array:
     """Points ``(..., 2)`` through a homography."""
     flat = points.reshape(-1, 2)
     homogeneous = np.column_stack([flat, np.ones(len(flat))]) @ matrix.T
     return np.asarray((homogeneous[:, :2] / homogeneous[:, 2:]).reshape(points.shape))
+
+
+def homography(source: Float64Array, target: Float64Array) -> Float64Array:
+    """The homography that takes four points ``(4, 2)`` to four others."""
+    rows = []
+    for (x, y), (u, v) in zip(source, target, strict=True):
+        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
+    solved = np.linalg.solve(np.array(rows, dtype=np.float64), np.asarray(target, dtype=np.float64).reshape(-1))
+    return np.append(solved, 1.0).reshape(3, 3)
 
 
 @dataclass(frozen=True)
@@ -220,17 +224,32 @@ class Sheet:
         return mapped(np.linalg.inv(self.mm_from_picture), on_sheet)
 
 
-def find_sheet(looks: Looks, mm_from_picture: Float64Array) -> Sheet | None:
+def find_sheet(
+    mm_from_picture: Float64Array,
+    at: Float64Array,
+    away_mm: Float64Array,
+    spread_mm: Float64Array,
+    weight: Float64Array,
+) -> Sheet | None:
     """Find the edges of the sheet on a plane: each cell says how far away they are, the weighted median decides.
+
+    Args:
+        mm_from_picture: ``(3, 3)`` the plane.
+        at: ``(n, 2)`` the cells in the picture, px.
+        away_mm: ``(n, 4)`` how far the sheet's left, upper, right and lower edge are away.
+        spread_mm: ``(n, 4)`` expected errors.
+        weight: ``(n,)`` of the cells.
 
     Returns:
         None if the edges that were found enclose nothing.
     """
-    place = mapped(mm_from_picture, looks.at)
+    if len(at) < _FEWEST:
+        return None
+    place = mapped(mm_from_picture, at)
     found, spread = [], []
     for edge, (axis, sign) in enumerate(((0, -1.0), (1, -1.0), (0, 1.0), (1, 1.0))):
-        values = place[:, axis] + sign * looks.edges[:, edge]
-        weights = looks.weight / np.maximum(looks.edge_spread[:, edge], 0.5)
+        values = place[:, axis] + sign * away_mm[:, edge]
+        weights = weight / np.maximum(spread_mm[:, edge], 0.5)
         middle = weighted_median(values, weights)
         found.append(middle)
         spread.append(weighted_median(np.abs(values - middle), weights))

@@ -16,40 +16,41 @@ import numpy as np
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.reading.answer import Hints, ReadLead, ReadPage
-from heartprint.reading.find import Found, NotFound, find, px_per_mm
+from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout
-from heartprint.reading.network import PageNet
-from heartprint.reading.plane import Sheet, jacobian
+from heartprint.reading.network import FINDER, READER, TURNS
+from heartprint.reading.plane import Sheet, homography, jacobian
+from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
+from heartprint.reading.weights import load_network
 from heartprint.sheets.layout import Layout
 
 FORMAT = 1
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
 FINEST_PX_PER_MM, LONGEST_SHEET_PX = 6.0, 1600
 """Sheets are given as finely as the picture shows them, up to these."""
-_WEIGHTS = "network.safetensors"
 
 
 class Reader:
     """Reads pages.
 
     Args:
-        network: Looks at pictures; None = the one that comes with Heartprint.
-        use_lattice: Whether the paper's grid refines what the network finds.
-        looks_twice: Whether the network looks at an upright view again.
+        networks: Look at pictures; None = those that come with Heartprint.
+        use_lattice: Whether the paper's grid refines what the networks find.
     """
 
-    def __init__(self, network: PageNet | None = None, *, use_lattice: bool = True, looks_twice: bool = True) -> None:
-        self._network = network or shipped_network()
-        self._settings = {"use_lattice": use_lattice, "looks_twice": looks_twice}
+    def __init__(self, networks: Networks | None = None, *, use_lattice: bool = True) -> None:
+        self._networks = networks or shipped_networks()
+        self._use_lattice = use_lattice
 
     @functools.cached_property
     def version(self) -> str:
         """Changes whenever the same picture may be read otherwise than before."""
-        digest = hashlib.sha256(f"{FORMAT} {sorted(self._settings.items())}".encode())
-        for name, value in sorted(self._network.state_dict().items()):
-            digest.update(name.encode() + value.numpy().tobytes())
+        digest = hashlib.sha256(f"{FORMAT} {self._use_lattice}".encode())
+        for network in (self._networks.finder, self._networks.reader):
+            for name, value in sorted(network.state_dict().items()):
+                digest.update(name.encode() + value.numpy().tobytes())
         return digest.hexdigest()[:12]
 
     def read(self, image: Image, hints: Hints | None = None) -> ReadPage:
@@ -77,7 +78,8 @@ class Reader:
             return ReadPage("refused", (refusal("too-small"),))
         if hints.corners is not None:
             return self._by_hand(image, hints)
-        found = find(self._network, image, prior=_prior(image, hints), **self._settings)
+        prior, turn = _prior(image, hints)
+        found = find(self._networks, image, use_lattice=self._use_lattice, prior=prior, turn=turn)
         if isinstance(found, NotFound):
             return ReadPage("refused", (refusal(found.code, found.first),))
         found = _cropped(found, hints)
@@ -111,29 +113,19 @@ class Reader:
         return page
 
 
-def homography(source: Float64Array, target: Float64Array) -> Float64Array:
-    """The homography that takes four points ``(4, 2)`` to four others."""
-    rows = []
-    for (x, y), (u, v) in zip(source, target, strict=True):
-        rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-    solved = np.linalg.solve(np.array(rows, dtype=np.float64), target.reshape(-1))
-    return np.append(solved, 1.0).reshape(3, 3)
+def _prior(image: Image, hints: Hints) -> tuple[Float64Array | None, int | None]:
+    """From px of the picture to px of one that a person's turn and mirroring set upright, and the turn that is left.
 
-
-def _prior(image: Image, hints: Hints) -> Float64Array | None:
-    """From px of the picture to px of one that a person's turn and mirroring have set upright."""
-    if hints.turn_deg is None and hints.mirrored is None:
-        return None
-    height, width = image.shape
-    matrix = np.eye(3)
-    if hints.mirrored:
-        matrix = np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    quarter = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    for _ in range((hints.turn_deg or 0) // 90):
-        shift = np.array([[1.0, 0.0, height], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        matrix = shift @ quarter @ matrix
-        height, width = width, height
-    return matrix
+    Where a person has only said one of both, the other is looked for.
+    """
+    if hints.turn_deg is None and not hints.mirrored:
+        return None, None
+    quarters = (hints.turn_deg or 0) // 90
+    # The picture is as if an upright one had been turned the other way.
+    upright = image.shape[::-1] if quarters % 2 else image.shape
+    spin, _ = turned(TURNS.index((-quarters % 4, bool(hints.mirrored))), (upright[0], upright[1]))
+    known = hints.turn_deg is not None and hints.mirrored is not None
+    return np.asarray(np.linalg.inv(spin)), 0 if known else None
 
 
 def _cropped(found: Found, hints: Hints) -> Found:
@@ -172,7 +164,7 @@ def _as_laid_out(sheet: Sheet, layout: Layout) -> Sheet:
 
 def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:
     """The upright sheet and all that follows from where it lies."""
-    time_px, amplitude_px = px_per_mm(sheet)
+    time_px, amplitude_px = px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))
     width, height = sheet.size_mm
     k = min(max(time_px, amplitude_px), FINEST_PX_PER_MM, LONGEST_SHEET_PX / max(width, height))
     to_sheet = np.diag([k, k, 1.0]) @ sheet.mm_from_picture
@@ -244,38 +236,22 @@ def _leads(
 
 
 @functools.cache
-def shipped_network() -> PageNet:
-    """The network that comes with Heartprint.
+def shipped_networks() -> Networks:
+    """The networks that come with Heartprint.
 
     Raises:
         HeartprintError: ``reader-missing`` or ``reader-damaged``.
     """
-    with resources.as_file(resources.files("heartprint.reading") / "shipped" / _WEIGHTS) as path:
-        return load_network(path)
+    with resources.as_file(resources.files("heartprint.reading") / "shipped") as folder:
+        return load_networks(folder)
 
 
-def load_network(path: Path) -> PageNet:
-    """Read the weights of a network, of 16 or 32 bits.
+def load_networks(folder: Path) -> Networks:
+    """Read both networks from a folder.
 
     Raises:
         HeartprintError: ``reader-missing`` or ``reader-damaged``.
     """
-    import safetensors.torch
-    import torch
-
-    if not path.is_file():
-        raise HeartprintError(
-            "reader-missing", f"There are no weights of a reader at {path}. Install Heartprint again."
-        )
-    try:
-        tensors = safetensors.torch.load_file(path)
-        network = PageNet()
-        network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()})
-        if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
-            raise ValueError("weights that are not finite")
-    except (OSError, ValueError, RuntimeError, safetensors.SafetensorError) as error:
-        raise HeartprintError(
-            "reader-damaged", f"The reader's weights at {path} are damaged ({str(error)[:120]}). Install it again."
-        ) from error
-    network.eval()
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return Networks(
+        load_network(folder / "finder.safetensors", FINDER), load_network(folder / "reader.safetensors", READER)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.plane import jacobian
@@ -54,7 +55,9 @@ def warped(picture: Image, to_view: Float64Array, size: tuple[int, int], *, fill
     return np.asarray(view, dtype=np.uint8)
 
 
-def outside_share_map(picture_size: tuple[int, ...], back: Float64Array, size: tuple[int, int]) -> np.ndarray:
+def outside_share_map(
+    picture_size: tuple[int, ...], back: npt.NDArray[np.floating], size: tuple[int, int]
+) -> npt.NDArray[np.bool_]:
     """``size`` bool: where a view shows what lies outside the picture; ``back`` leads from the view to the picture."""
     height, width = size
     x, y = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
@@ -66,7 +69,7 @@ def outside_share_map(picture_size: tuple[int, ...], back: Float64Array, size: t
     return np.asarray(~(inside & (w > 0)))
 
 
-def _density(back: Float64Array, size: tuple[int, int]) -> float:
+def _density(back: npt.NDArray[np.floating], size: tuple[int, int]) -> float:
     """How many px of the picture a px of the view covers along its denser side, at the middle of the view."""
     height, width = size
     at = np.array([(fx * width, fy * height) for fx in (0.2, 0.5, 0.8) for fy in (0.2, 0.5, 0.8)])

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from heartprint.reading.learning.truth import IGNORED
 from heartprint.reading.network import Answer
 
-WEIGHTS = {"surface": 1.0, "length": 1.0, "direction": 1.0, "edges": 0.5, "name": 1.0, "name_at": 0.5, "page": 0.5}
+WEIGHTS = {"surface": 1.0, "axes": 1.0, "page": 0.5, "turn": 1.0, "edges": 0.5, "name": 1.0, "name_at": 0.5}
 """How much each part counts."""
 _LEAST, _MOST = -5.0, 1.0
 """Logarithms of expected errors are kept between these: e**-5 is 0.7 % of a length."""
@@ -21,7 +21,12 @@ _NAMES_WEIGH = 8.0
 
 @dataclass(frozen=True)
 class Truth:
-    """`CellTruth` of a batch, stacked, and what each picture is (``(n,)`` index into `PAGES`)."""
+    """`CellTruth` of a batch, stacked, and of each picture: what it is, and how it is turned.
+
+    Attributes:
+        page: ``(n,)`` index into `PAGES`.
+        turn: ``(n,)`` index into `TURNS`; `IGNORED` where it is not asked.
+    """
 
     surface: Tensor
     time: Tensor
@@ -31,51 +36,64 @@ class Truth:
     name: Tensor
     name_at: Tensor
     page: Tensor
+    turn: Tensor
 
 
 def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     """Every part of the loss, unweighted.
 
     Lengths, directions and edges are asked with their own expected error (the negative logarithm of a Laplace density;
-    Kendall & Gal 2017), so that the network says where it does not know.
+    Kendall & Gal 2017), so that the network says where it does not know. Which axis is called the first is as the
+    network likes.
     """
     lies = truth.lies
     count = lies.sum().clamp_min(1.0)
-
-    def laplace(error: Tensor, log_scale: Tensor) -> Tensor:
-        scale = log_scale.clamp(_LEAST, _MOST)
-        return ((error * torch.exp(-scale) + scale) * lies).sum() / count
-
-    length, direction = torch.zeros((), device=lies.device), torch.zeros((), device=lies.device)
-    for k, (said, true) in enumerate(((answer.time, truth.time), (answer.amplitude, truth.amplitude))):
-        length = length + laplace((said[:, 0] - true[:, 0]).abs(), answer.spread[:, 2 * k])
-        unit = F.normalize(said[:, 1:], dim=1, eps=1e-4)
-        away = (unit - true[:, 1:]).square().sum(1).clamp_min(1e-8).sqrt()
-        direction = direction + laplace(away, answer.spread[:, 2 * k + 1])
-    edges = laplace(
-        ((answer.edges - truth.edges).abs() * torch.exp(-answer.edge_spread.clamp(_LEAST, _MOST))).sum(1)
-        + answer.edge_spread.clamp(_LEAST, _MOST).sum(1),
-        torch.zeros_like(lies),
-    )
     surface = F.cross_entropy(answer.surface, truth.surface, ignore_index=IGNORED, reduction="sum")
-    surface = surface / (truth.surface != IGNORED).sum().clamp_min(1)
-    asked = truth.name != IGNORED
-    named = truth.name > 0
-    weights = torch.where(named, _NAMES_WEIGH, 1.0) * asked
-    each = F.cross_entropy(answer.name, truth.name, ignore_index=IGNORED, reduction="none")
-    name = (each * weights).sum() / weights.sum().clamp_min(1.0) * 4
-    off = (answer.name_at - truth.name_at).abs().sum(1)
-    name_at = (off * named).sum() / named.sum().clamp_min(1)
-    page = F.cross_entropy(answer.page, truth.page)
-    return {
-        "surface": surface,
-        "length": length,
-        "direction": direction,
-        "edges": edges,
-        "name": name,
-        "name_at": name_at,
-        "page": page,
-    }
+    parts = {"surface": surface / (truth.surface != IGNORED).sum().clamp_min(1)}
+    parts["axes"] = (_axes(answer, truth) * lies).sum() / count
+    parts["page"] = F.cross_entropy(answer.page, truth.page)
+    if answer.turn is None:
+        return parts
+    assert answer.edges is not None and answer.edge_spread is not None
+    assert answer.name is not None and answer.name_at is not None
+    asked = (truth.turn != IGNORED).float()[:, None, None] * lies
+    turns = truth.turn.clamp_min(0)[:, None, None].expand(-1, *lies.shape[1:])
+    each = F.cross_entropy(answer.turn, turns, reduction="none")
+    parts["turn"] = (each * asked).sum() / asked.sum().clamp_min(1.0)
+    upright = (truth.turn == 0).float()[:, None, None] * lies
+    scale = answer.edge_spread.clamp(_LEAST, _MOST)
+    off = ((answer.edges - truth.edges).abs() * torch.exp(-scale) + scale).sum(1)
+    parts["edges"] = (off * upright).sum() / upright.sum().clamp_min(1.0)
+    readable = (truth.name != IGNORED) & (truth.turn == 0)[:, None, None]
+    named = (truth.name > 0) & readable
+    weights = torch.where(named, _NAMES_WEIGH, 1.0) * readable
+    each = F.cross_entropy(answer.name, truth.name.clamp_min(0), reduction="none")
+    parts["name"] = 4 * (each * weights).sum() / weights.sum().clamp_min(1.0)
+    away = (answer.name_at - truth.name_at).abs().sum(1)
+    parts["name_at"] = (away * named).sum() / named.sum().clamp_min(1)
+    return parts
+
+
+def _axes(answer: Answer, truth: Truth) -> Tensor:
+    """``(n, h, w)``: of both ways to pair the axes said with the true ones, the better."""
+    pairings = []
+    for one, other in ((truth.time, truth.amplitude), (truth.amplitude, truth.time)):
+        pairings.append(
+            _axis(answer.first, one, answer.spread[:, :2]) + _axis(answer.second, other, answer.spread[:, 2:])
+        )
+    return torch.minimum(*pairings)
+
+
+def _axis(said: Tensor, true: Tensor, spread: Tensor) -> Tensor:
+    scale = spread.clamp(_LEAST, _MOST)
+    length = (said[:, 0] - true[:, 0]).abs()
+    x, y = F.normalize(said[:, 1:], dim=1, eps=1e-4).unbind(1)
+    # Twice the angle: a direction and its opposite are one axis.
+    dx = (x * x - y * y) - (true[:, 1].square() - true[:, 2].square())
+    dy = 2 * x * y - 2 * true[:, 1] * true[:, 2]
+    direction = (dx.square() + dy.square()).clamp_min(1e-8).sqrt() / 2
+    errors = torch.stack([length, direction], dim=1)
+    return (errors * torch.exp(-scale) + scale).sum(1)
 
 
 def total(parts: dict[str, Tensor]) -> Tensor:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import safetensors.torch
@@ -17,12 +18,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch.utils.data import DataLoader
 
-from heartprint.foundation.files import atomic_path
 from heartprint.foundation.parallel import tie_to
 from heartprint.foundation.progress import Progress
 from heartprint.reading.learning.examples import Example, Examples
 from heartprint.reading.learning.loss import Truth, losses, total
-from heartprint.reading.network import PageNet
+from heartprint.reading.network import FINDER, READER, PageNet
+from heartprint.reading.weights import save_network, unpacked
 from heartprint.training.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.training.clock import Clock
 from heartprint.training.interrupt import stop_requested
@@ -48,6 +49,7 @@ class ReaderConfig(BaseModel):
     """How a reader is trained.
 
     Attributes:
+        kind: Whether it looks at whole pictures, or at rectified sheets.
         stages: One after the other; the learning rate falls over all of them.
         batch_size: Pictures a step.
         learning_rate: After the warm-up.
@@ -60,6 +62,7 @@ class ReaderConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: Literal["finder", "reader"] = "finder"
     stages: tuple[Stage, ...] = (Stage(longest_side=384, pictures=40_000), Stage(longest_side=512, pictures=20_000))
     batch_size: Annotated[int, Field(ge=1)] = 16
     learning_rate: Annotated[float, Field(gt=0)] = 0.002
@@ -71,13 +74,14 @@ class ReaderConfig(BaseModel):
     checkpoint_every: Annotated[int, Field(ge=1)] = 200
 
 
-def train(config: ReaderConfig, examples: Examples, out: Path) -> Path:
+def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | None = None) -> Path:
     """Train a network, or go on with it.
 
     Args:
         config: How.
         examples: What it learns from.
-        out: Folder: checkpoints, ``log.csv`` and, at the end, ``network.safetensors``.
+        init: Weights to begin with: all but the heads, whose maps may differ.
+        out: Folder: checkpoints, ``log.csv`` and, at the end, ``finder.safetensors`` or ``reader.safetensors``.
 
     Returns:
         The file of the weights.
@@ -85,7 +89,10 @@ def train(config: ReaderConfig, examples: Examples, out: Path) -> Path:
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    network = PageNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = PageNet(FINDER if config.kind == "finder" else READER).to(memory_format=torch.channels_last)
+    if init is not None:
+        begun = unpacked(safetensors.torch.load_file(init))
+        network.load_state_dict({k: v for k, v in begun.items() if not k.startswith(("head.", "page."))}, strict=False)
     optimizer = torch.optim.AdamW(param_groups(network.parameters(), config.weight_decay), lr=config.learning_rate)
     averaged = {name: value.detach().clone() for name, value in network.state_dict().items()}
     steps = [stage.pictures // config.batch_size for stage in config.stages]
@@ -106,7 +113,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path) -> Path:
             if not bool(torch.isfinite(loss)):
                 raise RuntimeError(f"The loss of step {step} is not finite.")
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
             keep = min(config.average, (step + 1) / (step + 10))
@@ -126,9 +133,8 @@ def train(config: ReaderConfig, examples: Examples, out: Path) -> Path:
                 save_checkpoint(out / "checkpoints", Checkpoint(done, tensors, clock.seconds))
             if stop.is_set():
                 raise KeyboardInterrupt
-    target = out / "network.safetensors"
-    with atomic_path(target) as new:
-        safetensors.torch.save_file(averaged, new)
+    target = out / f"{config.kind}.safetensors"
+    save_network(averaged, target)
     return target
 
 
@@ -142,7 +148,9 @@ class Batch:
             field.name: torch.from_numpy(np.stack([getattr(one.truth, field.name) for one in examples]))
             for field in fields(examples[0].truth)
         }
-        self.truth = Truth(**maps, page=torch.tensor([one.page for one in examples]))
+        self.truth = Truth(
+            **maps, page=torch.tensor([one.page for one in examples]), turn=torch.tensor([one.turn for one in examples])
+        )
 
 
 def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[tuple[int, Batch]]:
@@ -166,7 +174,7 @@ def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[t
             )
             waiting: dict[tuple[int, ...], list[Example]] = defaultdict(list)
             number = step + begin
-            for example in loader:
+            for example in itertools.chain.from_iterable(loader):
                 shelf = waiting[example.picture.shape]
                 shelf.append(example)
                 if len(shelf) == config.batch_size:

@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float32Array, Float64Array
 from heartprint.reading.network import CELL, NAMES, SURFACES
 from heartprint.sheets.background import name_pictures
-from heartprint.sheets.camera.geometry import Mapping
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.style import Style
 
 Box = tuple[float, float, float, float]
+Ints = npt.NDArray[np.int64]
+
+
+class Placed(Protocol):
+    """Where the points of a sheet lie in a picture: `Mapping`, or one seen through a homography."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture, px."""
+        ...
+
+    def sheet_from_picture(self, points: npt.ArrayLike) -> Float64Array:
+        """``(..., 2)`` px to mm."""
+        ...
+
+    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Float64Array:
+        """``(..., 2)`` mm to px."""
+        ...
+
 
 IGNORED = -1
 """Stands where nothing is asked."""
@@ -38,12 +58,12 @@ class CellTruth:
         name_at: ``(2, h, w)`` float32: middle of the name from the cell's middle, in cells.
     """
 
-    surface: np.ndarray
+    surface: Ints
     time: Float32Array
     amplitude: Float32Array
     edges: Float32Array
     lies: Float32Array
-    name: np.ndarray
+    name: Ints
     name_at: Float32Array
 
 
@@ -60,9 +80,7 @@ def ecg_box(layout: Layout, style: Style) -> Box:
     return left, top, layout.width_mm - right, layout.height_mm - bottom
 
 
-def cell_truth(
-    mapping: Mapping, layout: Layout, style: Style, page_mm: Box, size: tuple[int, int], *, mirrored_names: bool = False
-) -> CellTruth:
+def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size: tuple[int, int]) -> CellTruth:
     """Tell what every cell of a picture shows.
 
     Args:
@@ -71,7 +89,6 @@ def cell_truth(
         style: The style.
         page_mm: Left, top, right, bottom of the whole paper, mm of the sheet.
         size: Height and width of the padded picture, px, multiples of `CELL`.
-        mirrored_names: Unused; names in mirrored pictures are asked for like all others.
     """
     h, w = size[0] // CELL, size[1] // CELL
     rows, columns = np.meshgrid((np.arange(h) + 0.5) * CELL, (np.arange(w) + 0.5) * CELL, indexing="ij")
@@ -117,7 +134,7 @@ def _vector(vector: Float64Array) -> Float32Array:
     return np.stack([np.log(length), vector[0] / length, vector[1] / length]).astype(np.float32)
 
 
-def _strips(layout: Layout, x: Float64Array, y: Float64Array) -> np.ndarray:
+def _strips(layout: Layout, x: Float64Array, y: Float64Array) -> npt.NDArray[np.bool_]:
     """Where a strip of a lead is: within its time, and within a third of the way to the next rows."""
     rows = sorted({strip.baseline_mm for strip in layout.strips})
     gap = min((b - a for a, b in itertools.pairwise(rows)), default=30.0)
@@ -141,8 +158,8 @@ def name_places(layout: Layout) -> list[tuple[str, float, float, float]]:
 
 
 def _names(
-    mapping: Mapping, layout: Layout, cells: tuple[int, int], time: Float64Array, amplitude: Float64Array
-) -> tuple[np.ndarray, Float32Array]:
+    mapping: Placed, layout: Layout, cells: tuple[int, int], time: Float64Array, amplitude: Float64Array
+) -> tuple[Ints, Float32Array]:
     """The name whose middle lies nearest to each cell, within a cell of it."""
     h, w = cells
     name = np.zeros(cells, dtype=np.int64)

@@ -69,10 +69,13 @@ def _textured(rng: np.random.Generator, colour: bool) -> Image:
     scale, angle = 0.5 * 5.0 ** u[1], 2 * math.pi * u[2]
     c, s = math.cos(angle) / scale, math.sin(angle) / scale
     lean = 0.5 * (u[3] - 0.5)
-    turn = np.array([[c, -s + lean, tiles.TILE * u[4]], [s, c, tiles.TILE * u[5]]], dtype=np.float32)
-    # Read from a pattern repeated once each way: what runs over its edge goes on at the other.
+    # A pattern is repeated once each way, and looked at about its middle.
+    middle = tiles.TILE * (1 + 0.5 * (u[4:6] - 0.5))
+    half = tiles.TILE / 2
+    turn = np.array([[c, -s + lean, 0.0], [s, c, 0.0]])
+    turn[:, 2] = middle - turn[:, :2] @ (half, half)
     way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    field = cv2.warpAffine(pattern, turn, (tiles.TILE, tiles.TILE), flags=way, borderMode=cv2.BORDER_WRAP)
+    field = cv2.warpAffine(pattern, turn, (tiles.TILE, tiles.TILE), flags=way, borderMode=cv2.BORDER_REFLECT)
     low, high = _colours(rng, kind)
     if not colour:
         table = np.interp(np.arange(256), [0, 255], [np.dot(LUMA, low), np.dot(LUMA, high)])
@@ -98,7 +101,7 @@ def _colours(rng: np.random.Generator, kind: str) -> tuple[tuple[float, ...], tu
 
 @functools.cache
 def patterns() -> Image:
-    """``(8, 512, 512)`` uint8, one pattern per kind of `KINDS`; periodic but for ``clutter``."""
+    """``(8, 1024, 1024)`` uint8, one pattern per kind of `KINDS`, twice along each axis; ``clutter`` has seams."""
     side = tiles.TILE
     at = np.arange(side)
     desks = tiles.desks_grey().astype(np.float32)
@@ -116,7 +119,8 @@ def patterns() -> Image:
                 cv2.line(keys, (x + 18 + shift, y + 20), (x + 28 + shift, y + 20 + 3 * (column % 3)), (0.2,), 3)
     marble = np.abs(noise) + 0.05 * _noise("marble", 1, 1)
     made = (desks[0] + 0.0, wood, weave, flags, keys, marble, 0.3 * _noise("plain", 1, 1) + _noise("plain", 80, 80))
-    return np.stack([*(_bytes(np.asarray(field, dtype=np.float32)) for field in made), _clutter()])
+    once = np.stack([*(_bytes(np.asarray(field, dtype=np.float32)) for field in made), _clutter()])
+    return np.ascontiguousarray(np.tile(once, (1, 2, 2)))
 
 
 def _clutter() -> Image:

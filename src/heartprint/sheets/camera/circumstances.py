@@ -163,6 +163,25 @@ def draw_source(rng: np.random.Generator) -> Source:
     return SOURCES[0]
 
 
+def write(scene: Scene, rng: np.random.Generator, severity: float, source: Source) -> list[tuple[str, float]]:
+    """Write what no effect of the registry is into a scene.
+
+    Returns:
+        What happened, with severities.
+    """
+    chances = rng.random(3)
+    happened = []
+    if not source.flat:
+        happened.append(("vignette", vignette(scene, rng, severity)))
+    if source.name == "phone" and chances[0] < 0.35:
+        noise_reduction(scene, rng, severity)
+        happened.append(("noise_reduction", severity))
+    if chances[1] < 0.1 + 0.06 * severity:
+        saved_before(scene, rng, severity)
+        happened.append(("saved_before", severity))
+    return happened
+
+
 def vignette(scene: Scene, rng: np.random.Generator, severity: float) -> float:
     """Darken the corners, as a near lens does.
 
@@ -197,8 +216,12 @@ def saved_before(scene: Scene, rng: np.random.Generator, severity: float) -> Non
         small = cv2.resize(
             picture, (max(round(width * share), 8), max(round(height * share), 8)), interpolation=cv2.INTER_AREA
         )
-        _, coded = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        read = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE if picture.ndim == 2 else cv2.IMREAD_COLOR))
+        colours = picture.ndim == 3
+        # OpenCV takes colours as blue, green, red.
+        given = np.ascontiguousarray(small[..., ::-1]) if colours else small
+        _, coded = cv2.imencode(".jpg", given, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        read = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR if colours else cv2.IMREAD_GRAYSCALE))
+        read = np.ascontiguousarray(read[..., ::-1]) if colours else read
         return np.asarray(cv2.resize(read, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
     scene.file.insert(0, send)

@@ -11,10 +11,35 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array, Image
-from heartprint.sheets.camera.scene import Pass
+from heartprint.sheets.camera.scene import Pass, Scene
+from heartprint.sheets.camera.viewpoint import Box, Viewpoint
 from heartprint.sheets.look import LUMA
 
 SKINS = ((236, 196, 170), (222, 170, 138), (186, 130, 98), (130, 86, 62), (84, 56, 42))
+
+
+def lay(scene: Scene, rng: np.random.Generator, severity: float, page: Box, view: Viewpoint) -> list[tuple[str, float]]:
+    """Lay covers over a scene, some of the time.
+
+    Returns:
+        What happened, with severities.
+    """
+    chances = rng.random(3)
+    made = []
+    if chances[0] < 0.03 + 0.05 * severity:
+        made.append(("fingers", draw_fingers(rng)))
+    if chances[1] < 0.02 + 0.015 * severity:
+        made.append(("pen", draw_pen(rng)))
+    if chances[2] < 0.05:
+        u = rng.random(2)
+        edge = (page[0] + u[0] * (page[2] - page[0]), page[3] if u[1] < 0.3 else page[1], 1.0)
+        middle = ((page[0] + page[2]) / 2, (page[1] + page[3]) / 2, 1.0)
+        points = np.stack([view.to_picture @ edge, view.to_picture @ middle])
+        if (points[:, 2] > 0).all():
+            made.append(("clip", draw_clip(rng, points[:, :2] / points[:, 2:])))
+    for _, cover in made:
+        scene.optics.insert(0, cover)
+    return [(name, severity) for name, _ in made]
 
 
 def draw_fingers(rng: np.random.Generator) -> Pass:
@@ -39,7 +64,7 @@ def draw_fingers(rng: np.random.Generator) -> Pass:
             reach = thick * (1.6 + 2.6 * each[k, 0] * (0.6 + u[7]))
             bend = across * thick * 0.5 * (each[k, 1] - 0.5)
             shapes.append((start, start + inward * reach + bend, thick * (0.92 + 0.16 * each[k, 2])))
-        return _limbs(picture, shapes, skin)
+        return _nails(_limbs(picture, shapes, skin), shapes, skin) if u[1] < 0.6 else _limbs(picture, shapes, skin)
 
     return cover
 
@@ -107,6 +132,20 @@ def _limbs(picture: Image, shapes: list[tuple[Float64Array, Float64Array, float]
     )
 
 
+def _nails(picture: Image, shapes: list[tuple[Float64Array, Float64Array, float]], colour: Float64Array) -> Image:
+    """Lighten the ends of fingers that are seen from their backs."""
+    level = np.clip(colour * 1.15 + 12, 0, 255)
+    ink = (float(np.dot(LUMA, level)),) if picture.ndim == 2 else tuple(level.tolist())
+    nails = picture.copy()
+    for start, end, thick in shapes:
+        along = (end - start) / max(float(np.hypot(*(end - start))), 1.0)
+        middle = tuple(int(v) for v in np.rint((end + along * thick * 0.18) * 16))
+        axes = (max(int(thick * 0.25 * 16), 16), max(int(thick * 0.2 * 16), 16))
+        turn = math.degrees(math.atan2(along[1], along[0]))
+        cv2.ellipse(nails, middle, axes, turn, 0, 360, ink, cv2.FILLED, cv2.LINE_AA, 4)
+    return np.asarray(cv2.addWeighted(picture, 0.5, nails, 0.5, 0), dtype=np.uint8)
+
+
 def _filled(picture: Image, corners: Float64Array, colour: Float64Array) -> Image:
     mask = np.zeros(picture.shape[:2], dtype=np.uint8)
     cv2.fillPoly(mask, [np.rint(corners * 16).astype(np.int32)], (255,), cv2.LINE_AA, 4)
@@ -122,7 +161,8 @@ def _blended(picture: Image, mask: Image, light: Image, colour: Float64Array, re
     window = np.s_[max(rows[0] - far, 0) : rows[-1] + far + 1, max(columns[0] - far, 0) : columns[-1] + far + 1]
     shape = mask[window].astype(np.float32) / 255
     shadow = cv2.GaussianBlur(shape, (0, 0), max(reach * 0.22, 0.6))
-    shadow = np.roll(shadow, max(round(reach * 0.12), 1), axis=0)
+    down = max(round(reach * 0.12), 1)
+    shadow = np.concatenate([shadow[:1].repeat(down, axis=0), shadow[:-down]]) if down < len(shadow) else shadow
     lit = light[window].astype(np.float32) / 255
     out = picture.copy()
     patch = out[window]

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Image
-from heartprint.foundation.fonts import font
+from heartprint.foundation.fonts import FILES, Face, font
 from heartprint.foundation.randomness import generator
+from heartprint.sheets.look import luma
+from heartprint.sheets.style import Colour
 from heartprint.sheets.texts import invented_patient
 
 FINENESS = 6.0
@@ -23,12 +25,10 @@ FINENESS = 6.0
 TEXTS, TABLES, CODES, MARKS = 40, 10, 6, 12
 """How many of each kind there are."""
 
-_WORDS = tuple(
-    (
-        "patient ward unit clinic hospital department report page order account referred confirmed technician room "
-        "location time date name number device filter speed gain comment signature print copy request visit bed team "
-        "requested received reviewed printed by of on at for in the and no see note form section part"
-    ).split(" ")
+_WORDS = (
+    "patient ward unit clinic hospital department report page order account referred confirmed technician room "
+    "location time date name number device filter speed gain comment signature print copy request visit bed team "
+    "requested received reviewed printed by of on at for in the and no see note form section part"
 )
 
 
@@ -60,7 +60,9 @@ def _canvas(width_mm: float, height_mm: float) -> Image:
     return np.zeros((math.ceil(height_mm * FINENESS), math.ceil(width_mm * FINENESS)), dtype=np.uint8)
 
 
-def _write(canvas: Image, text: str, x_mm: float, y_mm: float, size_mm: float, bold: bool = False) -> float:
+def _write(
+    canvas: Image, text: str, x_mm: float, y_mm: float, size_mm: float, bold: bool = False, face: Face = "sans"
+) -> float:
     """Write one line, its letters standing at ``y_mm``.
 
     Returns:
@@ -69,37 +71,44 @@ def _write(canvas: Image, text: str, x_mm: float, y_mm: float, size_mm: float, b
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    face = font(max(round(size_mm * FINENESS), 6), bold=bold)
+    cut = font(max(round(size_mm * FINENESS), 6), bold=bold, face=face)
     picture = Pillow.fromarray(canvas)
-    ImageDraw.Draw(picture).text((x_mm * FINENESS, y_mm * FINENESS), text, fill=255, font=face, anchor="ls")
+    ImageDraw.Draw(picture).text((x_mm * FINENESS, y_mm * FINENESS), text, fill=255, font=cut, anchor="ls")
     canvas[:] = np.asarray(picture)
-    return x_mm + float(face.getlength(text)) / FINENESS
+    return x_mm + float(cut.getlength(text)) / FINENESS
 
 
 def _phrase(rng: np.random.Generator, words: int) -> str:
-    chosen = [_WORDS[int(rng.integers(len(_WORDS)))] for _ in range(words)]
+    known = _WORDS.split()
+    chosen = [known[int(rng.integers(len(known)))] for _ in range(words)]
     if rng.random() < 0.5:
         chosen.append(str(int(rng.integers(1, 10 ** int(rng.integers(1, 8))))))
     return " ".join(chosen).capitalize() + ("." if rng.random() < 0.3 else ":" if rng.random() < 0.4 else "")
 
 
+def _any_face(rng: np.random.Generator) -> Face:
+    return tuple(FILES)[int(rng.integers(len(FILES)))]
+
+
 def _paragraph(rng: np.random.Generator) -> Image:
     size = 2.0 + 2.0 * float(rng.random()) ** 1.5
+    face = _any_face(rng)
     lines, longest = int(rng.integers(1, 9)), int(rng.integers(2, 12))
     canvas = _canvas(longest * 4.2 * size, lines * size * 1.5 + size)
     for line in range(lines):
         words = int(rng.integers(1, longest + 1))
-        _write(canvas, _phrase(rng, words), 0.3, (line + 1) * size * 1.5, size, bold=rng.random() < 0.15)
+        _write(canvas, _phrase(rng, words), 0.3, (line + 1) * size * 1.5, size, rng.random() < 0.15, face)
     return _trimmed(canvas)
 
 
 def _columns(rng: np.random.Generator) -> Image:
     size = 2.2 + 1.2 * float(rng.random())
+    face = _any_face(rng)
     groups = invented_patient(int(rng.integers(1000)))
     canvas = _canvas(150.0, 6 * size * 1.5)
     x = 0.3
     for group in groups[: int(rng.integers(1, 4))]:
-        ends = [_write(canvas, text, x, (k + 1) * size * 1.5, size, k == 0) for k, text in enumerate(group)]
+        ends = [_write(canvas, text, x, (k + 1) * size * 1.5, size, k == 0, face) for k, text in enumerate(group)]
         x = max(ends) + 4 + 14 * float(rng.random())
     return _trimmed(canvas)
 
@@ -110,13 +119,21 @@ def _table(rng: np.random.Generator) -> Image:
     widths = 12 + 22 * rng.random(columns)
     canvas = _canvas(float(widths.sum()) + 1, rows * row_mm + 1)
     thick = max(round((0.15 + 0.3 * float(rng.random())) * FINENESS), 1)
-    ruled = rng.random() < 0.75
+    ruled, face = rng.random() < 0.75, _any_face(rng)
     lefts = np.concatenate([[0.0], np.cumsum(widths)])
     for row in range(rows):
         for k in range(columns):
             if rng.random() < 0.85:
                 text = _phrase(rng, 1) if row == 0 or k == 0 else f"{rng.integers(1, 999)}"
-                _write(canvas, text[: int(widths[k] / size * 1.5)], lefts[k] + 1, (row + 0.75) * row_mm, size, row == 0)
+                _write(
+                    canvas,
+                    text[: int(widths[k] / size * 1.5)],
+                    lefts[k] + 1,
+                    (row + 0.75) * row_mm,
+                    size,
+                    row == 0,
+                    face,
+                )
     height, width = canvas.shape
     for row in range(rows + 1):
         y = min(round(row * row_mm * FINENESS), height - thick)
@@ -185,3 +202,23 @@ def _trimmed(canvas: Image) -> Image:
     if not len(rows):
         return canvas
     return np.ascontiguousarray(canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+
+
+def stamp(canvas: Image, coverage: Image, x: int, y: int, colour: Colour) -> None:
+    """Print a piece with its upper left corner at a place, in place; what lies outside is cut off."""
+    height, width = canvas.shape[:2]
+    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + coverage.shape[1], width), min(y + coverage.shape[0], height)
+    if x0 >= x1 or y0 >= y1:
+        return
+    ink = coverage[y0 - y : y1 - y, x0 - x : x1 - x]
+    patch = canvas[y0:y1, x0:x1]
+    if patch.ndim == 2:
+        patch[:] = _covered(patch, ink, luma(colour))
+    else:
+        for c in range(3):
+            patch[..., c] = _covered(patch[..., c], ink, 255 * colour[c])
+
+
+def _covered(patch: Image, ink: Image, level: float) -> Image:
+    share = ink.astype(np.float32) * np.float32(1 / 255)
+    return np.asarray(patch + (np.float32(level) - patch) * share + np.float32(0.5), dtype=np.uint8)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 import cv2
 import numpy as np
 
-from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.foundation.arrays import Image
 from heartprint.sheets.camera import furniture
+from heartprint.sheets.camera.furniture import stamp
 from heartprint.sheets.camera.viewpoint import Box
 from heartprint.sheets.layout import Layout
-from heartprint.sheets.look import luma
-from heartprint.sheets.style import Colour, Style
+from heartprint.sheets.style import Style
 
 Kind = Literal["bare", "runs_on", "page"]
 
@@ -112,26 +111,6 @@ def _fill(
         y += max(tallest, gap) + int(rng.random() * 2 * gap)
 
 
-def stamp(canvas: Image, coverage: Image, x: int, y: int, colour: Colour) -> None:
-    """Print a piece with its upper left corner at a place, in place; what lies outside is cut off."""
-    height, width = canvas.shape[:2]
-    x0, y0, x1, y1 = max(x, 0), max(y, 0), min(x + coverage.shape[1], width), min(y + coverage.shape[0], height)
-    if x0 >= x1 or y0 >= y1:
-        return
-    ink = coverage[y0 - y : y1 - y, x0 - x : x1 - x]
-    patch = canvas[y0:y1, x0:x1]
-    if patch.ndim == 2:
-        patch[:] = _covered(patch, ink, luma(colour))
-    else:
-        for c in range(3):
-            patch[..., c] = _covered(patch[..., c], ink, 255 * colour[c])
-
-
-def _covered(patch: Image, ink: Image, level: float) -> Image:
-    left = 1.0 - ink.astype(np.float32) * np.float32((255.0 - level) / 255.0**2)
-    return np.asarray(patch * left + np.float32(0.5), dtype=np.uint8)
-
-
 def redact(
     canvas: Image, rng: np.random.Generator, room: tuple[int, int, int, int], px_per_mm: float, count: int
 ) -> None:
@@ -155,36 +134,31 @@ def redact(
             cv2.rectangle(canvas, (round(x), round(y)), (round(x + wide), round(y + high)), colour, cv2.FILLED)
 
 
-def separate(canvas: Image, rng: np.random.Generator, layout: Layout, style: Style, to_px: Float64Array) -> None:
-    """Draw thick or long separators between columns over those that the layout has, in place.
+def show_on_screen(canvas: Image, rng: np.random.Generator) -> tuple[Image, int, int]:
+    """Put a page into the window of a program.
 
-    Args:
-        canvas: The page.
-        rng: Source of randomness.
-        layout: As placed by the style.
-        style: The style, for its ink.
-        to_px: Px per mm along x and y, then px of the sheet's upper left corner.
+    Returns:
+        A larger canvas, and where the page's left and upper edge lie on it, px.
     """
-    thick_mm = 0.15 + 1.1 * float(rng.random()) ** 2
-    half_mm = 3 + 14 * float(rng.random()) ** 1.5
-    shift = (rng.random() - 0.6) * half_mm
-    kx, ky, x0, y0 = to_px.tolist()
-    level: tuple[float, ...] = (luma(style.ink),) if canvas.ndim == 2 else tuple(255 * c for c in style.ink)
-    for strip in layout.strips:
-        if strip.divided:
-            box = (
-                (x0 + (strip.left_mm - thick_mm / 2) * kx, y0 + (strip.baseline_mm + shift - half_mm) * ky),
-                (x0 + (strip.left_mm + thick_mm / 2) * kx, y0 + (strip.baseline_mm + shift + half_mm) * ky),
-            )
-            (left, top), (right, bottom) = box
-            _bar(canvas, left, top, right, bottom, level)
-
-
-def _bar(canvas: Image, left: float, top: float, right: float, bottom: float, level: tuple[float, ...]) -> None:
-    """A dark upright bar; its sides may lie within pixels, its ends are rounded to them."""
+    u = rng.random(10)
     height, width = canvas.shape[:2]
-    rows = slice(max(round(top), 0), min(round(bottom), height))
-    for x in range(max(math.floor(left), 0), min(math.ceil(right), width)):
-        share = min(right, x + 1) - max(left, x)
-        column = canvas[rows, x]
-        column[:] = np.minimum(column, column + (np.array(level) - column) * share).astype(np.uint8)
+    longer = max(height, width)
+    left, right = (round(longer * 0.25 * v**2) for v in u[:2])
+    top, bottom = (round(longer * (0.02 + 0.14 * v**1.5)) for v in u[2:4])
+    ground = (35 + 40 * u[4], 200 + 40 * u[4], 255.0)[int(u[5] * 3)] + 8 * (u[6:9] - 0.5)
+    tints = ground if canvas.ndim == 3 else ground[:1]
+    out = np.empty((height + top + bottom, width + left + right, *canvas.shape[2:]), dtype=np.uint8)
+    out[:] = np.clip(tints, 0, 255).astype(np.uint8)
+    bars = np.clip(tints + (60 if ground[0] < 128 else -40) * rng.random(), 0, 255)
+    out[: top // 2] = bars.astype(np.uint8)
+    out[out.shape[0] - bottom // 3 :] = (bars * 0.8).astype(np.uint8)
+    if left > 20:
+        out[:, : left // 2] = (bars * 0.9).astype(np.uint8)
+    px_per_mm = longer / 300
+    for _ in range(int(8 * u[9])):
+        index = int(rng.random() * furniture.TEXTS)
+        y, x = (top // 4 if rng.random() < 0.5 else int(rng.random() * out.shape[0])), int(rng.random() * out.shape[1])
+        dark = ground[0] > 128
+        stamp(out, furniture.scaled(index, round(px_per_mm * 0.8, 1)), x, y, (0.2,) * 3 if dark else (0.8,) * 3)
+    out[top : top + height, left : left + width] = canvas
+    return out, left, top

@@ -78,6 +78,7 @@ class Scene:
             shift. None = those.
         backdrop: ``(512, 512)`` or ``(512, 512, 3)`` uint8: what lies below the paper, its longer side that of the
             picture; it takes the place of ``desk``.
+        edge_shade: Share of the light that what lies below the paper loses at its edge.
         finer: How many px a side of each px of the picture is exposed with, and averaged.
     """
 
@@ -108,6 +109,7 @@ class Scene:
     grey: bool = False
     view: Float64Array | None = None
     backdrop: Image | None = None
+    edge_shade: float = 0.5
     finer: int = 1
 
     @property
@@ -235,6 +237,8 @@ class Scene:
             np.array([t[1] for t in self.textures], dtype=np.float32),
             np.array([t[2:] for t in self.textures], dtype=np.int64).reshape(-1, 2),
             np.float32(level(self.tint, channel)),
+            self.backdrop is not None,
+            np.float32(self.edge_shade),
             out,
         )
         if self.finer == 1:

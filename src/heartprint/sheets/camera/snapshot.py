@@ -6,6 +6,7 @@ page, on a desk, turned, tilted, cut off, mirrored, beside other papers, in the 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,27 +15,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
-from heartprint.sheets.camera import circumstances, covers
-from heartprint.sheets.camera.backdrops import draw_backdrop
 from heartprint.sheets.camera.circumstances import Source, draw_source
-from heartprint.sheets.camera.effects import checked_severity, get_effect
-from heartprint.sheets.camera.geometry import RIDGE_FIELDS, WAVE_FIELDS, Mapping
-from heartprint.sheets.camera.papers import Kind, Paper, draw_paper, furnish, redact, separate
+from heartprint.sheets.camera.effects import checked_severity
+from heartprint.sheets.camera.exposure import FINER, Laid, take
+from heartprint.sheets.camera.geometry import Mapping
+from heartprint.sheets.camera.looks import draw_look, print_letters, separate, without_letters
+from heartprint.sheets.camera.papers import Kind, Paper, draw_paper, furnish, redact, show_on_screen
 from heartprint.sheets.camera.photograph import grid_beyond
-from heartprint.sheets.camera.scene import Scene, Surround
 from heartprint.sheets.camera.viewpoint import Box, Viewpoint, draw_turn, draw_viewpoint
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.raster import checked_size, render
 from heartprint.sheets.registry import get_layout
-from heartprint.sheets.style import Style, draw_style, get_style, placed
+from heartprint.sheets.style import Style, get_style, placed
+
+SCREENS = ("screen", "file")
+"""Sources that show a page in the window of a program."""
 
 MIRRORED = 0.08
 """How often a picture is mirrored."""
-
-FINER = 2
-"""How many px a side each px of the picture is exposed with, and how many the sheet is drawn with."""
 
 _STEPS_PER_DOUBLING = 3
 """Sheets are drawn at few scales, so that their backgrounds are soon in memory."""
@@ -103,7 +103,7 @@ def snapshot(
         HeartprintError: ``bad-severity``, or what `render` raises.
     """
     checked_severity(severity)
-    look_of = draw_style(rng) if style == "random" else get_style(style)
+    look_of = draw_look(rng) if style == "random" else get_style(style)
     sheet = placed(get_layout(layout), look_of)
     source = draw_source(rng)
     paper = draw_paper(rng, sheet, look_of, _kind(rng, look_of))
@@ -112,30 +112,27 @@ def snapshot(
     scale = _drawn_scale(view, own)
     height, width = (max(round(mm * scale), 48) for mm in (sheet.height_mm, sheet.width_mm))
     checked_size((height, width))
-    drawn = render(leads, sampling_rate, layout, (height, width), style=look_of, colour=colour)
+    drawn = render(leads, sampling_rate, layout, (height, width), style=without_letters(look_of), colour=colour)
     kx, ky = width / sheet.width_mm, height / sheet.height_mm
-    if rng.random() < 0.12:
-        separate(drawn, rng, sheet, look_of, np.array([kx, ky, 0.0, 0.0]))
+    if rng.random() < 0.15:
+        separate(drawn, rng, sheet, look_of, kx, ky)
+    print_letters(drawn, sheet, look_of, kx, ky)
     if look_of.patient is not None and rng.random() < 0.3:
         redact(drawn, rng, (0, 0, width, round(look_of.margin_mm[1] * ky)), ky, 1 + int(4 * rng.random()))
-    canvas, page, left, top, surround = _on_paper(rng, drawn, sheet, look_of, paper, kx, ky)
-    return _taken(
-        rng,
-        canvas,
-        view,
-        source,
-        severity,
-        kx,
-        ky,
-        (left, top),
-        (sheet.width_mm, sheet.height_mm),
-        page,
-        surround,
-        backgrounds,
-        layout=sheet,
-        style=look_of,
-        grid=_grid(sheet, look_of, page if surround is not None else own),
-        mirrored=mirror,
+    laid = _on_paper(rng, drawn, sheet, look_of, paper, kx, ky, source)
+    grid = _grid(sheet, look_of, laid.page_mm if laid.surround is not None else own)
+    picture, mapping, effects = take(rng, laid, view, source, severity, backgrounds)
+    return Snapshot(
+        picture,
+        mapping,
+        sheet,
+        look_of,
+        laid.page_mm,
+        grid,
+        mirror,
+        float(severity),
+        effects,
+        source.name,
     )
 
 
@@ -182,24 +179,11 @@ def snapshot_of_image(
     drawn = np.asarray(
         cv2.resize(page, wanted, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR), dtype=np.uint8
     )
-    return _taken(
-        rng,
-        drawn,
-        view,
-        source,
-        severity,
-        wanted[0] / sides[0],
-        wanted[1] / sides[1],
-        (0, 0),
-        sides,
-        own,
-        None,
-        backgrounds,
-        layout=None,
-        style=None,
-        grid=None,
-        mirrored=mirror,
-    )
+    laid = Laid(drawn, wanted[0] / sides[0], wanted[1] / sides[1], (0, 0), sides, own)
+    if source.name in SCREENS:
+        laid = _on_screen(rng, laid)
+    picture, mapping, effects = take(rng, laid, view, source, severity, backgrounds)
+    return Snapshot(picture, mapping, None, None, own, None, mirror, float(severity), effects, source.name)
 
 
 def _kind(rng: np.random.Generator, style: Style) -> Kind:
@@ -247,19 +231,22 @@ def _drawn_scale(view: Viewpoint, own: Box) -> float:
 
 
 def _on_paper(
-    rng: np.random.Generator, drawn: Image, sheet: Layout, style: Style, paper: Paper, kx: float, ky: float
-) -> tuple[Image, Box, int, int, Surround | None]:
-    """Lay the sheet on its paper.
-
-    Returns:
-        What is drawn; the paper to the pixel, mm of the sheet; left and top of the sheet on what is drawn, px; the
-        grid that runs on.
-    """
+    rng: np.random.Generator,
+    drawn: Image,
+    sheet: Layout,
+    style: Style,
+    paper: Paper,
+    kx: float,
+    ky: float,
+    source: Source,
+) -> Laid:
+    """Lay the sheet on its paper, and that on a screen where it is seen on one."""
+    sides = (sheet.width_mm, sheet.height_mm)
     height, width = drawn.shape[:2]
-    if paper.kind == "runs_on":
+    if paper.kind == "runs_on" and source.name not in SCREENS:
         surround = grid_beyond(sheet, style, height, width, colour=drawn.ndim == 3)
         if surround is not None:
-            return drawn, paper.box, 0, 0, surround
+            return Laid(drawn, kx, ky, (0, 0), sides, paper.box, surround)
     left, top = round(-paper.box[0] * kx), round(-paper.box[1] * ky)
     right, bottom = round((paper.box[2] - sheet.width_mm) * kx), round((paper.box[3] - sheet.height_mm) * ky)
     if paper.kind == "page" and rng.random() < 0.75:
@@ -277,7 +264,14 @@ def _on_paper(
             room = (0, 0, shape[1], top) if top > bottom else (0, top + height, shape[1], shape[0])
             redact(canvas, rng, room, ky, 1 + int(8 * rng.random()))
     page = (-left / kx, -top / ky, (width + right) / kx, (height + bottom) / ky)
-    return canvas, page, left, top, None
+    laid = Laid(canvas, kx, ky, (left, top), sides, page)
+    return _on_screen(rng, laid) if source.name in SCREENS else laid
+
+
+def _on_screen(rng: np.random.Generator, laid: Laid) -> Laid:
+    """Show a page in a window."""
+    canvas, left, top = show_on_screen(laid.canvas, rng)
+    return dataclasses.replace(laid, canvas=canvas, origin=(laid.origin[0] + left, laid.origin[1] + top), endless=True)
 
 
 def _grid(sheet: Layout, style: Style, everywhere: Box) -> Box | None:
@@ -287,130 +281,3 @@ def _grid(sheet: Layout, style: Style, everywhere: Box) -> Box | None:
         return everywhere
     left, top, right, bottom = style.margin_mm
     return left, top, sheet.width_mm - right, sheet.height_mm - bottom
-
-
-def _taken(
-    rng: np.random.Generator,
-    canvas: Image,
-    view: Viewpoint,
-    source: Source,
-    severity: float,
-    kx: float,
-    ky: float,
-    origin: tuple[int, int],
-    sheet_mm: tuple[float, float],
-    page: Box,
-    surround: Surround | None,
-    backgrounds: Sequence[Image] | None,
-    *,
-    layout: Layout | None,
-    style: Style | None,
-    grid: Box | None,
-    mirrored: bool,
-) -> Snapshot:
-    """Take the picture of what is drawn: `canvas`, whose upper left corner lies at `origin` px before the sheet's."""
-    height, width = canvas.shape[:2]
-    left, top = -origin[0] / kx, -origin[1] / ky
-    plane = (left, top, left + width / kx, top + height / ky)
-    wide, high = plane[2] - plane[0], plane[3] - plane[1]
-    back = np.asarray(np.linalg.inv(view.to_picture), dtype=np.float64)
-    scene = Scene(wide / high, view=_frame_to(plane, back, view.size), finer=FINER)
-    # A grid that runs on: the paper reaches beyond what is drawn.
-    scene.paper = (
-        (plane[0] - page[0]) / high,
-        (plane[1] - page[1]) / high,
-        (page[2] - plane[2]) / high,
-        (page[3] - plane[3]) / high,
-    )
-    effects: list[tuple[str, float]] = [("turn", view.turn), ("tilt", view.tilt)]
-    for name, strength in source.draw(rng, severity):
-        chosen = get_effect(name)
-        chosen.write(scene, chosen.level(strength), rng)
-        effects.append((name, strength))
-    _calmed(scene, sheet_mm[1] / high)
-    if not source.flat:
-        effects.append(("vignette", circumstances.vignette(scene, rng, severity)))
-    if source.name == "phone" and rng.random() < 0.35:
-        circumstances.noise_reduction(scene, rng, severity)
-        effects.append(("noise_reduction", severity))
-    if rng.random() < 0.1 + 0.06 * severity:
-        circumstances.saved_before(scene, rng, severity)
-        effects.append(("saved_before", severity))
-    dpi = 50 * 6.0 ** rng.random()
-    circumstances.coarse(scene, view.px_per_mm(sheet_mm[0] / 2, sheet_mm[1] / 2), dpi)
-    _covered(scene, rng, severity, source, page, view, effects)
-    if source.name in ("scan", "copy", "file"):
-        level = 255 if rng.random() < 0.75 else int(255 * rng.random())
-        scene.backdrop = np.full((512, 512, 3)[: canvas.ndim], level, dtype=np.uint8)
-    else:
-        scene.backdrop = draw_backdrop(rng, backgrounds, canvas.ndim == 3)
-    picture = scene.take(canvas, view.size, surround)
-    mapping = _of_sheet(scene, plane, sheet_mm, back, view.size)
-    return Snapshot(picture, mapping, layout, style, page, grid, mirrored, float(severity), tuple(effects), source.name)
-
-
-def _covered(
-    scene: Scene,
-    rng: np.random.Generator,
-    severity: float,
-    source: Source,
-    page: Box,
-    view: Viewpoint,
-    effects: list[tuple[str, float]],
-) -> None:
-    chances = rng.random(3)
-    if source.name != "phone":
-        return
-    made = []
-    if chances[0] < 0.03 + 0.05 * severity:
-        made.append(("fingers", covers.draw_fingers(rng)))
-    if chances[1] < 0.02 + 0.015 * severity:
-        made.append(("pen", covers.draw_pen(rng)))
-    if chances[2] < 0.05:
-        u = rng.random(2)
-        edge = np.array([page[0] + u[0] * (page[2] - page[0]), page[1], 1.0])
-        if u[1] < 0.3:
-            edge[1] = page[3]
-        middle = np.array([(page[0] + page[2]) / 2, (page[1] + page[3]) / 2, 1.0])
-        points = np.stack([view.to_picture @ edge, view.to_picture @ middle])
-        if (points[:, 2] > 0).all():
-            made.append(("clip", covers.draw_clip(rng, points[:, :2] / points[:, 2:])))
-    for name, cover in made:
-        scene.optics.insert(0, cover)
-        effects.append((name, severity))
-
-
-def _calmed(scene: Scene, share: float) -> None:
-    """Bend a page that is higher than its sheet no more, in mm, than the sheet would be bent."""
-    if share >= 1:
-        return
-    scene.waves = [(ax * share, ay * share, *rest) for ax, ay, *rest in scene.waves]
-    scene.ridges = [(*line[:3], line[3], line[4] * share, line[5] * share, line[6]) for line in scene.ridges]
-
-
-def _frame_to(plane: Box, back: Float64Array, size: tuple[int, int]) -> Float64Array:
-    """From the frame of a plane (see `Mapping`) to its points in heights from its centre; ``back``: px to mm."""
-    height, width = size
-    left, top, right, bottom = plane
-    wide, high = right - left, bottom - top
-    pixels = np.array([[width * high / wide, 0, width / 2], [0, height, height / 2], [0, 0, 1]])
-    centred = np.array([[1, 0, -(left + right) / 2], [0, 1, -(top + bottom) / 2], [0, 0, high]]) / high
-    return np.asarray(centred @ back @ pixels)
-
-
-def _of_sheet(
-    scene: Scene, plane: Box, sheet_mm: tuple[float, float], back: Float64Array, size: tuple[int, int]
-) -> Mapping:
-    """The mapping of the sheet, from what the scene knows about the plane on which it lies."""
-    wide, high = sheet_mm
-    scale = (plane[3] - plane[1]) / high
-    # A point in heights of the plane is (one in heights of the sheet + offset) / scale.
-    offset = np.array([(wide - plane[0] - plane[2]) / 2, (high - plane[1] - plane[3]) / 2]) / high
-    waves = np.array(scene.waves, dtype=np.float64).reshape(-1, WAVE_FIELDS)
-    ridges = np.array(scene.ridges, dtype=np.float64).reshape(-1, RIDGE_FIELDS)
-    waves[:, 2:4] /= scale
-    waves[:, 4] += waves[:, 2:4] @ offset
-    waves[:, :2] *= scale
-    ridges[:, 2] = ridges[:, 2] * scale - ridges[:, :2] @ offset
-    ridges[:, 3:6] *= scale
-    return Mapping(_frame_to((0.0, 0.0, wide, high), back, size), waves, ridges, wide / high, size, sheet_mm)

@@ -1,7 +1,8 @@
-"""Pictures that are no 12-lead ECG, or nearly one, drawn from a seed: for the gate of a reader to learn from and be tested with.
+"""Pictures that are no 12-lead ECG, or nearly one, drawn from a seed: a reader's gate learns from them and is tested.
 
-Each kind has two families of generators, ``training`` and ``test``, whose drawing ideas, fonts and ranges differ, so
-that a test does not ask what was learned by heart; the modules' docstrings say how they differ.
+Each kind of lookalike has two families of generators, ``training`` and ``test``, whose drawing ideas, fonts and ranges
+differ, so that a test does not ask what was learned by heart. Training writes in DejaVu Sans and Serif, test in a font
+like Times, one of a typewriter and a plotter's strokes; the modules' docstrings say what else differs.
 """
 
 from heartprint.sheets.lookalikes.catalogue import LOOKALIKES, VARIANTS, Lookalike, Variant, draw_lookalike

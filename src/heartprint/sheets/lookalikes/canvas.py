@@ -1,20 +1,19 @@
-"""A piece of paper to draw on in millimetres, finer than wanted and area-averaged at the end; and small random choices."""
+"""A piece of paper to draw on in millimetres, finer than wanted and area-averaged at the end."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
-from heartprint.foundation.fonts import Family, font
+from heartprint.foundation.fonts import Face, font
 from heartprint.sheets.background import line_coverage
-from heartprint.sheets.style import BLACK, WHITE, Colour
+from heartprint.sheets.style import BLACK, Colour
 
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom, mm."""
@@ -23,7 +22,6 @@ FINEST_PX_PER_MM = 7.5
 """Canvases are drawn at this resolution at least, and at twice that of the picture."""
 
 _SHIFT = 4
-Item = TypeVar("Item")
 
 
 class Canvas:
@@ -33,7 +31,7 @@ class Canvas:
         width_mm: Width.
         height_mm: Height.
         px_per_mm: Px per mm of the finished picture.
-        family: Of the fonts, where nothing else is said.
+        face: Of the fonts, where nothing else is said.
         fineness: Px drawn for each px of the picture; None = as many as thin lines need.
     """
 
@@ -43,12 +41,12 @@ class Canvas:
         height_mm: float,
         px_per_mm: float,
         *,
-        family: Family = "sans",
+        face: Face = "sans",
         fineness: int | None = None,
     ) -> None:
         self.width_mm, self.height_mm = width_mm, height_mm
         self.size = (round(height_mm * px_per_mm), round(width_mm * px_per_mm))
-        self.family = family
+        self.face = face
         self.fineness = max(2, math.ceil(FINEST_PX_PER_MM / px_per_mm)) if fineness is None else fineness
         self.scale = px_per_mm * self.fineness
         height, width = self.size
@@ -166,9 +164,7 @@ class Canvas:
         """Rule a box in both directions from its upper left corner, its edges included."""
         x0, y0, x1, y1 = box
         down = pitch_mm if pitch_y_mm is None else pitch_y_mm
-        self.lines(
-            box, colour, pen_mm, x_mm=np.arange(x0, x1 + 0.01, pitch_mm), y_mm=np.arange(y0, y1 + 0.01, down)
-        )
+        self.lines(box, colour, pen_mm, x_mm=np.arange(x0, x1 + 0.01, pitch_mm), y_mm=np.arange(y0, y1 + 0.01, down))
 
     # --- letters --------------------------------------------------------------------------------------------------
 
@@ -181,7 +177,7 @@ class Canvas:
         colour: Colour = BLACK,
         *,
         bold: bool = False,
-        family: Family | None = None,
+        face: Face | None = None,
         anchor: str = "ls",
         upwards: bool = False,
     ) -> float:
@@ -194,14 +190,16 @@ class Canvas:
             size_mm: Size of the font.
             colour: Of the letters.
             bold: Whether to take the bold cut.
-            family: Of fonts; None = the canvas's.
+            face: Of fonts; None = the canvas's.
             anchor: l, m or r along it, s (on the line) or m (middle) across, as in Pillow.
             upwards: Whether it runs from below to above.
 
         Returns:
             Its length, mm.
         """
-        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, family or self.family, anchor)
+        mask, left, top, length = _letters(
+            text, max(round(size_mm * self.scale), 4), bold, face or self.face, anchor
+        )
         x, y = round(x_mm * self.scale), round(y_mm * self.scale)
         if upwards:
             mask, left, top = np.ascontiguousarray(np.rot90(mask)), top, -left - mask.shape[1]
@@ -242,83 +240,15 @@ def _bytes(colour: Colour) -> tuple[int, int, int]:
 
 
 @lru_cache(maxsize=1024)
-def _letters(text: str, pixels: int, bold: bool, family: Family, anchor: str) -> tuple[Image, int, int, float]:
+def _letters(text: str, pixels: int, bold: bool, face: Face, anchor: str) -> tuple[Image, int, int, float]:
     """Coverage of a line (0-255), where its left and upper edge lie from its anchor, and its length, px."""
     from PIL import Image as Pictures
     from PIL import ImageDraw
 
-    face = font(pixels, bold=bold, family=family)
-    left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor=anchor))
+    cut = font(pixels, bold=bold, face=face)
+    left, top, right, bottom = (int(v) for v in cut.getbbox(text, anchor=anchor))
     picture = Pictures.new("L", (max(right - left, 1) + 2, max(bottom - top, 1) + 2), 0)
-    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor=anchor)
+    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=cut, anchor=anchor)
     mask = np.asarray(picture, dtype=np.uint8)
     mask.setflags(write=False)
-    return mask, left - 1, top - 1, float(face.getlength(text))
-
-
-# --- small choices ------------------------------------------------------------------------------------------------
-
-
-def one_of(rng: np.random.Generator, items: Sequence[Item]) -> Item:
-    """One of some things, each as likely as the others."""
-    return items[int(rng.integers(len(items)))]
-
-
-def between(rng: np.random.Generator, low: float, high: float) -> float:
-    """A number between two."""
-    return float(rng.uniform(low, high))
-
-
-def whole(rng: np.random.Generator, low: int, high: int) -> int:
-    """A whole number between two, both included."""
-    return int(rng.integers(low, high + 1))
-
-
-def chance(rng: np.random.Generator, probability: float) -> bool:
-    """Whether something happens."""
-    return bool(rng.random() < probability)
-
-
-def dark(rng: np.random.Generator, lightest: float = 0.35) -> Colour:
-    """A dark colour for ink, mostly black."""
-    if chance(rng, 0.5):
-        return (between(rng, 0, 0.15),) * 3
-    red, green, blue = (between(rng, 0, lightest) for _ in range(3))
-    return red, green, blue
-
-
-def light(rng: np.random.Generator, darkest: float = 0.88) -> Colour:
-    """The colour of a paper, mostly white."""
-    if chance(rng, 0.5):
-        return WHITE
-    red, green, blue = (between(rng, darkest, 1) for _ in range(3))
-    return red, green, blue
-
-
-def vivid(rng: np.random.Generator) -> Colour:
-    """A full colour, as of charts and buttons."""
-    hue, low, high = between(rng, 0, 6), between(rng, 0.05, 0.45), between(rng, 0.55, 0.95)
-    up = low + (high - low) * (1 - abs(hue % 2 - 1))
-    red, green, blue = ((high, up, low), (up, high, low), (low, high, up), (low, up, high), (up, low, high), (high, low, up))[
-        int(hue) % 6
-    ]
-    return red, green, blue
-
-
-def mixed(a: Colour, b: Colour, share: float) -> Colour:
-    """A colour between two."""
-    red, green, blue = (x + share * (y - x) for x, y in zip(a, b, strict=True))
-    return red, green, blue
-
-
-_SYLLABLES = {
-    "training": "ba de fi go lu ma ne ri so tu van ler min tal cor pen dis ing ka mo sel ter on an re us".split(),
-    "test": "sha qui zor ble tre wick ord ous ple cha ny eth gra jo xi umb fort hal ske vi ost ei yr dwe".split(),
-}
-
-
-def words(rng: np.random.Generator, count: int, variant: str = "training") -> str:
-    """Words that mean nothing, of the syllables of a variant."""
-    syllables = _SYLLABLES[variant]
-    lengths = rng.integers(1, 5, count)
-    return " ".join("".join(one_of(rng, syllables) for _ in range(length)) for length in lengths.tolist())
+    return mask, left - 1, top - 1, float(cut.getlength(text))

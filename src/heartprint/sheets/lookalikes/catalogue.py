@@ -8,11 +8,30 @@ from typing import Literal
 
 import numpy as np
 
-from heartprint.foundation.fonts import Family
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.fonts import Face
 from heartprint.sheets.camera.scene import grey_of
-from heartprint.sheets.lookalikes import charts, documents, drawings, eeg, interfaces, papers, pulses, recorders, textures
-from heartprint.sheets.lookalikes.canvas import Canvas, between, chance, one_of
+from heartprint.sheets.lookalikes import (
+    charts,
+    codes,
+    drawings,
+    eeg,
+    forms,
+    interfaces,
+    music,
+    papers,
+    pulses,
+    recorders,
+    tables,
+    texts,
+    textures,
+)
+from heartprint.sheets.lookalikes.canvas import Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    one_of,
+)
 from heartprint.sheets.lookalikes.page import Page
 
 Variant = Literal["training", "test"]
@@ -56,7 +75,7 @@ class Lookalike:
         Args:
             rng: Decides everything that is not given.
             px_per_mm: Resolution, px per mm; None = from 2 to 6.
-            variant: Which family of generators draws.
+            variant: Which face of generators draws.
             size_mm: Width and height, mm; None = one that the kind can have.
             colour: Whether in colour; None = mostly.
 
@@ -67,15 +86,15 @@ class Lookalike:
             raise unknown_name("variant", str(variant), VARIANTS)
         size = _draw_size(rng, self.shape) if size_mm is None else size_mm
         scale = between(rng, 2.0, 6.0) if px_per_mm is None else px_per_mm
-        if not (SMALLEST_PX_PER_MM <= scale <= LARGEST_PX_PER_MM and 40 <= min(size) and max(size) <= 500):
+        if not (SMALLEST_PX_PER_MM <= scale <= LARGEST_PX_PER_MM and min(size) >= 40 and max(size) <= 500):
             raise HeartprintError(
                 "bad-size",
                 f"A lookalike has {SMALLEST_PX_PER_MM:g} to {LARGEST_PX_PER_MM:g} px per mm and sides of 40 to 500 mm, "
                 f"not {scale:g} and {size}.",
             )
         coloured = chance(rng, 0.75) if colour is None else colour
-        family: Family = "sans" if variant == "training" else one_of(rng, ("times", "mono"))
-        canvas = Canvas(*size, scale, family=family)
+        face: Face = "sans" if variant == "training" else one_of(rng, ("times", "mono"))
+        canvas = Canvas(*size, scale, face=face)
         (self.training if variant == "training" else self.test)(canvas, rng)
         image = canvas.finished()
         return Page(image if coloured else grey_of(image), scale, self.name)
@@ -102,14 +121,14 @@ def _kinds() -> tuple[Lookalike, ...]:
         Lookalike("recorder", "other recorders", recorders.recorder_training, recorders.recorder_test, "strip"),
         Lookalike("millimetre", "graph paper", papers.millimetre_training, papers.millimetre_test),
         Lookalike("ruled", "ruled and squared paper", papers.ruled_training, papers.ruled_test),
-        Lookalike("table", "tables and spreadsheets", documents.table_training, documents.table_test),
-        Lookalike("text", "pages of text", documents.text_training, documents.text_test),
-        Lookalike("form", "calendars and forms", documents.form_training, documents.form_test),
+        Lookalike("table", "tables and spreadsheets", tables.table_training, tables.table_test),
+        Lookalike("text", "pages of text", texts.text_training, texts.text_test),
+        Lookalike("form", "calendars and forms", forms.form_training, forms.form_test),
         Lookalike("chart", "charts", charts.chart_training, charts.chart_test, "strip"),
         Lookalike("interface", "screens", interfaces.interface_training, interfaces.interface_test, "screen"),
         Lookalike("drawing", "maps and plans", drawings.drawing_training, drawings.drawing_test),
-        Lookalike("music", "sheets of music", drawings.music_training, drawings.music_test),
-        Lookalike("code", "QR and bar codes", drawings.code_training, drawings.code_test, "strip"),
+        Lookalike("music", "sheets of music", music.music_training, music.music_test),
+        Lookalike("code", "QR and bar codes", codes.code_training, codes.code_test, "strip"),
         Lookalike("smooth_noise", "smooth noise", textures.smooth_noise_training, textures.smooth_noise_test),
         Lookalike("white_noise", "independent pixels", textures.white_noise_training, textures.white_noise_test),
         Lookalike("blank", "blank paper and gradients", textures.blank_training, textures.blank_test),

@@ -10,7 +10,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, light, mixed, one_of, vivid, whole, words
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    light,
+    mixed,
+    one_of,
+    vivid,
+    whole,
+    words,
+)
 from heartprint.sheets.lookalikes.waves import coloured_noise, envelope, walk
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
@@ -34,7 +44,9 @@ def _axes(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
         canvas.fill((0.92, 0.92, 0.95), box)
     if chance(rng, 0.6):
         pale: Colour = (0.82, 0.82, 0.82) if chance(rng, 0.7) else (0.95, 0.8, 0.8)
-        canvas.lines(box, pale, 0.15, x_mm=np.linspace(box[0], box[2], nx + 1), y_mm=np.linspace(box[1], box[3], ny + 1))
+        canvas.lines(
+            box, pale, 0.15, x_mm=np.linspace(box[0], box[2], nx + 1), y_mm=np.linspace(box[1], box[3], ny + 1)
+        )
     if chance(rng, 0.5):
         canvas.frame(box, BLACK, 0.25)
     else:
@@ -56,7 +68,11 @@ def _lines(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
     high, count = box[3] - box[1], whole(rng, 1, 6)
     for k in range(count):
         n = whole(rng, 8, 400)
-        y = np.cumsum(rng.standard_normal(n)) if chance(rng, 0.6) else np.sin(np.linspace(0, between(rng, 2, 40), n)) + 0.3 * rng.standard_normal(n)
+        y = (
+            np.cumsum(rng.standard_normal(n))
+            if chance(rng, 0.6)
+            else np.sin(np.linspace(0, between(rng, 2, 40), n)) + 0.3 * rng.standard_normal(n)
+        )
         y = (y - y.min()) / np.ptp(y)
         y = box[3] - high * (between(rng, 0.02, 0.4) + between(rng, 0.2, 0.55) * y)
         points, colour = np.column_stack([np.linspace(box[0], box[2], n), y]), vivid(rng)
@@ -110,14 +126,42 @@ def chart_test(canvas: Canvas, rng: np.random.Generator) -> None:
     text: Colour = WHITE if night else BLACK
     for i in range(rows):
         for k in range(columns):
-            box = (outer[0] + k * wide + 8, outer[1] + i * high + 5, outer[0] + (k + 1) * wide - 3, outer[1] + (i + 1) * high - 6)
+            box = (
+                outer[0] + k * wide + 8,
+                outer[1] + i * high + 5,
+                outer[0] + (k + 1) * wide - 3,
+                outer[1] + (i + 1) * high - 6,
+            )
             if box[3] - box[1] < 8:
                 continue
             (same or one_of(rng, kinds))(canvas, rng, box)
-            canvas.write(box[0], box[1] - 1.2, f"({chr(97 + i * columns + k)}) {words(rng, 2, 'test')}", 3.0, text, family="times")
+            canvas.write(
+                box[0],
+                box[1] - 1.2,
+                f"({chr(97 + i * columns + k)}) {words(rng, 2, 'test')}",
+                3.0,
+                text,
+                face="times",
+            )
             for share in (0.0, 0.5, 1.0):
-                canvas.write(box[0] + share * (box[2] - box[0]), box[3] + 4, f"{share * whole(rng, 1, 9):.1f}", 2.4, text, family="times", anchor="ms")
-                canvas.write(box[0] - 1, box[3] - share * (box[3] - box[1]), f"{share:.1f}", 2.4, text, family="times", anchor="rm")
+                canvas.write(
+                    box[0] + share * (box[2] - box[0]),
+                    box[3] + 4,
+                    f"{share * whole(rng, 1, 9):.1f}",
+                    2.4,
+                    text,
+                    face="times",
+                    anchor="ms",
+                )
+                canvas.write(
+                    box[0] - 1,
+                    box[3] - share * (box[3] - box[1]),
+                    f"{share:.1f}",
+                    2.4,
+                    text,
+                    face="times",
+                    anchor="rm",
+                )
 
 
 def _candles(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
@@ -127,7 +171,7 @@ def _candles(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
     each, up, down = (box[2] - box[0]) / n, vivid(rng), vivid(rng)
 
     def y(value: float) -> float:
-        return box[3] - (value - low) / span * (box[3] - box[1])
+        return float(box[3] - (value - low) / span * (box[3] - box[1]))
 
     canvas.lines(box, (0.75, 0.75, 0.78), 0.12, y_mm=np.linspace(box[1], box[3], 8))
     for k in range(n):
@@ -183,15 +227,15 @@ def _cake(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
 
 def _radar(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
     x, y, r = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, 0.45 * min(box[2] - box[0], box[3] - box[1])
-    a = np.arange(whole(rng, 5, 11))
-    a = 2 * np.pi * a / len(a)
+    n = whole(rng, 5, 11)
+    a = 2 * np.pi * np.arange(n) / n
     corners = np.column_stack([np.cos(a), np.sin(a)])
     for share in (0.25, 0.5, 0.75, 1.0):
         canvas.curve([x, y] + share * r * corners, (0.7, 0.7, 0.7), 0.15, closed=True)
     for corner in corners:
         canvas.curve(np.stack([np.array([x, y]), [x, y] + r * corner]), (0.7, 0.7, 0.7), 0.15)
     for _ in range(whole(rng, 1, 3)):
-        canvas.curve([x, y] + r * rng.uniform(0.2, 1, (len(a), 1)) * corners, vivid(rng), 0.5, closed=True)
+        canvas.curve([x, y] + r * rng.uniform(0.2, 1, (n, 1)) * corners, vivid(rng), 0.5, closed=True)
 
 
 def _sound(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
@@ -202,7 +246,10 @@ def _sound(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
 
 def _contours(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
     x, y = np.meshgrid(np.linspace(-2, 2, 90), np.linspace(-2, 2, 70))
-    z = sum(between(rng, -1, 1) * np.exp(-((x - between(rng, -2, 2)) ** 2) - (y - between(rng, -2, 2)) ** 2) for _ in range(6))
+    z = sum(
+        between(rng, -1, 1) * np.exp(-((x - between(rng, -2, 2)) ** 2) - (y - between(rng, -2, 2)) ** 2)
+        for _ in range(6)
+    )
     u = np.floor((np.asarray(z) - np.min(z)) / np.ptp(z) * whole(rng, 5, 12))
     u = (u / u.max())[:, :, None]
     canvas.texture(255 * (np.array(vivid(rng)) * u + (1 - u) * np.array(mixed(vivid(rng), WHITE, 0.5))), box)

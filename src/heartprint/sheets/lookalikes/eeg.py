@@ -10,17 +10,80 @@ from __future__ import annotations
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, dark, light, one_of, vivid, whole, words
+from heartprint.foundation.fonts import Face
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    dark,
+    light,
+    one_of,
+    vivid,
+    whole,
+    words,
+)
 from heartprint.sheets.lookalikes.waves import band_noise, coloured_noise, envelope, resonator, walk
 from heartprint.sheets.style import BLACK, Colour
 
 RATE = 200.0
 
-LONGITUDINAL = (
-    "Fp1-F7 F7-T3 T3-T5 T5-O1 Fp2-F8 F8-T4 T4-T6 T6-O2 Fp1-F3 F3-C3 C3-P3 P3-O1 Fp2-F4 F4-C4 C4-P4 P4-O2 Fz-Cz Cz-Pz"
-).split()
-TRANSVERSE = "F7-F3 F3-Fz Fz-F4 F4-F8 A1-T7 T7-C3 C3-Cz Cz-C4 C4-T8 T8-A2 P7-P3 P3-Pz Pz-P4 P4-P8".split()
-ELECTRODES = "Fp1 Fp2 F3 F4 C3 C4 P3 P4 O1 O2 F7 F8 T7 T8 P7 P8 Fz Cz Pz".split()
+LONGITUDINAL = [
+    "Fp1-F7",
+    "F7-T3",
+    "T3-T5",
+    "T5-O1",
+    "Fp2-F8",
+    "F8-T4",
+    "T4-T6",
+    "T6-O2",
+    "Fp1-F3",
+    "F3-C3",
+    "C3-P3",
+    "P3-O1",
+    "Fp2-F4",
+    "F4-C4",
+    "C4-P4",
+    "P4-O2",
+    "Fz-Cz",
+    "Cz-Pz",
+]
+TRANSVERSE = [
+    "F7-F3",
+    "F3-Fz",
+    "Fz-F4",
+    "F4-F8",
+    "A1-T7",
+    "T7-C3",
+    "C3-Cz",
+    "Cz-C4",
+    "C4-T8",
+    "T8-A2",
+    "P7-P3",
+    "P3-Pz",
+    "Pz-P4",
+    "P4-P8",
+]
+ELECTRODES = [
+    "Fp1",
+    "Fp2",
+    "F3",
+    "F4",
+    "C3",
+    "C4",
+    "P3",
+    "P4",
+    "O1",
+    "O2",
+    "F7",
+    "F8",
+    "T7",
+    "T8",
+    "P7",
+    "P8",
+    "Fz",
+    "Cz",
+    "Pz",
+]
 
 
 def _frontal(name: str) -> float:
@@ -35,7 +98,7 @@ def eeg_training(canvas: Canvas, rng: np.random.Generator) -> None:
     """Longitudinal montage on plain paper."""
     canvas.fill(light(rng, 0.94))
     names = LONGITUDINAL[: one_of(rng, (8, 10, 12, 16, 16, 16, 18))]
-    family = one_of(rng, ("sans", "serif"))
+    face: Face = one_of(rng, ("sans", "serif"))
     top = between(rng, 6, 16)
     box = (between(rng, 12, 20), top, canvas.width_mm - between(rng, 2, 8), canvas.height_mm - between(rng, 5, 14))
     seconds = max(2.0, (box[2] - box[0]) / one_of(rng, (15.0, 25.0, 30.0, 30.0)))
@@ -57,8 +120,7 @@ def eeg_training(canvas: Canvas, rng: np.random.Generator) -> None:
     muscle = between(rng, 0, 0.5) * envelope(rng, n, RATE, 0.3, 1.5)
     row_mm, ink, pen = (box[3] - box[1]) / len(names), dark(rng), between(rng, 0.1, 0.22)
     gain = between(rng, 0.16, 0.4) * row_mm
-    rows = list(names) + (["ECG"] if False else [])
-    for i, name in enumerate(rows):
+    for i, name in enumerate(names):
         own = coloured_noise(rng, n, RATE, between(rng, 1.0, 1.8), 0.8)
         wave = 0.7 * own + 0.35 * shared + 1.5 * _posterior(name) * rhythm * between(rng, 0.7, 1.2)
         wave += 5.0 * _frontal(name) * blinks * (1 if "Fp" in name else -0.6) + 0.6 * spindles * (i % 4 in (1, 2))
@@ -66,19 +128,27 @@ def eeg_training(canvas: Canvas, rng: np.random.Generator) -> None:
         wave += 3.0 * sharp * np.exp(-abs(i - focus)) * (-1 if i > focus else 1)
         y = box[1] + (i + 0.5) * row_mm
         canvas.trace((box[0], y - 2.5 * row_mm, box[2], y + 2.5 * row_mm), gain * wave, ink, pen)
-        canvas.write(2.0, y + 1.0, name, min(2.8, 0.6 * row_mm + 0.6), BLACK, family=family)
+        canvas.write(2.0, y + 1.0, name, min(2.8, 0.6 * row_mm + 0.6), BLACK, face=face)
     _scale_mark(canvas, box, second_mm, 7.0, f"{one_of(rng, (50, 70, 100))} uV", ink)
     if chance(rng, 0.7):
-        canvas.write(box[0], top - 2.0, f"{words(rng, 2).title()}   {whole(rng, 10, 23)}:{whole(rng, 10, 59)}:{whole(rng, 10, 59)}", 2.8)
+        canvas.write(
+            box[0],
+            top - 2.0,
+            f"{words(rng, 2).title()}   {whole(rng, 10, 23)}:{whole(rng, 10, 59)}:{whole(rng, 10, 59)}",
+            2.8,
+        )
     if chance(rng, 0.7):
-        filters = f"LFF {one_of(rng, ('0.5', '1', '1.6'))} Hz   HFF {one_of(rng, (35, 70))} Hz   {one_of(rng, (7, 10))} uV/mm   30 mm/s"
+        low, high = one_of(rng, ("0.5", "1", "1.6")), one_of(rng, (35, 70))
+        filters = f"LFF {low} Hz   HFF {high} Hz   {one_of(rng, (7, 10))} uV/mm   30 mm/s"
         canvas.write(box[0], canvas.height_mm - 1.8, filters, 2.4)
 
 
 def eeg_test(canvas: Canvas, rng: np.random.Generator) -> None:
     """Referential or transverse montage in two colours, on ruled paper or a screen."""
     screen = chance(rng, 0.35)
-    canvas.fill((0.06, 0.07, 0.1) if screen and chance(rng, 0.5) else (0.97, 0.96, 0.9) if chance(rng, 0.5) else (1, 1, 1))
+    canvas.fill(
+        (0.06, 0.07, 0.1) if screen and chance(rng, 0.5) else (0.97, 0.96, 0.9) if chance(rng, 0.5) else (1, 1, 1)
+    )
     night = canvas.pixels[0, 0, 0] < 100
     reference = one_of(rng, ("-Avg", "-A1", "", "-Ref"))
     names = TRANSVERSE if chance(rng, 0.4) else [f"{e}{reference}" for e in ELECTRODES[: one_of(rng, (10, 16, 19))]]
@@ -114,17 +184,17 @@ def eeg_test(canvas: Canvas, rng: np.random.Generator) -> None:
         if hershey:
             canvas.plot_text(x, y + 0.8, name, min(2.6, 0.7 * row_mm + 0.4), text, 0.15)
         else:
-            canvas.write(x, y + 0.8, name, min(2.4, 0.7 * row_mm + 0.4), text, family="mono")
+            canvas.write(x, y + 0.8, name, min(2.4, 0.7 * row_mm + 0.4), text, face="mono")
     ticks: Colour = (0.8, 0.8, 0.8) if night else (0.2, 0.2, 0.2)
     start = whole(rng, 0, 3000)
     for k in range(int(seconds) + 1):
         clock = f"{(start + k) // 3600:02d}:{(start + k) // 60 % 60:02d}:{(start + k) % 60:02d}"
         if second_mm > 16 or k % 2 == 0:
-            canvas.write(box[0] + k * second_mm, canvas.height_mm - 2.0, clock, 2.0, ticks, family="mono")
+            canvas.write(box[0] + k * second_mm, canvas.height_mm - 2.0, clock, 2.0, ticks, face="mono")
     for _ in range(whole(rng, 0, 3)):
         x = between(rng, box[0], box[2])
         canvas.lines(box, (0.8, 0.1, 0.1), 0.25, x_mm=[x])
-        canvas.write(x + 0.5, 6.5, words(rng, 2, "test"), 2.4, (0.8, 0.1, 0.1), family="mono")
+        canvas.write(x + 0.5, 6.5, words(rng, 2, "test"), 2.4, (0.8, 0.1, 0.1), face="mono")
 
 
 def _spikes(rng: np.random.Generator, n: int, per_s: float) -> Float64Array:

@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, mixed, one_of, vivid, whole, words
-from heartprint.sheets.lookalikes.documents import paragraph
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    mixed,
+    one_of,
+    vivid,
+    whole,
+    words,
+)
+from heartprint.sheets.lookalikes.texts import paragraph
 from heartprint.sheets.lookalikes.textures import clouds
 from heartprint.sheets.lookalikes.waves import walk
 from heartprint.sheets.style import BLACK, WHITE, Colour
@@ -60,7 +69,9 @@ def _window(canvas: Canvas, rng: np.random.Generator, box: Box) -> None:
             for k in range(whole(rng, 1, max(1, int((body[2] - body[0]) / 28)))):
                 part = (body[0] + 26 * k, y, body[0] + 26 * k + 22, y + 6)
                 canvas.fill(vivid(rng) if k == 0 else mixed(back, BLACK, 0.15), part)
-                canvas.write(part[0] + 11, y + 4.2, words(rng, 1)[:8].title(), 2.7, WHITE if k == 0 else ink, anchor="ms")
+                canvas.write(
+                    part[0] + 11, y + 4.2, words(rng, 1)[:8].title(), 2.7, WHITE if k == 0 else ink, anchor="ms"
+                )
             y += 9
         elif kind == "field":
             canvas.write(body[0], y + 4, words(rng, 1)[:10], 2.8, ink)
@@ -109,10 +120,17 @@ def _terminal(canvas: Canvas, rng: np.random.Generator) -> None:
     size = between(rng, 2.6, 4.5)
     for y in np.arange(6, canvas.height_mm - 2, 1.4 * size):
         if chance(rng, 0.25):
-            canvas.write(3, float(y), f"user@{words(rng, 1, 'test')[:6]}:~$ {words(rng, 2, 'test')}", size, (0.4, 0.7, 1), family="mono")
+            canvas.write(
+                3,
+                float(y),
+                f"user@{words(rng, 1, 'test')[:6]}:~$ {words(rng, 2, 'test')}",
+                size,
+                (0.4, 0.7, 1),
+                face="mono",
+            )
         elif chance(rng, 0.85):
             text = f"{whole(rng, 0, 99999):>6} {words(rng, whole(rng, 1, 6), 'test')} {between(rng, 0, 1):.4f}"
-            canvas.write(3, float(y), text, size, ink, family="mono")
+            canvas.write(3, float(y), text, size, ink, face="mono")
 
 
 def _tiles(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -129,7 +147,15 @@ def _tiles(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.write(box[0] + 2, box[1] + 5, words(rng, 1, "test")[:12].title(), 3, ink)
         colour = vivid(rng)
         if chance(rng, 0.4):
-            canvas.write((box[0] + box[2]) / 2, (box[1] + box[3]) / 2 + 2, f"{between(rng, 0, 100):.1f}%", min(12, 0.3 * high), colour, anchor="mm", bold=True)
+            canvas.write(
+                (box[0] + box[2]) / 2,
+                (box[1] + box[3]) / 2 + 2,
+                f"{between(rng, 0, 100):.1f}%",
+                min(12, 0.3 * high),
+                colour,
+                anchor="mm",
+                bold=True,
+            )
         else:
             wave = walk(rng, 80, 15)
             canvas.trace((box[0] + 2, box[1] + 7, box[2] - 2, box[3] - 2), 0.15 * (high - 12) * wave, colour, 0.5)
@@ -148,9 +174,14 @@ def _web(canvas: Canvas, rng: np.random.Generator) -> None:
     while y < high - 12:
         for k in range(columns):
             x, picture = 6 + k * each, between(rng, 12, 30)
-            canvas.texture(clouds(rng, 20, 30)[:, :, None] * np.array(mixed(vivid(rng), WHITE, 0.4)), (x, y, x + each - 4, y + picture))
+            canvas.texture(
+                clouds(rng, 20, 30)[:, :, None] * np.array(mixed(vivid(rng), WHITE, 0.4)),
+                (x, y, x + each - 4, y + picture),
+            )
             canvas.write(x, y + picture + 5, words(rng, 2, "test").title()[: int(each / 2.4)], 3.6, accent, bold=True)
-            paragraph(canvas, rng, (x, y + picture + 6, x + each - 4, high), 2.7, (0.3, 0.3, 0.3), variant="test", lines=4)
+            paragraph(
+                canvas, rng, (x, y + picture + 6, x + each - 4, high), 2.7, (0.3, 0.3, 0.3), variant="test", lines=4
+            )
         y += 62
 
 

@@ -16,7 +16,13 @@ from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.sheets.camera.scene import grey_of
 from heartprint.sheets.layout import Layout, Names, Side, columns_layout
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, one_of, whole
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    one_of,
+    whole,
+)
 from heartprint.sheets.lookalikes.page import Page
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import ABOVE, CLOSE, LAYOUTS
@@ -60,7 +66,7 @@ class Ecgs:
     @property
     def seconds(self) -> float:
         """How long the first ECG is, s."""
-        return self.leads[0].shape[1] / self.sampling_rate
+        return float(self.leads[0].shape[1] / self.sampling_rate)
 
 
 Drawn = tuple[Image, tuple[Box, ...]]
@@ -190,7 +196,14 @@ def _rhythm_page(rng: np.random.Generator, ecgs: Ecgs) -> Drawn:
     seconds = min(ecgs.seconds, 10.0) * between(rng, 0.5, 0.9)
     row_mm = between(rng, 13.0, max(14.0, 200.0 / rows))
     layout = columns_layout(
-        "nearly", "", ((lead,) * rows,), seconds=seconds, row_mm=row_mm, edge_mm=(4.0, 4.0), pulse=_side(rng), names=CLOSE
+        "nearly",
+        "",
+        ((lead,) * rows,),
+        seconds=seconds,
+        row_mm=row_mm,
+        edge_mm=(4.0, 4.0),
+        pulse=_side(rng),
+        names=CLOSE,
     )
     all_named = chance(rng, 0.5)
     strips = tuple(
@@ -216,7 +229,9 @@ def _leads_missing(rng: np.random.Generator, ecgs: Ecgs) -> Drawn:
     part = dataclasses.replace(layout, strips=tuple(left), pulses=tuple(p for p in layout.pulses if chance(rng, 0.7)))
     lowest = max(strip.baseline_mm for strip in left)
     if chance(rng, 0.5) and lowest + 15.0 < part.height_mm:
-        part = dataclasses.replace(part, height_mm=lowest + 15.0, pulses=tuple(p for p in part.pulses if p.baseline_mm <= lowest))
+        part = dataclasses.replace(
+            part, height_mm=lowest + 15.0, pulses=tuple(p for p in part.pulses if p.baseline_mm <= lowest)
+        )
     return _sheet(ecgs.leads[0], ecgs, part, _style(rng, ecgs))
 
 
@@ -267,7 +282,9 @@ def _two(beside: bool) -> Callable[[np.random.Generator, Ecgs], Drawn]:
         for _, ((_, _, wide, high),) in sheets:
             boxes.append((x, y, x + wide, y + high))
             x, y = (x + wide + gap, y) if beside else (x, y + high + gap)
-        canvas = Canvas(max(b[2] for b in boxes) + margin, max(b[3] for b in boxes) + margin, ecgs.px_per_mm, fineness=1)
+        canvas = Canvas(
+            max(b[2] for b in boxes) + margin, max(b[3] for b in boxes) + margin, ecgs.px_per_mm, fineness=1
+        )
         canvas.fill(WHITE if chance(rng, 0.7) else styles[0].paper)
         moved = []
         for (image, _), (left, top, _, _) in zip(sheets, boxes, strict=True):
@@ -275,7 +292,9 @@ def _two(beside: bool) -> Callable[[np.random.Generator, Ecgs], Drawn]:
             part = canvas.pixels[row : row + image.shape[0], column : column + image.shape[1]]
             part[:] = image[: part.shape[0], : part.shape[1]]
             corner = (column / ecgs.px_per_mm, row / ecgs.px_per_mm)
-            moved.append((*corner, corner[0] + image.shape[1] / ecgs.px_per_mm, corner[1] + image.shape[0] / ecgs.px_per_mm))
+            moved.append(
+                (*corner, corner[0] + image.shape[1] / ecgs.px_per_mm, corner[1] + image.shape[0] / ecgs.px_per_mm)
+            )
         return canvas.pixels, tuple(moved)
 
     return draw

@@ -3,8 +3,8 @@
 Training: ECG paper is a sheet of our own renderer whose ECG is missing, plain or with texts; millimetre and squared
 paper has the common pitches, sometimes with a curve or handwriting.
 Test: ECG paper is drawn here, with other colours, heavier lines each 25 mm, ticks, torn and dotted borders and lead
-names at places where none is; graph paper is logarithmic, polar, isometric or in inches; ruled paper has dots, music's
-cousins of school books (Seyes), ledgers and margins of notes.
+names at places where none is; graph paper is logarithmic, polar, isometric or in inches; ruled paper has dots, the
+lines of school books (Seyes), of ledgers, of notes with margins.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ import dataclasses
 import numpy as np
 
 from heartprint.sheets.layout import Names
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, dark, light, mixed, one_of, whole, words
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    dark,
+    light,
+    mixed,
+    one_of,
+    whole,
+    words,
+)
 from heartprint.sheets.lookalikes.waves import walk
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import LAYOUTS
@@ -45,13 +55,17 @@ def ecg_paper_training(canvas: Canvas, rng: np.random.Generator) -> None:
     strip = dataclasses.replace(layout.strips[0], left_mm=0.0, baseline_mm=high / 2, named=False)
     paper = placed(dataclasses.replace(layout, strips=(strip,)), style)
     assert abs(paper.width_mm - canvas.width_mm) < 1e-6
-    canvas.put(render(_NO_ECG, 500, dataclasses.replace(layout, strips=(strip,)), canvas.size, style=style, colour=True))
+    canvas.put(
+        render(_NO_ECG, 500, dataclasses.replace(layout, strips=(strip,)), canvas.size, style=style, colour=True)
+    )
 
 
 def ecg_paper_test(canvas: Canvas, rng: np.random.Generator) -> None:
     """ECG paper of other makers."""
     red, green, blue = (between(rng, 0.25, 1.0) for _ in range(3))
-    rule: Colour = one_of(rng, ((0.9, 0.35, 0.3), (0.95, 0.5, 0.6), (0.35, 0.65, 0.4), (0.3, 0.5, 0.85), (red, green, blue)))
+    rule: Colour = one_of(
+        rng, ((0.9, 0.35, 0.3), (0.95, 0.5, 0.6), (0.35, 0.65, 0.4), (0.3, 0.5, 0.85), (red, green, blue))
+    )
     paper = light(rng, 0.9)
     canvas.fill(paper)
     pale = mixed(rule, paper, between(rng, 0.4, 0.75))
@@ -76,7 +90,14 @@ def ecg_paper_test(canvas: Canvas, rng: np.random.Generator) -> None:
             x = box[0] + (i // rows) * (box[2] - box[0]) / columns + 2
             canvas.write(x, box[1] + (i % rows + 0.4) * (box[3] - box[1]) / rows, name, between(rng, 2.5, 4), ink)
     if chance(rng, 0.4):
-        canvas.write(box[2] - 2, box[3] - 1, f"{words(rng, 1, 'test').upper()} {whole(rng, 1000, 9999)}-A4", 2.4, rule, anchor="rs")
+        canvas.write(
+            box[2] - 2,
+            box[3] - 1,
+            f"{words(rng, 1, 'test').upper()} {whole(rng, 1000, 9999)}-A4",
+            2.4,
+            rule,
+            anchor="rs",
+        )
     if chance(rng, 0.25):
         for y in np.arange(3.0, canvas.height_mm, 6.0):
             canvas.disc(2.5, float(y), 1.2, (0.4, 0.4, 0.4))
@@ -86,7 +107,9 @@ def millimetre_training(canvas: Canvas, rng: np.random.Generator) -> None:
     """Lines 1, 5 and 10 mm apart; sometimes a curve with axes is drawn by hand."""
     paper = light(rng, 0.93)
     canvas.fill(paper)
-    rule: Colour = one_of(rng, ((0.9, 0.5, 0.3), (0.4, 0.65, 0.5), (0.45, 0.6, 0.9), (0.5, 0.5, 0.5), (0.85, 0.5, 0.55)))
+    rule: Colour = one_of(
+        rng, ((0.9, 0.5, 0.3), (0.4, 0.65, 0.5), (0.45, 0.6, 0.9), (0.5, 0.5, 0.5), (0.85, 0.5, 0.55))
+    )
     box = canvas.inner(between(rng, 0, 12))
     for pitch, share, pen in ((1.0, 0.6, 0.1), (5.0, 0.35, 0.18), (10.0, 0.0, 0.3)):
         if pitch != 5.0 or chance(rng, 0.6):
@@ -125,7 +148,9 @@ def millimetre_test(canvas: Canvas, rng: np.random.Generator) -> None:
         y = box[3] - steps * (box[3] - box[1])
         x = box[0] + steps * (box[2] - box[0]) if look == "log" else np.arange(box[0], box[2], 2.0)
         canvas.lines(box, pale, 0.1, x_mm=x, y_mm=y)
-        canvas.lines(box, rule, 0.3, x_mm=np.linspace(box[0], box[2], decades + 1), y_mm=np.linspace(box[1], box[3], decades + 1))
+        canvas.lines(
+            box, rule, 0.3, x_mm=np.linspace(box[0], box[2], decades + 1), y_mm=np.linspace(box[1], box[3], decades + 1)
+        )
     elif look == "polar":
         x0, y0 = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         for i, radius in enumerate(np.arange(2.0, max(canvas.width_mm, canvas.height_mm), 2.0)):
@@ -147,7 +172,7 @@ def millimetre_test(canvas: Canvas, rng: np.random.Generator) -> None:
         canvas.grid(box, rule, 0.3, 20.0)
     if chance(rng, 0.4):
         for k in range(0, 11):
-            canvas.write(box[0] - 1, box[3] - k * (box[3] - box[1]) / 10, str(k), 2.4, rule, family="mono", anchor="rs")
+            canvas.write(box[0] - 1, box[3] - k * (box[3] - box[1]) / 10, str(k), 2.4, rule, face="mono", anchor="rs")
 
 
 def ruled_training(canvas: Canvas, rng: np.random.Generator) -> None:

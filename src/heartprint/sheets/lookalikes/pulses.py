@@ -12,7 +12,17 @@ import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
 from heartprint.sheets.lookalikes import waves
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, dark, light, mixed, one_of, whole, words
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    dark,
+    light,
+    mixed,
+    one_of,
+    whole,
+    words,
+)
 from heartprint.sheets.style import BLACK, GRIDS, WHITE, Colour
 
 RATE = 100.0
@@ -53,7 +63,9 @@ def ppg_training(canvas: Canvas, rng: np.random.Generator) -> None:
             wave = waves.breathing(rng, seconds, RATE, between(rng, 8, 24))
         _plotted(canvas, row, wave, ink, pen, between(rng, 0.5, 1.0))
         canvas.write(row[0] + 1.5, row[1] + 1.0, one_of(rng, names), between(rng, 2.4, 3.6), bold=chance(rng, 0.5))
-    text = f"SpO2 {whole(rng, 85, 100)} %   PR {round(rate)} /min   {one_of(rng, ('25 mm/s', '12.5 mm/s', '6.25 mm/s'))}"
+    text = (
+        f"SpO2 {whole(rng, 85, 100)} %   PR {round(rate)} /min   {one_of(rng, ('25 mm/s', '12.5 mm/s', '6.25 mm/s'))}"
+    )
     canvas.write(box[0] + 2, box[1] - 1.5 if box[1] > 5 else box[3] - 1.5, text, 2.8)
 
 
@@ -85,12 +97,14 @@ def ppg_test(canvas: Canvas, rng: np.random.Generator) -> None:
             wave = waves.breathing(rng, seconds, RATE, between(rng, 8, 24), "gas")
         _plotted(canvas, row, wave, ink, between(rng, 0.2, 0.6), between(rng, 0.6, 0.95))
         label = one_of(rng, ("Pleth", "SpO\u2082", "IR ch 1", "PI", "RED", "Pulse ox"))
-        canvas.write(row[0] + 1, row[1], label, 2.6, ink if dark_screen else text, family="mono")
+        canvas.write(row[0] + 1, row[1], label, 2.6, ink if dark_screen else text, face="mono")
         if side > 10:
             middle = (row[1] + row[3]) / 2
-            canvas.write(canvas.width_mm - 2, middle, str(whole(rng, 40, 100)), min(14.0, 0.35 * side), ink, anchor="rs")
+            canvas.write(
+                canvas.width_mm - 2, middle, str(whole(rng, 40, 100)), min(14.0, 0.35 * side), ink, anchor="rs"
+            )
             canvas.write(canvas.width_mm - 2, middle + 4, one_of(rng, ("%", "bpm", "PI %")), 2.6, text, anchor="rs")
-    canvas.write(box[0], 4.5, words(rng, 2, "test"), 2.6, text, family="mono")
+    canvas.write(box[0], 4.5, words(rng, 2, "test"), 2.6, text, face="mono")
 
 
 Wave = Callable[[np.random.Generator, float, float, float, float], Float64Array]
@@ -104,7 +118,9 @@ def pressure_training(canvas: Canvas, rng: np.random.Generator) -> None:
     names = ("ART", "ABP", "P1", "Aorta", "PA")
     _pressures(canvas, rng, box, waves.pressure_of_pieces, names, dark(rng), one_of(rng, (12.5, 25.0, 25.0)))
     if box[1] > 5:
-        canvas.write(box[0] + 1, box[1] - 1.5, f"{words(rng, 2).title()}  {whole(rng, 1, 28)}.{whole(rng, 1, 12)}.2019", 2.8)
+        canvas.write(
+            box[0] + 1, box[1] - 1.5, f"{words(rng, 2).title()}  {whole(rng, 1, 28)}.{whole(rng, 1, 12)}.2019", 2.8
+        )
 
 
 def pressure_test(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -151,4 +167,11 @@ def _pressures(
         for share, level in ((0.0, "0"), (0.5, str(6 * high // 10)), (1.0, str(12 * high // 10))):
             y = row[3] - share * (row[3] - row[1])
             canvas.curve([(row[0], y), (row[0] + 2, y)], text, 0.2)
-            canvas.write(row[0] + 2.5 if row[0] < 9 else row[0] - 1, y + 0.8, level, 2.2, text, anchor="ls" if row[0] < 9 else "rs")
+            canvas.write(
+                row[0] + 2.5 if row[0] < 9 else row[0] - 1,
+                y + 0.8,
+                level,
+                2.2,
+                text,
+                anchor="ls" if row[0] < 9 else "rs",
+            )

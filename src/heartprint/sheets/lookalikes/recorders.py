@@ -1,8 +1,8 @@
 """Strips of a fetus's heart and the womb (CTG), and of recorders that have nothing to do with hearts.
 
 Training: CTG at 1 cm a minute on European paper (50-210 /min), seismographs' drums and sleep studies.
-Test: CTG at 3 cm a minute on American paper (30-240 /min, bold each 30) or on a screen with coloured zones; thermographs
-on curved weekly charts, spirometry, nerve conduction and oscilloscopes.
+Test: CTG at 3 cm a minute on American paper (30-240 /min, bold each 30), some with coloured zones; thermographs on
+curved weekly charts, spirometry, nerve conduction and oscilloscopes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,27 @@ from __future__ import annotations
 import numpy as np
 
 from heartprint.sheets.lookalikes import waves
-from heartprint.sheets.lookalikes.canvas import Box, Canvas, between, chance, dark, light, mixed, one_of, vivid, whole, words
+from heartprint.sheets.lookalikes.canvas import Box, Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    dark,
+    light,
+    mixed,
+    one_of,
+    vivid,
+    whole,
+    words,
+)
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
-CTG_COLOURS: tuple[Colour, ...] = ((0.95, 0.6, 0.45), (0.55, 0.75, 0.55), (0.6, 0.6, 0.6), (0.95, 0.6, 0.7), (0.6, 0.7, 0.95))
+CTG_COLOURS: tuple[Colour, ...] = (
+    (0.95, 0.6, 0.45),
+    (0.55, 0.75, 0.55),
+    (0.6, 0.6, 0.6),
+    (0.95, 0.6, 0.7),
+    (0.6, 0.7, 0.95),
+)
 
 
 def ctg_training(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -55,12 +72,22 @@ def _ctg(
     faint = mixed(rule, WHITE, 0.5)
     step = minute_mm / (6 if american else 2)
     for box, fine, coarse in (
-        (upper, [level(v) for v in range(low, high + 1, 10 if american else 5)], [level(v) for v in range(low, high + 1, every)]),
-        (lower, np.linspace(lower[1], lower[3], 11).tolist(), np.linspace(lower[1], lower[3], 5 if american else 3).tolist()),
+        (
+            upper,
+            [level(v) for v in range(low, high + 1, 10 if american else 5)],
+            [level(v) for v in range(low, high + 1, every)],
+        ),
+        (
+            lower,
+            np.linspace(lower[1], lower[3], 11).tolist(),
+            np.linspace(lower[1], lower[3], 5 if american else 3).tolist(),
+        ),
     ):
         canvas.lines(box, faint, 0.12, x_mm=np.arange(0, canvas.width_mm, step), y_mm=fine)
         bold = 0.4 if american else 0.22
-        canvas.lines(box, rule, bold, x_mm=np.arange(0, canvas.width_mm, minute_mm * (1 if american else 5)), y_mm=coarse)
+        canvas.lines(
+            box, rule, bold, x_mm=np.arange(0, canvas.width_mm, minute_mm * (1 if american else 5)), y_mm=coarse
+        )
     for x in np.arange(between(rng, 10, 40), canvas.width_mm, between(rng, 45, 80)):
         for value in range(low + every if american else 60, high, every):
             canvas.write(float(x), level(value), str(value), 2.3, rule, anchor="mm")
@@ -75,11 +102,19 @@ def _ctg(
         y = np.clip([level(v) for v in rate], upper[1], upper[3])
         canvas.curve(np.column_stack([x, y]), ink if twin == 0 else mixed(ink, WHITE, 0.35), pen)
     toco = waves.contractions(rng, n, per_min)
-    canvas.curve(np.column_stack([np.linspace(0, canvas.width_mm, n), lower[3] - toco / 100 * (lower[3] - lower[1])]), ink, pen)
-    stamp = f"{whole(rng, 0, 23):02d}:{whole(rng, 0, 59):02d}  {whole(rng, 1, 28)}.{whole(rng, 1, 12)}.20{whole(rng, 10, 24)}"
-    canvas.write(between(rng, 3, 30), lower[1] - 0.2 * gap, f"{stamp}  {one_of(rng, ('US TOCO', 'FHR1 INOP', 'US1 US2', '1 cm/min'))}", 2.4)
+    canvas.curve(
+        np.column_stack([np.linspace(0, canvas.width_mm, n), lower[3] - toco / 100 * (lower[3] - lower[1])]), ink, pen
+    )
+    clock, day = f"{whole(rng, 0, 23):02d}:{whole(rng, 0, 59):02d}", f"{whole(rng, 1, 28)}.{whole(rng, 1, 12)}."
+    stamp = f"{clock}  {day}20{whole(rng, 10, 24)}"
+    canvas.write(
+        between(rng, 3, 30),
+        lower[1] - 0.2 * gap,
+        f"{stamp}  {one_of(rng, ('US TOCO', 'FHR1 INOP', 'US1 US2', '1 cm/min'))}",
+        2.4,
+    )
     if american and chance(rng, 0.5):
-        canvas.write(canvas.width_mm - 3, lower[1] - 0.2 * gap, words(rng, 3, "test"), 2.6, family="mono", anchor="rs")
+        canvas.write(canvas.width_mm - 3, lower[1] - 0.2 * gap, words(rng, 3, "test"), 2.6, face="mono", anchor="rs")
 
 
 def recorder_training(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -106,7 +141,12 @@ def _drum(canvas: Canvas, rng: np.random.Generator) -> None:
             shock = np.where(t > at, np.exp(-(t - at) / between(rng, 2, 9)) * (1 + 2 * (t > at + 4)), 0)
             wave = wave + between(rng, 3, 12) * shock * waves.band_noise(rng, n, rate, 0.5, 4)
         y = box[1] + (i + 0.5) * pitch
-        canvas.trace((box[0], y - 4 * pitch, box[2], y + 4 * pitch), 0.3 * pitch * wave, colours[i % len(colours)], between(rng, 0.1, 0.2))
+        canvas.trace(
+            (box[0], y - 4 * pitch, box[2], y + 4 * pitch),
+            0.3 * pitch * wave,
+            colours[i % len(colours)],
+            between(rng, 0.1, 0.2),
+        )
         canvas.write(box[0] - 0.5, y + 0.7, f"{i % 24:02d}:00", min(2.2, pitch), anchor="rs")
     canvas.write(box[0], box[1] - 2, f"{words(rng, 2).title()}  BHZ  {whole(rng, 1, 366)}", 3.2)
 
@@ -127,9 +167,13 @@ def _sleep(canvas: Canvas, rng: np.random.Generator) -> None:
         elif name in ("Chin", "Leg L", "Leg R", "Snore"):
             wave = (0.12 + waves.envelope(rng, n, rate, 0.05, 4)) * rng.standard_normal(n)
         else:
-            wave = 0.5 * waves.coloured_noise(rng, n, rate, 1.2) + 1.5 * name.startswith("E") * waves.band_noise(rng, n, rate, 0.1, 0.6)
+            wave = 0.5 * waves.coloured_noise(rng, n, rate, 1.2) + 1.5 * name.startswith("E") * waves.band_noise(
+                rng, n, rate, 0.1, 0.6
+            )
         y = box[1] + (i + 0.5) * pitch
-        canvas.trace((box[0], y - pitch, box[2], y + pitch), 0.35 * pitch * wave, vivid(rng) if chance(rng, 0.5) else BLACK, 0.15)
+        canvas.trace(
+            (box[0], y - pitch, box[2], y + pitch), 0.35 * pitch * wave, vivid(rng) if chance(rng, 0.5) else BLACK, 0.15
+        )
         canvas.write(1.5, y + 0.8, name, 2.6)
 
 
@@ -155,26 +199,38 @@ def _week(canvas: Canvas, rng: np.random.Generator) -> None:
     for _ in range(whole(rng, 1, 2)):
         days = np.linspace(0, 7, n)
         wave = np.sin(2 * np.pi * days) * between(rng, 0.3, 1) + waves.walk(rng, n, 200) + 0.05 * waves.walk(rng, n, 5)
-        canvas.trace(box, wave * (box[3] - box[1]) / 9 + between(rng, -10, 10), one_of(rng, ((0.3, 0.1, 0.5), (0.7, 0.1, 0.1), BLACK)), 0.4)
+        canvas.trace(
+            box,
+            wave * (box[3] - box[1]) / 9 + between(rng, -10, 10),
+            one_of(rng, ((0.3, 0.1, 0.5), (0.7, 0.1, 0.1), BLACK)),
+            0.4,
+        )
     for i, day in enumerate(("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")):
         canvas.plot_text(box[0] + (i + 0.4) * (box[2] - box[0]) / 7, box[1] - 1.5, day, 3.0, rule)
 
 
 def _spirometry(canvas: Canvas, rng: np.random.Generator) -> None:
     half = canvas.width_mm / 2
-    for k, box in enumerate(((12.0, 12.0, half - 6, canvas.height_mm - 12), (half + 10, 12.0, canvas.width_mm - 6, canvas.height_mm - 12))):
+    for k, box in enumerate(
+        ((12.0, 12.0, half - 6, canvas.height_mm - 12), (half + 10, 12.0, canvas.width_mm - 6, canvas.height_mm - 12))
+    ):
         canvas.grid(box, (0.85, 0.85, 0.85), 0.15, (box[2] - box[0]) / 8, pitch_y_mm=(box[3] - box[1]) / 8)
         canvas.frame(box)
         for _ in range(whole(rng, 1, 3)):
             u, size = np.linspace(0, 1, 200), between(rng, 0.6, 0.95)
-            flow = u**0.15 * (1 - u) ** between(rng, 0.8, 2.2) * 1.1 if k else size * (1 - np.exp(-between(rng, 3, 8) * u))
-            x, y = box[0] + (size if k else 1) * u * (box[2] - box[0]), box[3] - np.clip(flow, 0, 1) * (box[3] - box[1]) * 0.9
+            flow = (
+                u**0.15 * (1 - u) ** between(rng, 0.8, 2.2) * 1.1 if k else size * (1 - np.exp(-between(rng, 3, 8) * u))
+            )
+            x, y = (
+                box[0] + (size if k else 1) * u * (box[2] - box[0]),
+                box[3] - np.clip(flow, 0, 1) * (box[3] - box[1]) * 0.9,
+            )
             if k:
                 y = (box[1] + box[3]) / 2 - (box[3] - y) / 2
                 under = (box[1] + box[3]) / 2 + 0.35 * (box[3] - box[1]) * np.sqrt(np.clip(u * (1 - u) * 4, 0, 1))
                 canvas.curve(np.column_stack([x, under]), vivid(rng), 0.3)
             canvas.curve(np.column_stack([x, y]), vivid(rng), 0.35)
-        canvas.write(box[0], box[1] - 2, ("Volume [L] / Time [s]", "Flow [L/s] / Volume [L]")[k], 3.0, family="mono")
+        canvas.write(box[0], box[1] - 2, ("Volume [L] / Time [s]", "Flow [L/s] / Volume [L]")[k], 3.0, face="mono")
 
 
 def _nerve(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -184,12 +240,14 @@ def _nerve(canvas: Canvas, rng: np.random.Generator) -> None:
     t = np.linspace(0, 50, 1500)
     for i in range(rows):
         y, at = box[1] + (i + 0.5) * (box[3] - box[1]) / rows, between(rng, 3, 9) + (i % 3) * 4
-        wave = between(rng, 0.3, 1) * ((t - at) / 2) * np.exp(-(((t - at) / 2.5) ** 2)) * -2 + 0.4 * np.exp(-(((t - 1) / 0.15) ** 2))
+        wave = between(rng, 0.3, 1) * ((t - at) / 2) * np.exp(-(((t - at) / 2.5) ** 2)) * -2 + 0.4 * np.exp(
+            -(((t - 1) / 0.15) ** 2)
+        )
         wave = wave + 0.02 * rng.standard_normal(len(t)) + 0.1 * np.exp(-(((t - 30) / 2) ** 2)) * np.sin(3 * t)
         canvas.trace((box[0], y - 20, box[2], y + 20), -wave * 0.5 * (box[3] - box[1]) / rows, dark(rng, 0.5), 0.25)
-        canvas.write(box[0] + 1, y - 2, f"A{i + 1}", 2.6, family="mono")
+        canvas.write(box[0] + 1, y - 2, f"A{i + 1}", 2.6, face="mono")
         if box[2] < canvas.width_mm - 20:
-            canvas.write(box[2] + 3, y, f"{at:.1f} ms  {whole(rng, 1, 9)} mV", 2.6, family="mono")
+            canvas.write(box[2] + 3, y, f"{at:.1f} ms  {whole(rng, 1, 9)} mV", 2.6, face="mono")
 
 
 def _oscilloscope(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -210,4 +268,10 @@ def _oscilloscope(canvas: Canvas, rng: np.random.Generator) -> None:
         }[shape] + 0.03 * rng.standard_normal(len(u))
         middle = between(rng, -0.3, 0.3) * (box[3] - box[1])
         canvas.trace(box, wave * (box[3] - box[1]) / between(rng, 6, 14) + middle, vivid(rng), between(rng, 0.3, 0.6))
-    canvas.plot_text(box[0], canvas.height_mm - 4, f"CH1 {whole(rng, 1, 9)}00mV  M {whole(rng, 1, 9)}.0ms  Trig'd", 3.4, (0.9, 0.9, 0.9))
+    canvas.plot_text(
+        box[0],
+        canvas.height_mm - 4,
+        f"CH1 {whole(rng, 1, 9)}00mV  M {whole(rng, 1, 9)}.0ms  Trig'd",
+        3.4,
+        (0.9, 0.9, 0.9),
+    )

@@ -11,7 +11,15 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.canvas import Canvas, between, chance, light, one_of, vivid, whole
+from heartprint.sheets.lookalikes.canvas import Canvas
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    chance,
+    light,
+    one_of,
+    vivid,
+    whole,
+)
 
 
 def clouds(rng: np.random.Generator, height: int, width: int) -> Float64Array:
@@ -34,7 +42,7 @@ def _tinted(field: Float64Array, rng: np.random.Generator) -> Float64Array:
     if chance(rng, 0.4):
         return np.repeat(field[:, :, None], 3, axis=2)
     a, b = np.array(vivid(rng)), np.array(light(rng, 0.3))
-    return 255 * a + (b - a) * field[:, :, None]
+    return np.asarray(255 * a + (b - a) * field[:, :, None])
 
 
 def smooth_noise_training(canvas: Canvas, rng: np.random.Generator) -> None:
@@ -61,9 +69,13 @@ def smooth_noise_test(canvas: Canvas, rng: np.random.Generator) -> None:
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     if look == "wood":
         warp = between(rng, 2, 12) * field / 255
-        field = 127 + 127 * np.sin(2 * np.pi * (warp + between(rng, 1, 5) * x / width + between(rng, 0, 2) * y / height))
+        field = 127 + 127 * np.sin(
+            2 * np.pi * (warp + between(rng, 1, 5) * x / width + between(rng, 0, 2) * y / height)
+        )
     elif look == "marble":
-        field = 255 * np.abs(np.sin(between(rng, 4, 20) * (x + y) / (height + width) + between(rng, 2, 7) * field / 255))
+        field = 255 * np.abs(
+            np.sin(between(rng, 4, 20) * (x + y) / (height + width) + between(rng, 2, 7) * field / 255)
+        )
     elif look == "cells":
         points = rng.random((whole(rng, 15, 120), 2)) * (height, width)
         coarse = 4
@@ -98,7 +110,11 @@ def white_noise_test(canvas: Canvas, rng: np.random.Generator) -> None:
         noise = 0.7 * along + 0.3 * rng.uniform(0, 255, (height, width))
     elif look == "blocks":
         side = whole(rng, 2, 24)
-        noise = rng.uniform(0, 255, (height // side + 1, width // side + 1)).repeat(side, 0).repeat(side, 1)[:height, :width]
+        noise = (
+            rng.uniform(0, 255, (height // side + 1, width // side + 1))
+            .repeat(side, 0)
+            .repeat(side, 1)[:height, :width]
+        )
     else:
         bands = 60 * np.sin(np.arange(height)[:, None] / between(rng, 2, 60))
         noise = np.clip(40 * rng.poisson(between(rng, 0.5, 4), (height, width)) + bands, 0, 255)
@@ -132,7 +148,9 @@ def blank_test(canvas: Canvas, rng: np.random.Generator) -> None:
         for _ in range(whole(rng, 2, 14)):
             angle, offset = between(rng, 0, np.pi), between(rng, -0.5, 0.5) * (height + width)
             d = np.cos(angle) * (x - width / 2) + np.sin(angle) * (y - height / 2) - offset / 2
-            shade += between(rng, -20, 20) * np.tanh(d / between(rng, 2, 60)) - between(rng, 0, 30) * np.exp(-((d / 1.5) ** 2))
+            shade += between(rng, -20, 20) * np.tanh(d / between(rng, 2, 60)) - between(rng, 0, 30) * np.exp(
+                -((d / 1.5) ** 2)
+            )
         page = a + shade[:, :, None]
     elif look == "fibres":
         noise = cv2.GaussianBlur(rng.standard_normal((height, width)), (0, 0), sigmaX=between(rng, 2, 9), sigmaY=0.8)

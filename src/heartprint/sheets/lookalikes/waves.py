@@ -9,7 +9,10 @@ import numpy as np
 from scipy.signal import lfilter
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.canvas import between, one_of
+from heartprint.sheets.lookalikes.choices import (
+    between,
+    one_of,
+)
 
 SETTLING_S = 12.0
 """How long filters run before what they give is used, s."""
@@ -64,7 +67,9 @@ def bells(t: Float64Array, centres: Float64Array, width_s: float) -> Float64Arra
     return np.asarray(np.exp(-(((t[None, :] - centres[:, None]) / width_s) ** 2)).sum(axis=0))
 
 
-def pulse_of_bells(rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float) -> Float64Array:
+def pulse_of_bells(
+    rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float
+) -> Float64Array:
     """A finger's pulse wave in 0-1: a systolic and a diastolic bell for each beat, breathing in its height."""
     t, beats = np.arange(round(seconds * rate)) / rate, beat_times(rng, seconds, per_min, irregular)
     width, delay, second = between(rng, 0.08, 0.15), between(rng, 0.26, 0.4), between(rng, 0.15, 0.65)
@@ -73,7 +78,9 @@ def pulse_of_bells(rng: np.random.Generator, seconds: float, rate: float, per_mi
     return _range_one(wave * breath + between(rng, 0, 0.3) * np.sin(2 * np.pi * 0.2 * t))
 
 
-def pulse_of_decays(rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float) -> Float64Array:
+def pulse_of_decays(
+    rng: np.random.Generator, seconds: float, rate: float, per_min: float, irregular: float
+) -> Float64Array:
     """The same from impulses through a filter: a fast rise, a slow decay and a reflection."""
     late, n = round(SETTLING_S * rate), round((seconds + SETTLING_S) * rate)
     impulses = np.zeros(n)
@@ -134,7 +141,9 @@ def venous_pressure(rng: np.random.Generator, seconds: float, rate: float, per_m
     return _range_one(wave + between(rng, 0.5, 2.0) * np.sin(2 * np.pi * between(rng, 0.15, 0.35) * t))
 
 
-def breathing(rng: np.random.Generator, seconds: float, rate: float, per_min: float, kind: str | None = None) -> Float64Array:
+def breathing(
+    rng: np.random.Generator, seconds: float, rate: float, per_min: float, kind: str | None = None
+) -> Float64Array:
     """Breathing in 0-1: sines of the chest, or the plateaus of exhaled carbon dioxide."""
     t = np.arange(round(seconds * rate)) / rate
     phase = np.cumsum(np.full(len(t), per_min / 60 / rate) * (1 + 0.15 * walk(rng, len(t), 4 * rate)))
