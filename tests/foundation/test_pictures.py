@@ -351,3 +351,19 @@ def test_counting_pages_breaks_on_nothing(name: str, folder: Path) -> None:
     except HeartprintError as error:
         assert error.message.endswith(".")
     assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("landscape", [False, True])
+def test_a_page_that_is_one_picture_gives_that_picture(landscape: bool, tmp_path: Path) -> None:
+    """As scanners write it, turned page or not: pixel for pixel, where it is not larger than wanted."""
+    smooth = Image.fromarray(noise(30, 40)).resize((800, 600), Image.Resampling.BICUBIC)
+    if landscape:
+        smooth = smooth.transpose(Image.Transpose.ROTATE_90)
+    smooth.save(tmp_path / "a.pdf", resolution=150, quality=95)
+    found = read_picture(tmp_path / "a.pdf")
+    expected = np.asarray(smooth).astype(int)
+    assert found.original == expected.shape
+    assert np.abs(found.pixels - expected).mean() < 2
+    # A page of lines is drawn as finely as is wanted.
+    (tmp_path / "b.pdf").write_bytes(pdf(ECG_PDF))
+    assert max(read_picture(tmp_path / "b.pdf").original) == 2400

@@ -24,6 +24,8 @@ from heartprint.foundation.picture_rules import (
 )
 
 _FINER = 2  # how much finer than wanted a PDF is drawn before it is averaged
+_FILLED = 0.8  # of a page, by its only picture
+_MOST_OVER_A_PICTURE = 5000  # pieces of text
 _DEFERRED = 2**20  # bytes of an element that are not read unless they are asked for
 _LOOKED_AT = 1200  # px of the longer side to which a picture is shrunk to see whether a window leaves it blank
 _FACTS = (
@@ -54,7 +56,7 @@ def begins_like_dicom(head: bytes) -> bool:
 
 
 def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) -> Grey:
-    """Draw a page of a PDF, twice as fine as wanted.
+    """Draw a page of a PDF, twice as fine as wanted; one that is a single picture, no finer than that picture is.
 
     Raises:
         Refused: With code and message.
@@ -66,9 +68,35 @@ def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) ->
         width, height = sheet.get_size()
         if not (width > 0 and height > 0):
             raise Refused("unreadable-file", f"The page of {name} has no size. Export it again.")
-        bitmap = sheet.render(scale=_FINER * longest_side / max(width, height), grayscale=True)
+        scale = _FINER * longest_side / max(width, height)
+        bitmap = sheet.render(scale=min(scale, _scale_of_picture(sheet) or scale), grayscale=True)
         drawn = bitmap.to_numpy()
         return np.array(drawn.reshape(drawn.shape[:2]), dtype=np.uint8)
+
+
+def _scale_of_picture(sheet: Any) -> float | None:
+    """Px a point of the picture that fills a page, as scanners write it; None for any other page.
+
+    Text may lie over it, as scanners put it there for searching; lines may not: they could be an ECG.
+    """
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE, FPDF_PAGEOBJ_TEXT
+
+    pictures = []
+    for k, part in enumerate(sheet.get_objects(max_depth=2)):
+        if part.type == FPDF_PAGEOBJ_IMAGE:
+            pictures.append(part)
+        elif part.type != FPDF_PAGEOBJ_TEXT:
+            return None
+        if len(pictures) > 1 or k > _MOST_OVER_A_PICTURE:
+            return None
+    if not pictures:
+        return None
+    corners = np.array(pictures[0].get_quad_points(), dtype=np.float64)
+    sides = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0])
+    width, height = sheet.get_size()
+    if float(sides[0] * sides[1]) < _FILLED * width * height:
+        return None
+    return float(max(pictures[0].get_px_size() / np.maximum(sides, 1e-9)))
 
 
 def count_in_pdf(source: Path | bytes, name: str) -> int:
