@@ -73,14 +73,14 @@ class View:
         height, width = self.even.shape
         size = max(1, round(width * factor)), max(1, round(height * factor))
         shrink = np.diag([size[0] / width, size[1] / height, 1.0]) @ self.shrink
-        even, mask = cv2.resize(self.even, size, interpolation=cv2.INTER_AREA), self.mask
-        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)
-        return replace(self, even=even.astype(np.uint8), mask=mask.astype(np.uint8), shrink=shrink)
+        even = np.asarray(cv2.resize(self.even, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        mask = np.asarray(cv2.resize(self.mask, size, interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
+        return replace(self, even=even, mask=mask, shrink=shrink)
 
 
 def px_per_mm_at(mm_from_picture: Float64Array, at_mm: Float64Array) -> Float64Array:
     """``(n,)`` px per mm at places of the sheet, along the direction in which there are fewest."""
-    derivative = predicted_waves(np.linalg.inv(mm_from_picture), at_mm)
+    derivative = predicted_waves(np.asarray(np.linalg.inv(mm_from_picture)), at_mm)
     return np.asarray(np.linalg.svd(derivative, compute_uv=False)[:, -1])
 
 

@@ -197,9 +197,7 @@ class Canvas:
         Returns:
             Its length, mm.
         """
-        mask, left, top, length = _letters(
-            text, max(round(size_mm * self.scale), 4), bold, face or self.face, anchor
-        )
+        mask, left, top, length = _letters(text, max(round(size_mm * self.scale), 4), bold, face or self.face, anchor)
         x, y = round(x_mm * self.scale), round(y_mm * self.scale)
         if upwards:
             mask, left, top = np.ascontiguousarray(np.rot90(mask)), top, -left - mask.shape[1]

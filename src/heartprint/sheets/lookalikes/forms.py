@@ -120,9 +120,7 @@ def form_test(canvas: Canvas, rng: np.random.Generator) -> None:
                     canvas.curve([(x + 0.5, y - 1), (x + 1.5, y), (x + 4, y - 4)], (0.1, 0.1, 0.6), 0.5)
             y += between(rng, 7, 9)
     else:
-        canvas.write(
-            wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, face="times"
-        )
+        canvas.write(wide - 10, 16, words(rng, 1, "test").upper(), 8, vivid(rng), anchor="rs", bold=True, face="times")
         paragraph(canvas, rng, (10, 14, 80, 40), 2.8, face="times", variant="test", lines=5)
         y = 50.0
         while y < high - 25:

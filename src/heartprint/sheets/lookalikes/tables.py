@@ -104,9 +104,7 @@ def table_test(canvas: Canvas, rng: np.random.Generator) -> None:
                     )
                 if chance(rng, 0.75):
                     text = f"{rng.normal(0, 1000):,.1f}" if k else words(rng, 1, "test")[:10]
-                    canvas.write(
-                        9 + (k + 1) * each - 0.8, top + (i + 0.7) * pitch, text, 2.5, anchor="rs", face="mono"
-                    )
+                    canvas.write(9 + (k + 1) * each - 0.8, top + (i + 0.7) * pitch, text, 2.5, anchor="rs", face="mono")
     elif look == "report":
         pitch, y = between(rng, 4.5, 7.5), 14.0
         canvas.write(10, 9, words(rng, 3, "test").upper(), 4, bold=True, face="mono")
