@@ -75,7 +75,7 @@ def compared(taken: Snapshot, page: ReadPage) -> dict[str, Any]:
     down = mapped(back, centre + np.array([[0.0, 1.0]])) - mapped(back, centre)
     cosine = float(ahead[0] @ frame[:, 0] / np.linalg.norm(ahead) / np.linalg.norm(frame[:, 0]))
     hand = np.sign(np.linalg.det(np.column_stack([ahead[0], down[0]]))) == np.sign(np.linalg.det(frame))
-    row["upright"] = bool(cosine > np.cos(np.radians(45)) and hand)
+    row["right_way_up"] = bool(cosine > np.cos(np.radians(45)) and hand)
     row["turn_error_deg"] = round(float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), 3)
     for axis, name in enumerate(("time", "amplitude")):
         row[f"px_per_mm_{name}"] = round(page.px_per_mm[axis] / float(np.linalg.norm(frame[:, axis])), 5)
@@ -172,7 +172,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         if not group:
             continue
         errors = [float(row["corner_error"]) if row.get("corner_error") not in (None, "") else 9.0 for row in group]
-        upright = [str(row.get("upright")) == "True" for row in group]
+        upright = [str(row.get("right_way_up")) == "True" for row in group]
         wrong = [e > 0.03 or not up for e, up in zip(errors, upright, strict=True)]
         ok = [row["status"] == "ok" for row in group]
         scaled = [
