@@ -146,7 +146,7 @@ def gather(source: Source, out: Path, work: Path, seen: list[npt.NDArray[np.int1
         seen.append(look)
         picture.thumbnail((LONG_PX, LONG_PX), Image.Resampling.LANCZOS)
         name = f"{source.package}_{len(names):04d}.{'jpg' if source.kind == 'photographs' else 'png'}"
-        picture.save(folder / name, quality=90, optimize=True)
+        picture.save(folder / name, quality=90)
         names[name] = origin
     return {
         "package": source.package,
