@@ -69,6 +69,18 @@ def test_a_large_picture_is_shown_small_and_places_follow(answer: ReadPage) -> N
         assert np.hypot(x - corner[0], y - corner[1]).min() < 2
 
 
+def test_corners_outside_the_picture_are_shown_in_a_margin(answer: ReadPage) -> None:
+    corners = np.array([(-80, 40), (760, -50), (850, 640), (-60, 560)], dtype=np.float64)
+    outside = replace(answer, corners=corners, homography=None)
+    shown = check_picture(np.full((600, 800), 200, dtype=np.uint8), outside, "a.png")
+    assert shown.shape[1] == 800 + 96 + 66
+    y, x = np.nonzero(np.abs(shown[-(600 + 66 + 56) :].astype(int) - GREEN).max(axis=2) < 20)
+    for corner in corners + np.array([96, 66]):
+        assert np.hypot(x - corner[0], y - corner[1]).min() < 2
+    far = replace(answer, corners=corners * 100, homography=None)
+    assert check_picture(np.full((600, 800), 200, dtype=np.uint8), far, "a.png").shape[1] == 1.5 * 800
+
+
 @pytest.mark.parametrize("status", ["ok", "warned", "refused", "failed"])
 def test_whatever_an_answer_holds_is_drawn(status: str, answer: ReadPage) -> None:
     picture = np.full((600, 800), 200, dtype=np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _LEAD = (24, 84, 168)
 _INK, _MUTED, _WHITE = (31, 41, 51), (90, 96, 104), (255, 255, 255)
 _PAD, _LINE = 16, 24
 _NARROWEST = 560  # px that the words need
+_WIDEST_MARGIN, _MARGIN = 0.25, 236  # of the picture's side, for corners beyond it; its grey
 _OUTSIDE = 0.55  # how light what lies outside the sheet is made
 
 
@@ -31,7 +33,7 @@ def check_picture(picture: Image, page: ReadPage, title: str) -> Image:
     """Draw what was found on a picture: the sheet, its upper edge, the leads, what was painted over, and the verdict.
 
     Args:
-        picture: ``(h, w)`` uint8, as it came; shrunk or not.
+        picture: ``(h, w)`` uint8, as it came; shrunk or not. It gets a margin where corners lie outside it.
         page: The answer, places in px of the picture as its ``size`` says.
         title: Name of the file, and of the page.
 
@@ -41,11 +43,12 @@ def check_picture(picture: Image, page: ReadPage, title: str) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw
 
-    shown = _shown(picture)
+    small = _shown(picture)
     # Places are told in px of the file; the picture here may be smaller.
     size = page.size or picture.shape
-    scale = np.array([shown.shape[1] / size[1], shown.shape[0] / size[0]])
-    canvas = _with_findings(shown, page, scale)
+    scale = np.array([small.shape[1] / size[1], small.shape[0] / size[0]])
+    shown, offset = _with_margin(small, None if page.corners is None else page.corners * scale)
+    canvas = _with_findings(shown, page, lambda places: places * scale + offset)
     width = max(shown.shape[1], _NARROWEST)
     lines = _words(page, width)
     head = 2 * _PAD + 30 + _LINE * len(lines)
@@ -82,7 +85,22 @@ def _shown(picture: Image) -> Image:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _with_findings(shown: Image, page: ReadPage, scale: Float64Array) -> Any:
+def _with_margin(shown: Image, corners: Float64Array | None) -> tuple[Image, Float64Array]:
+    """The picture with room for corners that lie outside it, up to a point, and where its own upper left is then."""
+    import cv2
+
+    if corners is None:
+        return shown, np.zeros(2)
+    size = np.array(shown.shape[::-1], dtype=np.float64)
+    most = _WIDEST_MARGIN * size
+    before = np.clip(_PAD - corners.min(axis=0), 0, most) * (corners.min(axis=0) < -1)
+    after = np.clip(corners.max(axis=0) - size + _PAD, 0, most) * (corners.max(axis=0) > size + 1)
+    (left, top), (right, bottom) = (np.ceil(side).astype(int).tolist() for side in (before, after))
+    padded = cv2.copyMakeBorder(shown, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(_MARGIN,))
+    return np.asarray(padded, dtype=np.uint8), np.array([left, top], dtype=np.float64)
+
+
+def _with_findings(shown: Image, page: ReadPage, placed: Callable[[Float64Array], Float64Array]) -> Any:
     """The picture with what was found, as a Pillow image; drawn by OpenCV, which smooths lines."""
     import cv2
     from PIL import Image as Pillow
@@ -95,7 +113,7 @@ def _with_findings(shown: Image, page: ReadPage, scale: Float64Array) -> Any:
             canvas = _lightened(canvas)
         return Pillow.fromarray(canvas)
     colour = _COLOURS[page.status]
-    corners = page.corners * scale
+    corners = placed(page.corners)
     inside = np.zeros((height, width), dtype=np.uint8)
     cv2.fillPoly(inside, [_fixed(corners)], 255, shift=_SHIFT)
     canvas = np.where(inside[..., None] > 0, canvas, _lightened(canvas))
@@ -105,9 +123,9 @@ def _with_findings(shown: Image, page: ReadPage, scale: Float64Array) -> Any:
     labels: list[tuple[Float64Array, str]] = []
     if back is not None:
         for box in page.text_boxes:
-            _hatch(canvas, _carried(back, box) * scale)
+            _hatch(canvas, placed(_carried(back, box)))
         for lead in page.leads:
-            outline = _carried(back, lead.box) * scale
+            outline = placed(_carried(back, lead.box))
             cv2.polylines(canvas, [_fixed(outline)], True, _LEAD, thick, cv2.LINE_AA, _SHIFT)
             labels.append((_within(outline, float(letters.size)), lead.name))
     cv2.polylines(canvas, [_fixed(corners)], True, colour, 3 * thick, cv2.LINE_AA, _SHIFT)
