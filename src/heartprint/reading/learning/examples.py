@@ -12,12 +12,12 @@ from torch.utils.data import Dataset
 from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.arrays import Float32Array, Image
 from heartprint.foundation.randomness import generator
+from heartprint.lookalikes import LOOKALIKES, NEARLY, Variant, draw_lookalike, draw_nearly
 from heartprint.reading.learning.layouts import HELD_OUT, random_layout
 from heartprint.reading.learning.truth import IGNORED, CellTruth, cell_truth, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.sheets.camera.snapshot import Snapshot, snapshot, snapshot_of_image
 from heartprint.sheets.layout import Layout
-from heartprint.sheets.lookalikes import LOOKALIKES, NEARLY, Variant, draw_lookalike, draw_nearly
 from heartprint.sheets.registry import LAYOUTS
 
 BUCKET_PX = 64

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.choices import (
     between,
     one_of,
 )

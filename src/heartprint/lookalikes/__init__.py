@@ -5,9 +5,9 @@ differ, so that a test does not ask what was learned by heart. Training writes i
 like Times, one of a typewriter and a plotter's strokes; the modules' docstrings say what else differs.
 """
 
-from heartprint.sheets.lookalikes.catalogue import LOOKALIKES, VARIANTS, Lookalike, Variant, draw_lookalike
-from heartprint.sheets.lookalikes.nearly import NEARLY, Nearly, draw_nearly
-from heartprint.sheets.lookalikes.page import Page
+from heartprint.lookalikes.catalogue import LOOKALIKES, VARIANTS, Lookalike, Variant, draw_lookalike
+from heartprint.lookalikes.nearly import NEARLY, Nearly, draw_nearly
+from heartprint.lookalikes.page import Page
 
 __all__ = [
     "LOOKALIKES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heartprint.foundation.arrays import Image
-from heartprint.sheets.lookalikes.canvas import Box
+from heartprint.lookalikes.canvas import Box
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from heartprint.foundation.fonts import Face
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,
@@ -20,7 +20,7 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.papers import scrawl
+from heartprint.lookalikes.papers import scrawl
 from heartprint.sheets.style import BLACK, Colour
 
 

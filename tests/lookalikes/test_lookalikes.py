@@ -11,8 +11,8 @@ import pytest
 from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.randomness import generator
+from heartprint.lookalikes import LOOKALIKES, NEARLY, VARIANTS, Page, Variant, draw_lookalike, draw_nearly
 from heartprint.sheets import get_layout, get_style, render
-from heartprint.sheets.lookalikes import LOOKALIKES, NEARLY, VARIANTS, Page, Variant, draw_lookalike, draw_nearly
 from heartprint.sheets.style import placed
 from tests.sheets.reference import synthetic_ecg
 
@@ -164,7 +164,7 @@ def test_two_sheets_are_where_they_are_said_to_be_and_apart() -> None:
 
 
 def test_pages_with_missing_leads_draw_no_more_than_they_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    from heartprint.sheets.lookalikes import nearly as module
+    from heartprint.lookalikes import nearly as module
 
     shown: list[int] = []
 

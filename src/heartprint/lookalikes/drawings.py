@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,
@@ -22,7 +22,7 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.textures import clouds
+from heartprint.lookalikes.textures import clouds
 from heartprint.sheets.style import WHITE, Colour
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,
@@ -19,8 +19,8 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.papers import scrawl
-from heartprint.sheets.lookalikes.texts import paragraph
+from heartprint.lookalikes.papers import scrawl
+from heartprint.lookalikes.texts import paragraph
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
 

@@ -14,16 +14,16 @@ import numpy.typing as npt
 
 from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import HeartprintError, unknown_name
-from heartprint.sheets.camera.scene import grey_of
-from heartprint.sheets.layout import Layout, Names, Side, columns_layout
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     one_of,
     whole,
 )
-from heartprint.sheets.lookalikes.page import Page
+from heartprint.lookalikes.page import Page
+from heartprint.sheets.camera.scene import grey_of
+from heartprint.sheets.layout import Layout, Names, Side, columns_layout
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import ABOVE, CLOSE, LAYOUTS
 from heartprint.sheets.style import WHITE, Style, draw_style, placed

@@ -11,8 +11,8 @@ import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
 from heartprint.foundation.fonts import Face
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,
@@ -22,7 +22,7 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.waves import band_noise, coloured_noise, envelope, resonator, walk
+from heartprint.lookalikes.waves import band_noise, coloured_noise, envelope, resonator, walk
 from heartprint.sheets.style import BLACK, Colour
 
 RATE = 200.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from heartprint.foundation.fonts import Face
-from heartprint.sheets.lookalikes.canvas import Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,

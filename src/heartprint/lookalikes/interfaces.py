@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     mixed,
@@ -18,9 +18,9 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.texts import paragraph
-from heartprint.sheets.lookalikes.textures import clouds
-from heartprint.sheets.lookalikes.waves import walk
+from heartprint.lookalikes.texts import paragraph
+from heartprint.lookalikes.textures import clouds
+from heartprint.lookalikes.waves import walk
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
 

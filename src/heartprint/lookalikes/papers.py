@@ -13,9 +13,8 @@ import dataclasses
 
 import numpy as np
 
-from heartprint.sheets.layout import Names
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,
@@ -25,7 +24,8 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.waves import walk
+from heartprint.lookalikes.waves import walk
+from heartprint.sheets.layout import Names
 from heartprint.sheets.raster import render
 from heartprint.sheets.registry import LAYOUTS
 from heartprint.sheets.style import BLACK, STYLES, WHITE, Colour, Style, draw_style, placed

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     dark,

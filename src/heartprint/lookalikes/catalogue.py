@@ -10,8 +10,7 @@ import numpy as np
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
 from heartprint.foundation.fonts import Face
-from heartprint.sheets.camera.scene import grey_of
-from heartprint.sheets.lookalikes import (
+from heartprint.lookalikes import (
     charts,
     codes,
     drawings,
@@ -26,13 +25,14 @@ from heartprint.sheets.lookalikes import (
     texts,
     textures,
 )
-from heartprint.sheets.lookalikes.canvas import Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     one_of,
 )
-from heartprint.sheets.lookalikes.page import Page
+from heartprint.lookalikes.page import Page
+from heartprint.sheets.camera.scene import grey_of
 
 Variant = Literal["training", "test"]
 VARIANTS: tuple[Variant, ...] = ("training", "test")

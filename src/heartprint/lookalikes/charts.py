@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from heartprint.sheets.lookalikes.canvas import Box, Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Box, Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     light,
@@ -21,7 +21,7 @@ from heartprint.sheets.lookalikes.choices import (
     whole,
     words,
 )
-from heartprint.sheets.lookalikes.waves import coloured_noise, envelope, walk
+from heartprint.lookalikes.waves import coloured_noise, envelope, walk
 from heartprint.sheets.style import BLACK, WHITE, Colour
 
 Chart = Callable[[Canvas, np.random.Generator, Box], None]

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.sheets.lookalikes.canvas import Canvas
-from heartprint.sheets.lookalikes.choices import (
+from heartprint.lookalikes.canvas import Canvas
+from heartprint.lookalikes.choices import (
     between,
     chance,
     light,
