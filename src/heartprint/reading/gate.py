@@ -22,7 +22,6 @@ MESSAGES: dict[str, str] = {
     "give its corners (--corners).",
     "too-small": "The sheet has too few pixels to be read. Photograph it from nearer, or scan it at 100 dpi or more.",
     "cut-off": "Too much of the sheet lies outside the picture. Photograph the whole page.",
-    "blurred": "The picture is too blurred for the traces to be seen. Hold the camera still and let it focus.",
     "edge-cut": "A part of the sheet lies outside the picture and was left blank.",
     "mirrored": "The picture is a mirror image; it was mirrored back.",
     "coarse": "The sheet has few pixels: small waves may be lost.",
