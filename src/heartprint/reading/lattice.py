@@ -59,8 +59,9 @@ SPREAD = 0.7
 FIFTHS = 0.65
 """How alike, from 0 to 1, what repeats every 5 mm must lie in all tiles."""
 
-PERIODS = 0.8
-"""Share of stretches of 5 mm in which the lines must be found: more than chance and some table lines give."""
+PERIODS = {1.0: 0.68, 2.5: 0.85}
+"""Share of stretches of 5 mm in which the lines must be found, for waves of 1 and of 2.5 mm: more than chance and the
+few lines of a table give. Tables fit 2.5 mm more easily: of lines wide apart, some overtone is always near."""
 
 LARGEST_CHANGE = 0.12
 """More than this, in scale, turn (radians) or shear, is no refinement: other lines were seen than the sheet's."""
@@ -217,7 +218,7 @@ class _Refinement:
         self.heavy = heavy_lines(self.flat, tiles, counted, self.grids[1])
         if self.heavy.fifths < FIFTHS:
             return self._no("no-fifth-lines")
-        if self.heavy.periods < PERIODS:
+        if self.heavy.periods < PERIODS[self.pitch]:
             return self._no("lines-missing")
         return self._yes(homography, last, tiles, places)
 
