@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 OUT ?= out
 
-.PHONY: demo test check slow bench encoder encoder-photo study-ptb-xl study-encoder clean help
+PICTURES ?= $(OUT)/pictures
+
+.PHONY: demo test check slow bench reader encoder encoder-photo study-ptb-xl study-encoder clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +15,7 @@ help:
 	@echo "make test          ruff, mypy, import contract and the default tests"
 	@echo "make slow          the minutes-long tests"
 	@echo "make bench         benchmarks: drawing against ecg_plot, simulation, training, ingestion against wfdb"
+	@echo "make reader        train the networks that read photographs, into OUT/reader (hours; resumes)"
 	@echo "make encoder       pretrain the encoder 'heartprint', into OUT/encoder (hours; resumes)"
 	@echo "make encoder-photo pretrain the encoder 'heartprint-photo' on its patients (hours; resumes)"
 	@echo "make study-ptb-xl  the study on PTB-XL's folder DATA/ptb-xl (about half an hour)"
@@ -54,6 +57,16 @@ bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/duplicates.py
 	$(BIN)/python benchmarks/ingestion.py --data $(DATA)
 
+# Real pictures that are no ECG come from Debian packages; `make PICTURES= reader` does without them.
+reader: $(VENV)/installed
+	@test -z "$(PICTURES)" || test -d $(PICTURES)/training || $(BIN)/python benchmarks/gather_pictures.py $(PICTURES)
+	@test -f $(OUT)/reader/patients/cohort.json || \
+		$(BIN)/heartprint simulate $(OUT)/reader/patients --patients 4000 --hospital cardiology --rate 100 --seed 20261129
+	$(BIN)/python -m heartprint.reading.learning configs/reading/finder.yaml $(OUT)/reader/patients $(OUT)/reader/finder \
+		$(if $(PICTURES),--pictures $(PICTURES)/training)
+	$(BIN)/python -m heartprint.reading.learning configs/reading/reader.yaml $(OUT)/reader/patients $(OUT)/reader/sheets \
+		$(if $(PICTURES),--pictures $(PICTURES)/training) --init $(OUT)/reader/finder/finder.safetensors
+
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \
 		$(BIN)/heartprint simulate $(OUT)/encoder/patients --patients 20000 --hospital cardiology --seed 5081971
@@ -72,7 +85,17 @@ study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
 	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 
-study-encoder: $(VENV)/installed
+study-# Real pictures that are no ECG come from Debian packages; `make PICTURES= reader` does without them.
+reader: $(VENV)/installed
+	@test -z "$(PICTURES)" || test -d $(PICTURES)/training || $(BIN)/python benchmarks/gather_pictures.py $(PICTURES)
+	@test -f $(OUT)/reader/patients/cohort.json || \
+		$(BIN)/heartprint simulate $(OUT)/reader/patients --patients 4000 --hospital cardiology --rate 100 --seed 20261129
+	$(BIN)/python -m heartprint.reading.learning configs/reading/finder.yaml $(OUT)/reader/patients $(OUT)/reader/finder \
+		$(if $(PICTURES),--pictures $(PICTURES)/training)
+	$(BIN)/python -m heartprint.reading.learning configs/reading/reader.yaml $(OUT)/reader/patients $(OUT)/reader/sheets \
+		$(if $(PICTURES),--pictures $(PICTURES)/training) --init $(OUT)/reader/finder/finder.safetensors
+
+encoder: $(VENV)/installed
 	@test -f $(OUT)/ptb-xl/cohort.json || $(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
 	$(BIN)/heartprint study configs/encoders-ptb-xl.yaml --out $(OUT)/encoders-ptb-xl -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 

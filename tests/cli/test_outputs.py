@@ -51,7 +51,7 @@ VERBS = {
     "duplicates": Verb("duplicates c --jobs 1 --out OUT.csv", folder=False),
     "layouts": Verb("layouts --out OUT.png", folder=False),
 }
-ELSEWHERE = {"pretrain", "study", "demo", "download"}
+ELSEWHERE = {"pretrain", "study", "demo", "download", "read"}
 """They take up what is there and remove nothing; their own tests show what they refuse."""
 
 

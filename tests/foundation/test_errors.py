@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.reading.gate import MESSAGES
 
 
 def test_names_the_nearest() -> None:
@@ -49,10 +50,11 @@ def test_every_reason_code_is_in_the_reference() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
                 code = getattr(node.args[0], "value", None)
                 # The process that opens pictures knows no HeartprintError; what it refuses becomes one.
-                if node.func.id in ("HeartprintError", "Refused", "Caution") and isinstance(code, str):
+                if node.func.id in ("HeartprintError", "Refused", "Caution", "Reason") and isinstance(code, str):
                     raised.add(code)
                 if node.func.id == "unknown_name" and isinstance(code, str):
                     raised.add(f"unknown-{code.replace(' ', '-')}")
+    raised |= MESSAGES.keys()
     page = (root / "docs" / "reference" / "reason-codes.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`", page))
     assert len(raised) > 90

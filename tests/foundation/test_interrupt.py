@@ -63,7 +63,7 @@ def test_every_verb_says_that_it_was_interrupted(
     assert ended.value.code == 130
     assert said.err.startswith("heartprint: Interrupted; ") and said.err.count("\n") == 1
     resumes = "run the same command again to resume" in said.err
-    assert resumes == (words[0] in ("demo", "download", "ingest", "study"))
+    assert resumes == (words[0] in ("demo", "download", "ingest", "read", "study"))
     assert said.out == ""
 
 

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from heartprint.foundation import pictures
 from heartprint.foundation.errors import HeartprintError
-from heartprint.foundation.pictures import read_picture
+from heartprint.foundation.pictures import count_pages, read_picture
 from tests.foundation.bad_pictures import BAD, ECG_PDF, dicom, encoded, endless_pdf, noise, pdf, swelling_dicom
 
 
@@ -308,3 +308,62 @@ def test_an_empty_page_is_refused_and_a_faint_one_is_not(tmp_path: Path) -> None
     dark[100:110] = 5
     Image.fromarray(dark).save(tmp_path / "dark.png")
     assert refused(tmp_path / "dark.png").code == "blank-image"
+
+
+def test_heic_is_read_and_turned_as_it_says() -> None:
+    """A phone's file: it says the turn twice, in its own box and in EXIF, and is turned once."""
+    from tests.readers.pictures import drawing
+
+    found = read_picture(Path(__file__).parent / "turned.heic")
+    expected = np.rot90(drawing(3, size=(240, 320)), -1).astype(int)
+    assert found.pixels.shape == (320, 240)
+    assert np.abs(found.pixels - expected).mean() < 3
+
+
+def test_a_cut_heic_is_refused(tmp_path: Path) -> None:
+    whole = (Path(__file__).parent / "turned.heic").read_bytes()
+    (tmp_path / "a.heic").write_bytes(whole[:-600])
+    (tmp_path / "b.heic").write_bytes(whole[:40])
+    assert refused(tmp_path / "a.heic").code in ("unreadable-file", "file-truncated")
+    assert refused(tmp_path / "b.heic").code == "unreadable-file"
+
+
+def test_pages_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf(ECG_PDF, pages=7))
+    frames = [Image.fromarray(noise(50, 60)) for _ in range(3)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    frames[0].save(tmp_path / "a.webp", save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(tmp_path / "a.jpg")
+    dicom(tmp_path / "a.dcm", np.stack([noise(64, 80)] * 4), frames=4)
+    found = {kind: count_pages(tmp_path / f"a.{kind}") for kind in ("pdf", "tif", "webp", "jpg", "dcm")}
+    assert found["pdf"] == 7 and found["tif"] == 3 and found["jpg"] == 1 and found["dcm"] == 4
+    assert found["webp"] in (1, 3)  # equal frames may be kept as one
+    assert count_pages(Path(__file__).parent / "turned.heic") == 1
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_counting_pages_breaks_on_nothing(name: str, folder: Path) -> None:
+    if not (folder / name).exists():
+        BAD[name][1](folder / name)
+    began = time.perf_counter()
+    try:
+        assert count_pages(folder / name) >= 1
+    except HeartprintError as error:
+        assert error.message.endswith(".")
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize("landscape", [False, True])
+def test_a_page_that_is_one_picture_gives_that_picture(landscape: bool, tmp_path: Path) -> None:
+    """As scanners write it, turned page or not: pixel for pixel, where it is not larger than wanted."""
+    smooth = Image.fromarray(noise(30, 40)).resize((800, 600), Image.Resampling.BICUBIC)
+    if landscape:
+        smooth = smooth.transpose(Image.Transpose.ROTATE_90)
+    smooth.save(tmp_path / "a.pdf", resolution=150, quality=95)
+    found = read_picture(tmp_path / "a.pdf")
+    expected = np.asarray(smooth).astype(int)
+    assert found.original == expected.shape
+    assert np.abs(found.pixels - expected).mean() < 2
+    # A page of lines is drawn as finely as is wanted.
+    (tmp_path / "b.pdf").write_bytes(pdf(ECG_PDF))
+    assert max(read_picture(tmp_path / "b.pdf").original) == 2400

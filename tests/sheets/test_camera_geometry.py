@@ -12,7 +12,7 @@ from heartprint.sheets import get_layout, get_style
 from heartprint.sheets.background import background
 from heartprint.sheets.camera import EFFECTS, Mapping, apply_effects, kernels, photograph_sheet, tiles
 from heartprint.sheets.camera.geometry import frame_to_paper
-from heartprint.sheets.camera.photograph import _grid_beyond
+from heartprint.sheets.camera.photograph import grid_beyond
 from heartprint.sheets.camera.scene import Scene
 from heartprint.sheets.style import placed
 
@@ -168,8 +168,8 @@ def test_survey_equals_its_twin(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("desk", [False, True])
-def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
+@pytest.mark.parametrize("desk, bare, shade", [(False, False, 0.5), (True, False, 0.5), (True, True, 0.2)])
+def test_expose_equals_its_twin(seed: int, desk: bool, bare: bool, shade: float) -> None:
     scene, size, (h, w) = random_scene(seed), (45, 61), (100, 130)
     rng = np.random.default_rng(seed)
     nodes = surveyed(scene, size, (h, w))
@@ -184,7 +184,7 @@ def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
     out = np.empty(size, dtype=np.uint8)
     kernels.expose(
         source, nodes, ink_x, ink_y, edge.astype(np.float32), blank, cell, table, np.float32(1.5),
-        tiles.textures(), np.array([0, 1]), strengths, starts, np.float32(0.9), out,
+        tiles.textures(), np.array([0, 1]), strengths, starts, np.float32(0.9), bare, np.float32(shade), out,
     )  # fmt: skip
 
     def fetch(page: np.ndarray, x: float, y: float) -> float:
@@ -208,14 +208,17 @@ def test_expose_equals_its_twin(seed: int, desk: bool) -> None:
             grey = fetch(source, x, y) if on_sheet else fetch(blank, cell[0] + x % cell[2], cell[1] + y % cell[3])
             c, r = int(np.clip(x - 0.5, 0, w - 1)), int(np.clip(y - 0.5, 0, h - 1))
             grey = 255 - (255 - grey) * ink_x[c] * ink_y[r]
+            paper = 1.0
             if desk:
                 inside = min(x - edge[0], edge[2] - x, y - edge[1], edge[3] - y)
                 near = max(0.0, 1 + min(inside, 0) / (kernels.EDGE_SHADOW * h)) if inside < 0 else 1.0
-                wood = table[int(row * 1.5), int(column * 1.5)] * (1 - 0.5 * near**2)
-                grey = wood + (grey - wood) * float(np.clip(0.5 + 0.5 * inside, 0, 1))
+                wood = table[int(row * 1.5), int(column * 1.5)] * (1 - shade * near**2)
+                share = float(np.clip(0.5 + 0.5 * inside, 0, 1))
+                grey = wood + (grey - wood) * share
+                paper = share if bare else 1.0
             for kind in range(2):
                 texture = tiles.textures()[kind, (row + starts[kind, 0]) % 512, (column + starts[kind, 1]) % 512]
-                gain *= 1 + strengths[kind] * texture / tiles.UNIT
+                gain *= 1 + strengths[kind] * texture / tiles.UNIT * paper
             grey *= gain * 0.9
             slow[row, column] = np.clip(grey + lift * (255 - grey), 0, 255)
     # Where a point lies on the border of two pixels, the last bit decides which of the two the ink is that of.
@@ -267,7 +270,7 @@ def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
     """The cell that is repeated beyond a sheet, repeated over the sheet itself, is its grid."""
     sheet = placed(get_layout(layout), get_style(style))
     height, width = round(2 * sheet.height_mm), round(2 * sheet.width_mm)
-    surround = _grid_beyond(sheet, get_style(style), height, width)
+    surround = grid_beyond(sheet, get_style(style), height, width)
     assert surround is not None
     left, top, wide, high = (round(v) for v in surround.cell)
     tiled = np.tile(surround.blank[top : top + high, left : left + wide], (height // high + 1, width // wide + 1))
@@ -279,4 +282,4 @@ def test_the_grid_runs_on_where_the_sheet_ends(style: str, layout: str) -> None:
 
 def test_a_grid_with_an_end_has_one() -> None:
     style = get_style("report")
-    assert _grid_beyond(placed(get_layout("standard"), style), style, 300, 300) is None
+    assert grid_beyond(placed(get_layout("standard"), style), style, 300, 300) is None

@@ -192,8 +192,17 @@ def files(
 
 @app.command("images")
 def images(
-    src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per image.", show_default=False)],
+    src: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.csv", help="A table with one row per image, or a folder of images.", show_default=False
+        ),
+    ],
     out: _Out,
+    read: Annotated[
+        bool,
+        typer.Option("--read", help="Read each picture first: turned, cut to the sheet, printed text painted over."),
+    ] = False,
     columns: _Columns = None,
     label: _Label = None,
     longest_side: Annotated[
@@ -208,18 +217,22 @@ def images(
     json: _Json = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Ingest images of ECGs listed in a table: PNG, JPEG, TIFF, BMP, pages of PDF, DICOM images.
+    """Ingest images of ECGs listed in a table: PNG, JPEG, TIFF, BMP, WebP, HEIC, pages of PDF, DICOM images.
+
+    With --read they may be photographs as they come: the upright sheet of each is taken in, and what cannot be read is
+    refused. Otherwise crop them to the ECG and turn them upright first.
 
     Columns: path (relative to the table) and patient_id; if there are any: ecg_id, page (of a PDF or TIFF, from 1),
     date, age, sex, site, device. Further columns of numbers or of yes and no are labels; an empty cell is a missing
-    label.
+    label. In a folder only DICOM files say whose ECG they show: see --unknown-patients.
 
-    Example: heartprint ingest images scans.csv cohorts/scans
+    Example: heartprint ingest images photos.csv cohorts/photos --read
     """
     from heartprint.readers import Images
     from heartprint.readers.images import KNOWN_COLUMNS
+    from heartprint.reading.read_images import ReadImages
 
-    reader = Images(
+    reader = (ReadImages if read else Images)(
         labels=tuple(label or ()),
         longest_side=longest_side,
         female=tuple(female or ()),

@@ -60,6 +60,7 @@ def _register() -> None:
         layouts,
         predict,
         pretrain,
+        read,
         render,
         simulate,
         study,
@@ -80,6 +81,7 @@ def _register() -> None:
     app.command("finetune", rich_help_panel=_LEARN)(finetune.finetune)
     app.command("study", rich_help_panel=_LEARN)(study.study)
     app.command("evaluate", rich_help_panel=_USE)(evaluate.evaluate)
+    app.command("read", rich_help_panel=_USE)(read.read)
     app.command("predict", rich_help_panel=_USE)(predict.predict)
     app.command("embed", rich_help_panel=_USE)(embed.embed)
     app.command("export", rich_help_panel=_USE)(export.export)
@@ -94,7 +96,7 @@ def _fail(code: str, message: str, status: int) -> int:
     return status
 
 
-_RESUMED = ("demo", "download", "ingest", "study")
+_RESUMED = ("demo", "download", "ingest", "read", "study")
 """Verbs that keep what they have done and take it up again."""
 
 

@@ -18,6 +18,9 @@ CARD = Output(what="a card of a cohort", code="output-is-another-file", marker=b
 PREDICTIONS = Output(
     what="a table of predictions", code="output-is-another-file", marker=b"ecg_id,patient_id,probability,logit,"
 )
+FILE_PREDICTIONS = Output(
+    what="a table of predictions of files", code="output-is-another-file", marker=b"file,page,read_status,"
+)
 EMBEDDINGS = Output(what="a file of embeddings", code="output-is-another-file", marker=b"ecg_id.npy")
 DUPLICATES = Output(
     what="a table of duplicates", code="output-is-another-file", marker=b"ecg_id,patient_id,other_ecg_id,"

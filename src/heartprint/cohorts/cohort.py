@@ -30,6 +30,8 @@ WAVEFORMS_FILE = "waveforms.i16"
 IMAGES_FILE = "images.u8"
 REFUSED_FILE = "refused.parquet"
 CAUTIONS_FILE = "cautions.parquet"
+READING_FILE = "reading.parquet"
+"""Only of images that were read; a row for each ECG."""
 
 DATA_FILES: dict[Kind, str] = {"waveform": WAVEFORMS_FILE, "image": IMAGES_FILE}
 DATA_TYPES: dict[Kind, str] = {"waveform": "<i2", "image": "u1"}

@@ -49,6 +49,24 @@ REFUSED_COLUMNS: dict[str, pl.DataType] = {
 }
 """Columns of ``refused.parquet`` and ``cautions.parquet``."""
 
+READING_COLUMNS: dict[str, pl.DataType] = {
+    "ecg_id": pl.String(),
+    "status": pl.String(),
+    "reasons": pl.String(),
+    "turn_deg": pl.Int32(),
+    "mirrored": pl.Boolean(),
+    "px_per_mm_time": pl.Float64(),
+    "px_per_mm_amplitude": pl.Float64(),
+    "speed_mm_per_s": pl.Float64(),
+    "gain_mm_per_mv": pl.Float64(),
+    "layout": pl.String(),
+    "layout_confidence": pl.Float64(),
+    "n_leads": pl.Int32(),
+    "n_text_boxes": pl.Int32(),
+    "reader": pl.String(),
+}
+"""Columns of ``reading.parquet``: how each image of a cohort of read sheets was read."""
+
 
 def columns_of(kind: Kind) -> dict[str, pl.DataType]:
     """Columns of ``records.parquet``, without the labels."""

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
-from heartprint.cohorts.cohort import CAUTIONS_FILE, DATA_FILES, DATA_TYPES, REFUSED_FILE, Cohort, content_hash
+from heartprint.cohorts.cohort import (
+    CAUTIONS_FILE,
+    DATA_FILES,
+    DATA_TYPES,
+    READING_FILE,
+    REFUSED_FILE,
+    Cohort,
+    content_hash,
+)
 from heartprint.cohorts.integrity import damaged, read_notes
-from heartprint.cohorts.schema import REFUSED_COLUMNS
+from heartprint.cohorts.schema import READING_COLUMNS, REFUSED_COLUMNS
 from heartprint.cohorts.writer import content_digest
 from heartprint.foundation.checks import Check
 from heartprint.foundation.errors import HeartprintError
@@ -50,7 +59,9 @@ def verify_cohort(folder: str | Path, *, progress: bool = True) -> Iterator[Chec
         yield Check("samples", True, f"all {len(cohort):,} ECGs agree with their hashes")
     yield _content(cohort, content)
     for name, expected in ((REFUSED_FILE, info.n_refused), (CAUTIONS_FILE, info.n_cautions)):
-        yield _notes(cohort, name, expected)
+        yield _notes(cohort, name, REFUSED_COLUMNS, expected)
+    if (cohort.path / READING_FILE).exists():
+        yield _notes(cohort, READING_FILE, READING_COLUMNS, info.n_ecgs)
 
 
 def _wrong_rows(cohort: Cohort, content: Any, progress: bool) -> list[int]:
@@ -91,10 +102,10 @@ def _content(cohort: Cohort, content: Any) -> Check:
     )
 
 
-def _notes(cohort: Cohort, name: str, expected: int) -> Check:
+def _notes(cohort: Cohort, name: str, columns: Mapping[str, pl.DataType], expected: int) -> Check:
     what = name.removesuffix(".parquet")
     try:
-        read_notes(cohort.path / name, REFUSED_COLUMNS, expected)
+        read_notes(cohort.path / name, columns, expected)
     except HeartprintError as error:
         return Check.failed(what, error)
     return Check(what, True, f"{expected:,} rows")

@@ -21,11 +21,12 @@ from heartprint.cohorts.cohort import (
     DATA_FILES,
     FORMAT_VERSION,
     MISSING,
+    READING_FILE,
     RECORDS_FILE,
     REFUSED_FILE,
     content_hash,
 )
-from heartprint.cohorts.schema import REFUSED_COLUMNS, Kind, columns_of
+from heartprint.cohorts.schema import READING_COLUMNS, REFUSED_COLUMNS, Kind, columns_of
 from heartprint.foundation.arrays import Image
 from heartprint.foundation.errors import Caution, HeartprintError
 from heartprint.foundation.files import atomic_folder, write_json
@@ -52,6 +53,7 @@ class CohortWriter:
         self._labels: dict[str, tuple[array[int], array[float]]] = {}
         self._refused: list[dict[str, str | None]] = []
         self._cautions: list[dict[str, str | None]] = []
+        self._read: list[dict[str, Any]] = []
         self._ids: set[str] = set()
 
     def __len__(self) -> int:
@@ -207,6 +209,10 @@ class CohortWriter:
         """Note what to know of an ECG that was taken all the same; without an id, of the whole archive."""
         self._cautions.append({"ecg_id": ecg_id, "path": path, "code": caution.code, "message": caution.message})
 
+    def note_reading(self, ecg_id: str, how: Mapping[str, Any]) -> None:
+        """Note how an image was read: values of `READING_COLUMNS`."""
+        self._read.append({**how, "ecg_id": ecg_id})
+
     def finish(
         self,
         *,
@@ -243,6 +249,8 @@ class CohortWriter:
         records.write_parquet(self._folder / RECORDS_FILE)
         pl.DataFrame(self._refused, schema=REFUSED_COLUMNS).write_parquet(self._folder / REFUSED_FILE)
         pl.DataFrame(self._cautions, schema=REFUSED_COLUMNS).write_parquet(self._folder / CAUTIONS_FILE)
+        if self._read:
+            pl.DataFrame(self._read, schema=READING_COLUMNS).write_parquet(self._folder / READING_FILE)
         write_json(
             self._folder / COHORT_FILE,
             {
@@ -323,7 +331,7 @@ COHORT_OUTPUT = Output(
     what="a cohort",
     code="output-not-a-cohort",
     marker=COHORT_FILE,
-    names=(COHORT_FILE, RECORDS_FILE, *DATA_FILES.values(), REFUSED_FILE, CAUTIONS_FILE, "cohort.html"),
+    names=(COHORT_FILE, RECORDS_FILE, *DATA_FILES.values(), REFUSED_FILE, CAUTIONS_FILE, READING_FILE, "cohort.html"),
 )
 """A cohort's folder; ``cohort.html`` is what ``heartprint card`` writes into it."""
 

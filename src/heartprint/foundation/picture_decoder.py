@@ -1,4 +1,4 @@
-"""The process that opens untrusted pictures: PNG, JPEG, TIFF, BMP, WebP, PDF, DICOM, to small grey images.
+"""The process that opens untrusted pictures: PNG, JPEG, TIFF, BMP, WebP, HEIC, PDF, DICOM, to small grey images.
 
 It is started by `heartprint.foundation.pictures` and may die of what it reads. It imports little, so that it starts
 quickly and has memory to spare under its limit.
@@ -15,8 +15,8 @@ import warnings
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from heartprint.foundation.picture_documents import begins_like_dicom, dicom, pdf
-from heartprint.foundation.picture_files import picture
+from heartprint.foundation.picture_documents import begins_like_dicom, count_in_dicom, count_in_pdf, dicom, pdf
+from heartprint.foundation.picture_files import count_in_picture, picture
 from heartprint.foundation.picture_rules import MAX_BYTES, Grey, Refused, is_blank, shrunk
 
 MEMORY = 430 * 2**20
@@ -43,7 +43,11 @@ def serve() -> None:
     _answer(answers, {"ready": True})
     for line in sys.stdin.buffer:
         request = json.loads(line)
-        reply, data = answer(Path(request["path"]), request["page"], request["longest_side"])
+        path = Path(request["path"])
+        if request.get("count"):
+            reply, data = _counted(path), b""
+        else:
+            reply, data = answer(path, request["page"], request["longest_side"])
         _answer(answers, reply, data)
 
 
@@ -71,6 +75,14 @@ def answer(path: Path, page: int | None, longest_side: int) -> tuple[dict[str, A
         return {"code": code, "message": message}, b""
     height, width = grey.shape
     return {"height": height, "width": width, "original": original, "facts": facts}, grey.tobytes()
+
+
+def _counted(path: Path) -> dict[str, Any]:
+    try:
+        return {"pages": count(path)}
+    except Exception as error:
+        code, message = _refusal(path.name, error).args
+        return {"code": code, "message": message}
 
 
 def _refusal(name: str, error: Exception) -> Refused:
@@ -104,24 +116,7 @@ def decode(path: Path, page: int | None, longest_side: int) -> tuple[Grey, tuple
         Refused: With code and message.
     """
     name = path.name
-    try:
-        about = path.stat()
-        size = about.st_size
-        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
-            # What a pipe or a device gives may never end, or never begin.
-            raise Refused("unreadable-file", f"{name} is not a file but a pipe or a device. Correct the path.")
-        with path.open("rb") as handle:
-            head = handle.read(_PDF_HEAD)
-    except FileNotFoundError as error:
-        raise Refused("file-missing", f"The file {name} is missing. Restore it or correct the path.") from error
-    except OSError as error:
-        raise Refused(
-            "unreadable-file", f"{name} cannot be opened ({error.strerror}). Check that you may read it."
-        ) from error
-    if size == 0:
-        raise Refused("file-truncated", f"{name} is empty. Fetch it again.")
-    if size > MAX_BYTES:
-        raise Refused("file-too-large", f"{name} has {size:,} bytes; up to {MAX_BYTES:,} are read. Export it smaller.")
+    head = _head(path)
     facts: dict[str, str] = {}
     if begins_like_dicom(head):
         grey, facts = dicom(path, page, longest_side)
@@ -144,3 +139,39 @@ def decode(path: Path, page: int | None, longest_side: int) -> tuple[Grey, tuple
             "right page, and export it again.",
         )
     return grey, original, facts
+
+
+def count(path: Path) -> int:
+    """How many pages, frames or pictures a file has.
+
+    Raises:
+        Refused: With code and message.
+    """
+    head = _head(path)
+    if begins_like_dicom(head):
+        return count_in_dicom(path)
+    return count_in_pdf(path, path.name) if b"%PDF-" in head else count_in_picture(path)
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a file that may be opened."""
+    name = path.name
+    try:
+        about = path.stat()
+        size = about.st_size
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            # What a pipe or a device gives may never end, or never begin.
+            raise Refused("unreadable-file", f"{name} is not a file but a pipe or a device. Correct the path.")
+        with path.open("rb") as handle:
+            head = handle.read(_PDF_HEAD)
+    except FileNotFoundError as error:
+        raise Refused("file-missing", f"The file {name} is missing. Restore it or correct the path.") from error
+    except OSError as error:
+        raise Refused(
+            "unreadable-file", f"{name} cannot be opened ({error.strerror}). Check that you may read it."
+        ) from error
+    if size == 0:
+        raise Refused("file-truncated", f"{name} is empty. Fetch it again.")
+    if size > MAX_BYTES:
+        raise Refused("file-too-large", f"{name} has {size:,} bytes; up to {MAX_BYTES:,} are read. Export it smaller.")
+    return head

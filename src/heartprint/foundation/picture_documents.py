@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from heartprint.foundation.picture_rules import (
 )
 
 _FINER = 2  # how much finer than wanted a PDF is drawn before it is averaged
+_FILLED = 0.8  # of a page, by its only picture
+_MOST_OVER_A_PICTURE = 5000  # pieces of text
 _DEFERRED = 2**20  # bytes of an element that are not read unless they are asked for
 _LOOKED_AT = 1200  # px of the longer side to which a picture is shrunk to see whether a window leaves it blank
 _FACTS = (
@@ -54,11 +56,61 @@ def begins_like_dicom(head: bytes) -> bool:
 
 
 def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) -> Grey:
-    """Draw a page of a PDF, twice as fine as wanted.
+    """Draw a page of a PDF, twice as fine as wanted; one that is a single picture, no finer than that picture is.
 
     Raises:
         Refused: With code and message.
     """
+    with (
+        _opened(source, name) as document,
+        contextlib.closing(document[chosen_page(name, page, len(document))]) as sheet,
+    ):
+        width, height = sheet.get_size()
+        if not (width > 0 and height > 0):
+            raise Refused("unreadable-file", f"The page of {name} has no size. Export it again.")
+        scale = _FINER * longest_side / max(width, height)
+        bitmap = sheet.render(scale=min(scale, _scale_of_picture(sheet) or scale), grayscale=True)
+        drawn = bitmap.to_numpy()
+        return np.array(drawn.reshape(drawn.shape[:2]), dtype=np.uint8)
+
+
+def _scale_of_picture(sheet: Any) -> float | None:
+    """Px a point of the picture that fills a page, as scanners write it; None for any other page.
+
+    Text may lie over it, as scanners put it there for searching; lines may not: they could be an ECG.
+    """
+    from pypdfium2.raw import FPDF_PAGEOBJ_IMAGE, FPDF_PAGEOBJ_TEXT
+
+    pictures = []
+    for k, part in enumerate(sheet.get_objects(max_depth=2)):
+        if part.type == FPDF_PAGEOBJ_IMAGE:
+            pictures.append(part)
+        elif part.type != FPDF_PAGEOBJ_TEXT:
+            return None
+        if len(pictures) > 1 or k > _MOST_OVER_A_PICTURE:
+            return None
+    if not pictures:
+        return None
+    corners = np.array(pictures[0].get_quad_points(), dtype=np.float64)
+    sides = np.linalg.norm(corners[1] - corners[0]), np.linalg.norm(corners[3] - corners[0])
+    width, height = sheet.get_size()
+    if float(sides[0] * sides[1]) < _FILLED * width * height:
+        return None
+    return float(max(pictures[0].get_px_size() / np.maximum(sides, 1e-9)))
+
+
+def count_in_pdf(source: Path | bytes, name: str) -> int:
+    """Pages of a PDF.
+
+    Raises:
+        Refused: With code and message.
+    """
+    with _opened(source, name) as document:
+        return len(document)
+
+
+@contextlib.contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[Any]:
     import pypdfium2
 
     try:
@@ -70,13 +122,7 @@ def pdf(source: Path | bytes, name: str, page: int | None, longest_side: int) ->
     with contextlib.closing(document):
         if len(document) == 0:
             raise Refused("no-image", f"{name} has no page. Export it again.")
-        with contextlib.closing(document[chosen_page(name, page, len(document))]) as sheet:
-            width, height = sheet.get_size()
-            if not (width > 0 and height > 0):
-                raise Refused("unreadable-file", f"The page of {name} has no size. Export it again.")
-            bitmap = sheet.render(scale=_FINER * longest_side / max(width, height), grayscale=True)
-            drawn = bitmap.to_numpy()
-            return np.array(drawn.reshape(drawn.shape[:2]), dtype=np.uint8)
+        yield document
 
 
 def dicom(path: Path, page: int | None, longest_side: int) -> tuple[Grey, dict[str, str]]:
@@ -101,11 +147,29 @@ def dicom(path: Path, page: int | None, longest_side: int) -> tuple[Grey, dict[s
             else f"{name} holds neither an image nor a PDF. Export the ECG again.",
         )
     check_pixels(name, int(about.Columns), int(about.Rows))
-    index = chosen_page(name, page, int(about.get("NumberOfFrames", None) or 1))
+    index = chosen_page(name, page, _frames(about))
     dataset = pydicom.dcmread(path, force=True)
     if "PixelData" not in dataset:
         raise Refused("no-image", f"{name} announces an image and holds none. Export it again.")
     return _image(dataset, name, index), facts
+
+
+def count_in_dicom(path: Path) -> int:
+    """Frames of an image, or pages of an encapsulated PDF.
+
+    Raises:
+        Refused: With code and message.
+    """
+    import pydicom
+
+    about = pydicom.dcmread(path, stop_before_pixels=True, force=True, defer_size=_DEFERRED)
+    if "EncapsulatedDocument" in about:
+        return count_in_pdf(_document(about, path.name), path.name)
+    return _frames(about)
+
+
+def _frames(about: Any) -> int:
+    return int(about.get("NumberOfFrames", None) or 1)
 
 
 def _document(about: Any, name: str) -> bytes:

@@ -1,8 +1,9 @@
-"""PNG, JPEG, TIFF, BMP and WebP to grey, upright; run by `heartprint.foundation.picture_decoder`."""
+"""PNG, JPEG, TIFF, BMP, WebP and HEIC to grey, upright; run by `heartprint.foundation.picture_decoder`."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 PICTURES = ("PNG", "JPEG", "TIFF", "BMP", "WEBP")
 
 _MAGIC = (b"\x89PNG", b"\xff\xd8", b"II*\0", b"MM\0*", b"BM", b"RIFF")
-KNOWN = "PNG, JPEG, TIFF, BMP, WebP, PDF, DICOM"
+KNOWN = "PNG, JPEG, TIFF, BMP, WebP, HEIC, PDF, DICOM"
+_HEIF = "HEIF"
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _ORIENTATION = 0x0112
 _TURNS = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}  # EXIF's orientation to PIL's Transpose
 _PHOTOMETRIC, _BITS = 262, 258
@@ -35,16 +38,36 @@ def picture(path: Path, page: int | None) -> Grey:
     Raises:
         Refused: With code and message.
     """
+    with _opened(path) as found:
+        return _upright(found, path.name, page, path)
+
+
+def count_in_picture(path: Path) -> int:
+    """Pages of a TIFF, frames of an animation, pictures of a HEIC file; a thousand may mean more.
+
+    Raises:
+        Refused: With code and message.
+    """
+    with _opened(path) as found:
+        return 1 if found.format in ("JPEG", "MPO") else _count_pages(found, None)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     from PIL import Image, UnidentifiedImageError
 
     name = path.name
     # By a handle, not by the name: files that Pillow maps into memory it turns wrongly.
     with path.open("rb") as handle:
+        head = handle.read(12)
+        handle.seek(0)
+        heif = head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
+        if heif:
+            _know_heif(name)
         try:
-            opened = Image.open(handle, formats=PICTURES)
+            opened = Image.open(handle, formats=(_HEIF,) if heif else PICTURES)
         except UnidentifiedImageError as error:
-            handle.seek(0)
-            if handle.read(4).startswith(_MAGIC):
+            if heif or head.startswith(_MAGIC):
                 raise Refused(
                     "unreadable-file", f"{name} begins like a picture but is not a whole one. Fetch or export it again."
                 ) from error
@@ -52,7 +75,21 @@ def picture(path: Path, page: int | None) -> Grey:
                 "unknown-format", f"{name} is not a picture of a known format ({KNOWN}). Export it in one of these."
             ) from error
         with opened as found:
-            return _upright(found, name, page, path)
+            yield found
+
+
+def _know_heif(name: str) -> None:
+    """Teach Pillow HEIC, the format of Apple's phones (ISO/IEC 23008-12)."""
+    try:
+        import pi_heif
+    except ImportError as error:
+        raise Refused(
+            "unsupported-format",
+            f"{name} is a HEIC picture, which needs another library. Install it: pip install pi-heif.",
+        ) from error
+    # One thread, and no preview: neither fits into the memory that a picture may take.
+    pi_heif.options.DECODE_THREADS = 1
+    pi_heif.register_heif_opener(thumbnails=False)
 
 
 def _upright(found: Image.Image, name: str, page: int | None, path: Path) -> Grey:

@@ -48,7 +48,7 @@ class Picture:
 
 
 def read_picture(path: Path, *, page: int | None = None, longest_side: int = LONGEST_SIDE) -> Picture:
-    """Read a picture of any kind, told by content: PNG, JPEG, TIFF, BMP, WebP, PDF, an image or a PDF in DICOM.
+    """Read a picture of any kind, told by content: PNG, JPEG, TIFF, BMP, WebP, HEIC, PDF, an image or a PDF in DICOM.
 
     It is opened in another process that may use 4 s and 512 MB; a file that needs more, or kills it, is refused.
     Pictures are turned as their EXIF or TIFF note says, made grey (ITU-R BT.601, transparent parts white; DICOM by its
@@ -57,7 +57,8 @@ def read_picture(path: Path, *, page: int | None = None, longest_side: int = LON
 
     Args:
         path: The file.
-        page: Number of a page of a PDF or TIFF or of a frame of DICOM, PNG or WebP, from 1; None = the only one.
+        page: Number of a page of a PDF or TIFF, of a frame of DICOM, PNG or WebP, or of a picture in HEIC, from 1;
+            None = the only one.
         longest_side: Most px along the longer side.
 
     Raises:
@@ -66,6 +67,17 @@ def read_picture(path: Path, *, page: int | None = None, longest_side: int = LON
             ``image-too-large``, ``image-too-small``, ``blank-image``, ``too-much-memory`` or ``too-slow``.
     """
     return _decoder().read(path, page, longest_side)
+
+
+def count_pages(path: Path) -> int:
+    """Pages of a PDF or TIFF, frames of DICOM, PNG or WebP, pictures of HEIC: looked at where `read_picture` looks.
+
+    Of a TIFF a thousand are counted; there may be more.
+
+    Raises:
+        HeartprintError: As `read_picture`.
+    """
+    return _decoder().count(path)
 
 
 class _Decoder:
@@ -78,9 +90,17 @@ class _Decoder:
         atexit.register(self.close)
 
     def read(self, path: Path, page: int | None, longest_side: int) -> Picture:
-        request = {"path": str(path.absolute()), "page": page, "longest_side": longest_side}
+        reply, data = self._told(path, {"page": page, "longest_side": longest_side})
+        pixels = np.frombuffer(data, dtype=np.uint8).reshape(reply["height"], reply["width"])
+        return Picture(pixels, tuple(reply["original"]), reply["facts"])
+
+    def count(self, path: Path) -> int:
+        reply, _ = self._told(path, {"count": True})
+        return int(reply["pages"])
+
+    def _told(self, path: Path, request: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         with self._lock:
-            reply, data, late = self._ask(json.dumps(request).encode() + b"\n")
+            reply, data, late = self._ask(json.dumps({"path": str(path.absolute()), **request}).encode() + b"\n")
         if reply is None and late:
             raise HeartprintError(
                 "too-slow",
@@ -93,8 +113,7 @@ class _Decoder:
             )
         if "code" in reply:
             raise HeartprintError(reply["code"], reply["message"])
-        pixels = np.frombuffer(data, dtype=np.uint8).reshape(reply["height"], reply["width"])
-        return Picture(pixels, tuple(reply["original"]), reply["facts"])
+        return reply, data
 
     def _ask(self, line: bytes) -> tuple[dict[str, Any] | None, bytes, bool]:
         """The answer and its pixels, None if there is none; whether time was up."""

@@ -56,7 +56,7 @@ class Files:
         given = Given(self.sampling_rate, self.unit, dict(self.columns), dates=self.dates)
         notes: tuple[str, ...] = ()
         if src.is_dir():
-            root, names = src, _below(src)
+            root, names = src, files_below(src)
         elif src.is_file():
             root, (names, notes) = src.parent, ([src.name], ()) if detect(src, given) else _listed(src)
         else:
@@ -84,7 +84,8 @@ class Files:
         return Source("hospital files", LazyRows(len(names), row), (), settings, notes)
 
 
-def _below(folder: Path) -> list[str]:
+def files_below(folder: Path) -> list[str]:
+    """Paths of all files in a folder and below it, relative to it; hidden ones and samples of WFDB records apart."""
     files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
     headers = {p.with_suffix("").as_posix().lower() for p in files if p.suffix.lower() == ".hea"}
     return [

@@ -35,7 +35,7 @@ from heartprint.foundation.progress import Progress
 from heartprint.readers.archive import Archive
 from heartprint.readers.named import as_named
 from heartprint.readers.people import Corrections, Rules, patient_of, settled
-from heartprint.readers.source import ImageRecording, Recording, Row, Source
+from heartprint.readers.source import READING, ImageRecording, Recording, Row, Source
 
 PART = 128
 """Rows of a part: a fraction of a second of work, some megabytes of samples."""
@@ -345,6 +345,8 @@ class _Journal:
     ) -> None:
         for caution in cautions:
             self._writer.caution(ecg_id, path or None, caution)
+        if READING in facts:
+            self._writer.note_reading(ecg_id, facts[READING])
         self._archive.add(ecg_id, values, facts)
 
     def replay(self, data_file: Path, key: str) -> int:
@@ -441,6 +443,8 @@ class _Journal:
         add(stored, ecg_id=ecg_id, **values)
         for caution in (*(Caution(*caution) for caution in row["cautions"]), *more):
             writer.caution(ecg_id, path, caution)
+        if READING in row["facts"]:
+            writer.note_reading(ecg_id, row["facts"][READING])
 
     def _note(self, entry: dict[str, Any]) -> None:
         text = json.dumps(entry).encode()

@@ -19,6 +19,9 @@ from heartprint.foundation.errors import Caution, HeartprintError
 MAX_SAMPLES = 600_000
 """Longest lead that is read: ten minutes at 1000 Hz. What is longer is no resting ECG, or a damaged header."""
 
+READING = "reading"
+"""Among the facts of an image that was read: how, as `heartprint.cohorts.schema.READING_COLUMNS` has it."""
+
 
 def check_length(name: str, n_samples: int) -> None:
     """Raise ``file-too-large`` if a lead is longer than any resting ECG."""

@@ -305,7 +305,7 @@ def name_pictures(layout: Layout) -> list[tuple[int, Picture]]:
     for number, strip in enumerate(layout.strips):
         if strip.named and names.form != "none":
             text = strip.label.upper() if names.form == "AVR" else strip.label
-            coverage, left, top = look.letters(text, names.size_mm, names.bold)
+            coverage, left, top = look.letters(text, names.size_mm, names.bold, face=names.face)
             place = (strip.left_mm + names.x_mm + left, strip.baseline_mm + names.y_mm + top)
             found.append((number, Picture(coverage, look.LETTER_FINENESS, *place)))
     return found

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heartprint.foundation.errors import HeartprintError, unknown_name
+from heartprint.foundation.fonts import Face
 from heartprint.sheets.look import LETTER_MM, NAME_X_MM, NAME_Y_MM
 from heartprint.signals.leads import LEADS_12
 
@@ -41,6 +42,7 @@ class Names:
         size_mm: Size of the font.
         bold: Whether it is bold.
         form: ``aVR``, ``AVR`` or ``none`` at all.
+        face: See `heartprint.foundation.fonts.font`.
     """
 
     x_mm: float = NAME_X_MM
@@ -48,6 +50,7 @@ class Names:
     size_mm: float = LETTER_MM
     bold: bool = False
     form: Literal["aVR", "AVR", "none"] = "aVR"
+    face: Face = "sans"
 
 
 @dataclass(frozen=True)

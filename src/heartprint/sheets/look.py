@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from heartprint.foundation.fonts import font
+from heartprint.foundation.fonts import Face, font
 
 SUB_COLUMNS = 16
 """Vertical lines per column of pixels whose ink is averaged."""
@@ -61,7 +61,7 @@ LETTER_FINENESS = 24
 
 @lru_cache(maxsize=512)
 def letters(
-    text: str, size_mm: float = LETTER_MM, bold: bool = False, fineness: int = LETTER_FINENESS
+    text: str, size_mm: float = LETTER_MM, bold: bool = False, fineness: int = LETTER_FINENESS, face: Face = "sans"
 ) -> tuple[npt.NDArray[np.float32], float, float]:
     """Render a short text finely.
 
@@ -70,6 +70,7 @@ def letters(
         size_mm: Size of the font.
         bold: Whether to take the bold cut.
         fineness: Px per mm.
+        face: See `heartprint.foundation.fonts.font`.
 
     Returns:
         Coverage ``(h, w)`` in 0-1, and where its left and upper edge lie from the
@@ -77,9 +78,9 @@ def letters(
     """
     from PIL import Image, ImageDraw
 
-    face = font(round(size_mm * fineness), bold=bold)
-    left, top, right, bottom = (int(v) for v in face.getbbox(text, anchor="ls"))
+    cut = font(round(size_mm * fineness), bold=bold, face=face)
+    left, top, right, bottom = (int(v) for v in cut.getbbox(text, anchor="ls"))
     picture = Image.new("L", (right - left + 2, bottom - top + 2), 0)
-    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=face, anchor="ls")
+    ImageDraw.Draw(picture).text((1 - left, 1 - top), text, fill=255, font=cut, anchor="ls")
     coverage = np.asarray(picture, dtype=np.float32) / np.float32(255.0)
     return coverage, (left - 1) / fineness, (top - 1) / fineness

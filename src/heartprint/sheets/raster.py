@@ -66,11 +66,11 @@ def render(
     plan = plan_sheet(sheet, height, width, *signals.shape, float(sampling_rate), look_of.trace_mm)
     if not colour:
         return _draw(signals, plan, background(sheet, height, width, look_of, look.LUMA), pose)
-    channels = [background(sheet, height, width, look_of, weights) for weights in _CHANNELS]
+    channels = [background(sheet, height, width, look_of, weights) for weights in CHANNELS]
     return np.stack([_draw(signals, plan, paper, pose) for paper in channels], axis=2)
 
 
-_CHANNELS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+CHANNELS = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 """What red, green and blue weigh in each of them."""
 
 

@@ -12,6 +12,7 @@ from heartprint.sheets.camera.photograph import (
 )
 from heartprint.sheets.camera.recipes import RECIPES, Ingredient, Recipe, get_recipe
 from heartprint.sheets.camera.scene import Surround
+from heartprint.sheets.camera.snapshot import Snapshot, snapshot, snapshot_of_image
 
 __all__ = [
     "EFFECTS",
@@ -22,6 +23,7 @@ __all__ = [
     "Mapping",
     "Photo",
     "Recipe",
+    "Snapshot",
     "Surround",
     "apply_effect",
     "apply_effects",
@@ -29,5 +31,7 @@ __all__ = [
     "get_recipe",
     "photograph",
     "photograph_sheet",
+    "snapshot",
+    "snapshot_of_image",
     "take_photo",
 ]

@@ -139,6 +139,8 @@ def _beyond(
     desk_row: int,
     pace: np.float32,
     greys: Float32Array,
+    papers: Float32Array,
+    shade: np.float32,
 ) -> None:
     """Find what is seen where the drawn sheet may have ended: the sheet, its margin or the desk; see `expose`."""
     height, width = source.shape
@@ -151,6 +153,7 @@ def _beyond(
             # Px on the drawn sheet between here and the paper's edge; a pixel of the picture covers about two.
             inside = min(min(x - edge[0], edge[2] - x), min(y - edge[1], edge[3] - y))
         grey = _WHITE
+        papers[k] = _ONE
         if inside > -_ONE:
             if x >= _ZERO and y >= _ZERO and x <= wide and y <= high:
                 grey = _fetch(source, x, y)
@@ -162,9 +165,10 @@ def _beyond(
             grey = _WHITE - (_WHITE - grey) * (ink_x[c] * ink_y[r])
         if inside < _ONE:
             near = max(_ZERO, _ONE + min(inside, _ZERO) / reach)
-            wood = np.float32(desk[desk_row, int(np.float32(k) * pace) & _MASK]) * (_ONE - _HALF * near * near)
+            wood = np.float32(desk[desk_row, int(np.float32(k) * pace) & _MASK]) * (_ONE - shade * near * near)
             share = min(max(_HALF + _HALF * inside, _ZERO), _ONE)
             grey = wood + (grey - wood) * share
+            papers[k] = share
         greys[k] = grey
 
 
@@ -184,6 +188,8 @@ def expose(
     strengths: Float32Array,
     starts: npt.NDArray[np.int64],
     tint: np.float32,
+    desk_bare: bool,
+    shade: np.float32,
     out: Image,
 ) -> None:
     """Fetch every pixel of the picture through the mapping and light it.
@@ -203,6 +209,8 @@ def expose(
         strengths: ``(k,)`` how much of each.
         starts: ``(k, 2)`` where each texture is cropped: row, column.
         tint: Factor.
+        desk_bare: Whether the desk is spared the textures.
+        shade: How much of the light the desk loses at the paper's edge.
         out: ``(H, W)`` written.
     """
     height, width = out.shape
@@ -215,7 +223,7 @@ def expose(
     padded = (columns - 1) * STEP
     us, vs = np.empty(padded, dtype=np.float32), np.empty(padded, dtype=np.float32)
     gains, lifts = np.empty(padded, dtype=np.float32), np.zeros(padded, dtype=np.float32)
-    greys = np.empty(padded, dtype=np.float32)
+    greys, papers = np.empty(padded, dtype=np.float32), np.ones(padded, dtype=np.float32)
     glare, badly = nodes[3].max() > _ZERO, min(ink_x.min(), ink_y.min()) < _ONE
     left, top = max(edge[0], _ZERO) + _ONE, max(edge[1], _ZERO) + _ONE
     right = min(edge[2], np.float32(source_width)) - _ONE
@@ -246,14 +254,22 @@ def expose(
             first, end = min(i * STEP, width), min(i * STEP + STEP, width)
             if begin < first:
                 _inside(flat, source_width, us, vs, ink_x, ink_y, badly, begin, first, greys)
-            _beyond(source, us, vs, first, end, ink_x, ink_y, edge, blank, cell, desk, desk_row, pace, greys)
+                if desk_bare:
+                    papers[begin:first] = _ONE
+            _beyond(
+                source, us, vs, first, end, ink_x, ink_y, edge, blank, cell, desk, desk_row, pace, greys, papers, shade
+            )
             begin = first + STEP
         for k in range(len(strengths)):
             grown, start = textures[kinds[k], (y + starts[k, 0]) & _MASK], starts[k, 1] & _MASK
             x = 0
             while x < width:
                 run = min(width - x, TILE - start)
-                _vary(gains[x : x + run], grown[start : start + run], strengths[k] * _PER_UNIT)
+                strength = strengths[k] * _PER_UNIT
+                if desk_bare:
+                    _vary_paper(gains[x : x + run], grown[start : start + run], strength, papers[x : x + run])
+                else:
+                    _vary(gains[x : x + run], grown[start : start + run], strength)
                 x, start = x + run, 0
         _brighten(greys, gains, lifts, tint, out[y])
 
@@ -308,6 +324,13 @@ def _vary(gains: Float32Array, grown: Bytes, strength: np.float32) -> None:
     """Multiply one row of a texture into the light."""
     for x in range(len(gains)):
         gains[x] *= _ONE + strength * np.float32(grown[x])
+
+
+@_compiled
+def _vary_paper(gains: Float32Array, grown: Bytes, strength: np.float32, papers: Float32Array) -> None:
+    """`_vary` as far as there is paper."""
+    for x in range(len(gains)):
+        gains[x] *= _ONE + strength * np.float32(grown[x]) * papers[x]
 
 
 @_compiled

@@ -21,7 +21,7 @@ from heartprint.sheets.camera.effects import get_effect
 from heartprint.sheets.camera.recipes import Recipe, get_recipe
 from heartprint.sheets.camera.scene import Scene, Surround
 from heartprint.sheets.layout import Layout, Strip
-from heartprint.sheets.raster import LARGEST_PX, checked_size, render
+from heartprint.sheets.raster import CHANNELS, LARGEST_PX, checked_size, render
 from heartprint.sheets.registry import get_layout
 from heartprint.sheets.style import ECG_PLOT, Style, get_style, placed
 
@@ -104,7 +104,7 @@ def take_photo(
     finer = FINER if scene.moves or scene.marks else 1
     drawn = min(height * finer, LARGEST_PX), min(width * finer, LARGEST_PX)
     image = render(leads, sampling_rate, layout, drawn, baseline=baseline, style=look_of)
-    surround = _grid_beyond(sheet, look_of, *drawn) if runs_on and scene.moves else None
+    surround = grid_beyond(sheet, look_of, *drawn) if runs_on and scene.moves else None
     picture = scene.take(image, (height, width), surround)
     return Photo(picture, scene.mapping((height, width), (sheet.width_mm, sheet.height_mm)), effects)
 
@@ -200,7 +200,7 @@ def _scene(aspect: float, effects: Iterable[tuple[str, float]], rng: np.random.G
     return scene
 
 
-def _grid_beyond(layout: Layout, style: Style, height: int, width: int) -> Surround | None:
+def grid_beyond(layout: Layout, style: Style, height: int, width: int, *, colour: bool = False) -> Surround | None:
     """The grid as it runs on beyond a sheet; None where the style gives it an end.
 
     Args:
@@ -208,16 +208,17 @@ def _grid_beyond(layout: Layout, style: Style, height: int, width: int) -> Surro
         style: The style.
         height: Of the sheet as drawn, px.
         width: Likewise.
+        colour: Whether it is drawn in colours.
     """
     if any(style.margin_mm) and not style.grid_everywhere:
         return None
     # What is printed about the ECG is not repeated: it must not make of one grid many.
     plain = dataclasses.replace(style, frame=None, margin_mm=(0.0, 0.0, 0.0, 0.0), patient=None, footer=False)
-    return _grid_alone(plain, width / layout.width_mm, height / layout.height_mm, round(layout.height_mm))
+    return _grid_alone(plain, width / layout.width_mm, height / layout.height_mm, round(layout.height_mm), colour)
 
 
 @functools.lru_cache(maxsize=256)
-def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int) -> Surround:
+def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int, colour: bool) -> Surround:
     """A patch of grid and the cell of it that continues a sheet, upright.
 
     Args:
@@ -225,10 +226,13 @@ def _grid_alone(style: Style, kx: float, ky: float, lowest_line: int) -> Surroun
         kx: Px per mm along x.
         ky: Likewise along y.
         lowest_line: Number of the sheet's lowest line, counted from above: thick lines are counted from there.
+        colour: Whether it is drawn in colours.
     """
     width, height = (math.ceil(4 * CELL_MM * k) + 8 for k in (kx, ky))
     empty = Layout("grid", "", width / kx, height / ky, (Strip("I", 0.0, 0.0, 0.0, 1.0, named=False),))
-    blank = Background(empty, height, width, style, look.LUMA).image
+    kinds = CHANNELS if colour else (look.LUMA,)
+    planes = [Background(empty, height, width, style, weights).image for weights in kinds]
+    blank = np.stack(planes, axis=-1) if colour else planes[0]
     top_mm = CELL_MM + (round(empty.height_mm) - lowest_line) % CELL_MM
     return Surround(blank, (CELL_MM * kx, top_mm * ky, CELL_MM * kx, CELL_MM * ky))
 

@@ -74,6 +74,12 @@ class Scene:
         grain_at: Row and column where the noise's tile is cropped.
         file: What saving does, in order.
         grey: Whether colour is lost.
+        view: ``(3, 3)`` from frame to paper, see `Mapping.to_paper`; it takes the place of turn, keystone, zoom and
+            shift. None = those.
+        backdrop: ``(512, 512)`` or ``(512, 512, 3)`` uint8: what lies below the paper, its longer side that of the
+            picture; it takes the place of ``desk``.
+        edge_shade: Share of the light that what lies below the paper loses at its edge.
+        finer: How many px a side of each px of the picture is exposed with, and averaged.
     """
 
     aspect: float
@@ -101,10 +107,16 @@ class Scene:
     grain_at: tuple[int, int] = (0, 0)
     file: list[Pass] = field(default_factory=list)
     grey: bool = False
+    view: Float64Array | None = None
+    backdrop: Image | None = None
+    edge_shade: float = 0.5
+    finer: int = 1
 
     @property
     def moves(self) -> bool:
         """Whether points of the sheet move: whether it should be drawn larger and resampled."""
+        if self.view is not None:
+            return True
         posed = self.rotation_deg != 0 or self.keystone != (0.0, 0.0) or self.zoom != 1 or self.shift != (0.0, 0.0)
         return posed or bool(self.waves) or bool(self.ridges)
 
@@ -128,13 +140,18 @@ class Scene:
             sheet_mm: Width and height of the sheet, mm.
         """
         return Mapping(
-            frame_to_paper(self.aspect, self.rotation_deg, self.keystone, self.zoom, self.shift),
+            self._to_paper(),
             _rows(self.waves, WAVE_FIELDS),
             _rows(self.ridges, RIDGE_FIELDS),
             self.aspect,
             size,
             sheet_mm,
         )
+
+    def _to_paper(self) -> Float64Array:
+        if self.view is not None:
+            return self.view
+        return frame_to_paper(self.aspect, self.rotation_deg, self.keystone, self.zoom, self.shift)
 
     def take(self, sheet: Image, size: tuple[int, int], surround: Surround | None = None) -> Image:
         """Take the picture.
@@ -176,13 +193,14 @@ class Scene:
         if not (self.moves or self.lit or plane.shape != size):
             return plane if self.marks else plane.copy()
         height, width = plane.shape
+        size = (size[0] * self.finer, size[1] * self.finer)
         rows, columns = (-(-n // kernels.STEP) + 1 for n in size)
         nodes = np.empty((4, rows, columns), dtype=np.float32)
         kernels.survey(
             *size,
             height,
             width,
-            frame_to_paper(self.aspect, self.rotation_deg, self.keystone, self.zoom, self.shift),
+            self._to_paper(),
             self.aspect,
             _rows(self.waves, WAVE_FIELDS),
             _rows(self.ridges, RIDGE_FIELDS),
@@ -193,14 +211,15 @@ class Scene:
         )
         # Where the picture has fewer pixels than the sheet, what it cannot show is taken out first: fine grids would
         # leave waves that no camera leaves.
-        coarser = math.sqrt(height * width / (size[0] * size[1])) / self.zoom
+        # A given view comes with a sheet that is drawn for it.
+        coarser = math.sqrt(height * width / (size[0] * size[1])) / self.zoom if self.view is None else 1.0
         blank, cell = _NOTHING, (0.0, 0.0, 1.0, 1.0)
         if surround is not None:
             blank, cell = _cut(surround, channel)
             blank = _without_detail(blank, coarser)
         plane = _without_detail(plane, coarser)
         endless = (math.inf,) * 4
-        left, up, right, down = (m * height for m in (self.paper if self.desk is not None else endless))
+        left, up, right, down = (m * height for m in (self.paper if self._on_something else endless))
         x_px = width / (self.aspect * height)
         out = np.empty(size, dtype=np.uint8)
         kernels.expose(
@@ -212,17 +231,30 @@ class Scene:
             np.ascontiguousarray(blank),
             np.array(cell, dtype=np.float32),
             self._desk(channel),
-            np.float32(REFERENCE_PX / max(size)),
+            np.float32((REFERENCE_PX if self.backdrop is None else tiles.TILE) / max(size)),
             tiles.textures(),
             np.array([t[0] for t in self.textures], dtype=np.int64),
             np.array([t[1] for t in self.textures], dtype=np.float32),
             np.array([t[2:] for t in self.textures], dtype=np.int64).reshape(-1, 2),
             np.float32(level(self.tint, channel)),
+            self.backdrop is not None,
+            np.float32(self.edge_shade),
             out,
         )
-        return out
+        if self.finer == 1:
+            return out
+        coarse = (size[1] // self.finer, size[0] // self.finer)
+        return np.asarray(cv2.resize(out, coarse, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+    @property
+    def _on_something(self) -> bool:
+        return self.desk is not None or self.backdrop is not None
 
     def _desk(self, channel: int | None) -> Image:
+        if self.backdrop is not None:
+            if self.backdrop.ndim == 2:
+                return np.ascontiguousarray(self.backdrop)
+            return np.ascontiguousarray(grey_of(self.backdrop) if channel is None else self.backdrop[..., channel])
         if self.desk is None:
             return _NOTHING
         desks = tiles.desks_grey() if channel is None else tiles.desks()[channel]

@@ -28,7 +28,7 @@ STAIN = 192
 DESKS = ("oak", "walnut", "grey laminate", "blue cloth", "black", "white")
 
 
-def _smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Float32Array:
+def smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Float32Array:
     """Periodic Gaussian noise with a mean of 0 and a standard deviation of 1."""
     white = generator(0, f"camera-{name}", index).standard_normal((TILE, TILE))
     fy = np.fft.fftfreq(TILE)[:, None]
@@ -42,7 +42,7 @@ def _smooth(name: str, index: int, sigma_x: float, sigma_y: float) -> Float32Arr
 @functools.cache
 def grain() -> Bytes:
     """``(512, 512)`` int8, sensor noise: mostly white, a little blotched as demosaicking leaves it."""
-    return _standard(_smooth("grain", 0, 0.35, 0.35) + np.float32(0.5) * _smooth("grain", 1, 1.2, 1.2))
+    return _standard(smooth("grain", 0, 0.35, 0.35) + np.float32(0.5) * smooth("grain", 1, 1.2, 1.2))
 
 
 PAPER, CRUMPLE = 0, 1
@@ -57,8 +57,8 @@ def textures() -> Bytes:
 
 def _paper() -> Bytes:
     """Fibres and clouds."""
-    fibres = _smooth("fibres", 0, 2.0, 0.5) + _smooth("fibres", 1, 0.5, 2.0)
-    return _standard(fibres + np.float32(1.2) * _smooth("clouds", 0, 14, 14))
+    fibres = smooth("fibres", 0, 2.0, 0.5) + smooth("fibres", 1, 0.5, 2.0)
+    return _standard(fibres + np.float32(1.2) * smooth("clouds", 0, 14, 14))
 
 
 def _crumple() -> Bytes:
@@ -66,7 +66,7 @@ def _crumple() -> Bytes:
     light = np.zeros((TILE, TILE), dtype=np.float32)
     for index, sigma in enumerate((46.0, 22.0, 11.0)):
         # The absolute value of a smooth field has creases along its zero lines; its slope is the light.
-        height = np.abs(_smooth("crumple", index, sigma, sigma)) * np.float32(sigma)
+        height = np.abs(smooth("crumple", index, sigma, sigma)) * np.float32(sigma)
         light += np.roll(height, 1, 1) - np.roll(height, -1, 1) + np.roll(height, 1, 0) - np.roll(height, -1, 0)
     soft = cv2.GaussianBlur(np.clip(light, -6, 6), (0, 0), 0.8, borderType=cv2.BORDER_REFLECT_101)
     return _standard(np.asarray(soft, dtype=np.float32))
@@ -76,11 +76,11 @@ def _crumple() -> Bytes:
 def desks() -> Image:
     """``(3, k, 512, 512)`` uint8: red, green and blue of each of `DESKS`."""
     boards = np.floor(np.arange(TILE) / 128.0)[:, None]
-    wood = 0.6 * _smooth("wood", 0, 90, 1.2) + 0.4 * _smooth("wood", 1, 30, 5) + 0.5 * np.sin(boards * 2.3)
+    wood = 0.6 * smooth("wood", 0, 90, 1.2) + 0.4 * smooth("wood", 1, 30, 5) + 0.5 * np.sin(boards * 2.3)
     wood = wood - 2.5 * (np.arange(TILE) % 128 < 2)[:, None]
     weave = np.sin(np.arange(TILE) * np.pi / 2)[None, :] * np.sin(np.arange(TILE) * np.pi / 2)[:, None]
-    cloth = 0.5 * weave + _smooth("cloth", 0, 20, 30) + 0.4 * _smooth("cloth", 1, 0.6, 0.6)
-    speckle = 0.6 * _smooth("speckle", 0, 0.8, 0.8) + _smooth("speckle", 1, 60, 60)
+    cloth = 0.5 * weave + smooth("cloth", 0, 20, 30) + 0.4 * smooth("cloth", 1, 0.6, 0.6)
+    speckle = 0.6 * smooth("speckle", 0, 0.8, 0.8) + smooth("speckle", 1, 60, 60)
     made = (
         ((176, 136, 92), (16, 15, 12), wood),
         ((92, 62, 42), (14, 10, 8), wood[::-1]),
@@ -111,8 +111,8 @@ def stains() -> Float32Array:
     made = []
     for k in range(6):
         patch = slice(k * 40, k * 40 + STAIN)
-        wobble = 0.05 * _smooth("stain", 0, 26, 26)[patch, patch]
-        cloud = 1 + 0.25 * _smooth("stain", 1, 9, 9)[patch, patch]
+        wobble = 0.05 * smooth("stain", 0, 26, 26)[patch, patch]
+        cloud = 1 + 0.25 * smooth("stain", 1, 9, 9)[patch, patch]
         r = radius + wobble
         if k < 3:  # a ring, broken on one side
             ring = np.exp(-(((r - 0.82) / 0.035) ** 2)) + 0.35 * np.exp(-(((r - 0.72) / 0.1) ** 2))

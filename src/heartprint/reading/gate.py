@@ -1,0 +1,146 @@
+"""The gate: what is read, what is read with a warning, and what is not read at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.reading.answer import Hints, Reason, Status
+from heartprint.reading.find import Found, px_per_mm
+from heartprint.reading.layouts import LayoutMatch
+from heartprint.reading.looks import Glance
+from heartprint.reading.plane import jacobian
+from heartprint.reading.warp import outside_share_map
+
+MESSAGES: dict[str, str] = {
+    "not-an-ecg": "The picture shows no ECG. Give a photograph or scan of a 12-lead ECG.",
+    "not-twelve-leads": "The picture shows no complete page of 12 leads: a strip, a part of a page, or several ECGs. "
+    "Give one whole page.",
+    "no-sheet": "No sheet of an ECG was found in the picture. Photograph the whole page from straight above, in good "
+    "light, so that it fills the picture.",
+    "unsure": "How the sheet lies in the picture could not be told for certain. Photograph it from straight above, or "
+    "give its corners (--corners).",
+    "too-small": "The sheet has too few pixels to be read. Photograph it from nearer, or scan it at 100 dpi or more.",
+    "cut-off": "Too much of the sheet lies outside the picture. Photograph the whole page.",
+    "edge-cut": "A part of the sheet lies outside the picture and was left blank.",
+    "mirrored": "The picture is a mirror image; it was mirrored back.",
+    "coarse": "The sheet has few pixels: small waves may be lost.",
+    "unsure-edges": "Where the sheet ends is uncertain. Look at the check picture, or give its corners (--corners).",
+    "unsure-pose": "How the sheet lies is less certain than usual. Look at the check picture.",
+    "lattice-disagrees": "The paper's grid does not agree with how the sheet seems to lie. Look at the check picture.",
+    "unsure-ecg": "It is not certain that this is a page of a 12-lead ECG. Look at the check picture.",
+}
+
+NOT_ECG, MAYBE_NOT_ECG = 0.5, 0.15
+LEAST_UPRIGHT, LESS_UPRIGHT = 0.6, 0.9
+FEWEST_AGREEING, FEW_AGREEING = 0.35, 0.7
+LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
+MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
+FEWEST_PX_PER_MM, FEW_PX_PER_MM = 0.8, 1.5
+LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 12.0, 4.0
+
+
+def refusal(code: str, glance: Glance | None = None) -> Reason:
+    """The reason for not reading a picture; where it looks like no ECG at all, that is the reason."""
+    if glance is not None:
+        if glance.page["other"] > NOT_ECG:
+            code = "not-an-ecg"
+        elif glance.page["nearly"] > NOT_ECG:
+            code = "not-twelve-leads"
+    return Reason(code, MESSAGES[code], refuses=True)
+
+
+def judge(
+    found: Found, picture: Image, match: LayoutMatch | None, hints: Hints
+) -> tuple[Status, tuple[Reason, ...], dict[str, float]]:
+    """Decide what is said of a sheet that was found.
+
+    Args:
+        found: The sheet.
+        picture: Where it was found.
+        match: Its layout; None = unknown.
+        hints: What a person said, which is not doubted.
+
+    Returns:
+        Status, reasons (the gravest first), and what was measured.
+    """
+    checks = measured(found, picture)
+    if match is not None:
+        checks["layout"] = match.score
+    refused: list[str] = []
+    warned: list[str] = []
+
+    def grade(value: float, refuse_above: float, warn_above: float, refuses: str, warns: str) -> None:
+        if value > refuse_above:
+            refused.append(refuses)
+        elif value > warn_above:
+            warned.append(warns)
+
+    if checks["other"] > NOT_ECG:
+        refused.append("not-an-ecg")
+    elif checks["nearly"] > NOT_ECG:
+        refused.append("not-twelve-leads")
+    elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG:
+        warned.append("unsure-ecg")
+    grade(-checks["upright"], -LEAST_UPRIGHT, -LESS_UPRIGHT, "unsure", "unsure-pose")
+    grade(-checks["agreeing"], -FEWEST_AGREEING, -FEW_AGREEING, "unsure", "unsure-pose")
+    grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", "unsure-pose")
+    grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
+    grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
+    grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
+    if "lattice_scale" in checks and checks["lattice_corner_mm"] > 15.0:
+        warned.append("lattice-disagrees")
+    if np.linalg.det(back_of(found)) < 0 and not hints.mirrored:
+        warned.append("mirrored")
+    codes = list(dict.fromkeys(refused)) or list(dict.fromkeys(warned))
+    status: Status = "refused" if refused else "warned" if warned else "ok"
+    return status, tuple(Reason(code, MESSAGES[code], refuses=bool(refused)) for code in codes), checks
+
+
+def measured(found: Found, picture: Image) -> dict[str, float]:
+    """What the reader measures of its own work.
+
+    Returns:
+        ``agreeing`` and ``agreeing_first``: share of cells that agree with the plane; ``error``: of their lengths;
+        ``change``: how far the scale was off in the last look; ``upright``: how sure the last look is that the sheet
+        stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far cells disagree on
+        the worst edge; ``outside``: share of the sheet beyond the picture; ``px_per_mm``: along the coarser axis;
+        ``other`` and ``nearly``: how much it looks like no ECG; ``names``: lead names found; ``lattice``,
+        ``lattice_*``: what the grid said.
+    """
+    sheet = found.sheet
+    back = np.linalg.inv(sheet.mm_from_picture)
+    grid = (40, 40)
+    to_mm = np.diag([sheet.size_mm[0] / grid[1], sheet.size_mm[1] / grid[0], 1.0])
+    last, first = found.planes[-1], found.planes[0]
+    checks = {
+        "agreeing": last.agreeing,
+        "agreeing_first": first.agreeing,
+        "error": last.error,
+        "change": found.change,
+        "upright": found.upright,
+        "chosen": found.chosen,
+        "edges_mm": max(sheet.spread_mm),
+        "outside": float(outside_share_map(picture.shape, back @ to_mm, grid).mean()),
+        "px_per_mm": min(px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))),
+        "other": max(found.first.page["other"], found.last.page["other"]),
+        "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
+        "names": float(len(found.names)),
+        "cells": float(len(found.last.looks)),
+    }
+    lattice = found.lattice
+    if lattice is not None:
+        checks["lattice"] = float(lattice.found)
+        checks["lattice_coverage"] = lattice.coverage
+        if lattice.agreement is not None:
+            checks["lattice_scale"] = lattice.agreement.scale
+            checks["lattice_turn_deg"] = lattice.agreement.turn_deg
+            checks["lattice_corner_mm"] = lattice.agreement.corner_mm
+            checks["lattice_residual_mm"] = lattice.residual_mm
+    return checks
+
+
+def back_of(found: Found) -> Float64Array:
+    """``(2, 2)``: px of the picture per mm at the middle of the sheet."""
+    middle = np.array([found.sheet.size_mm]) / 2
+    return np.asarray(jacobian(np.linalg.inv(found.sheet.mm_from_picture), middle)[0])

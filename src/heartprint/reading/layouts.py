@@ -1,0 +1,115 @@
+"""Which layout a sheet has: the lead names that were found, held against every layout that is known."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from heartprint.reading.looks import Name
+from heartprint.sheets.layout import Layout
+from heartprint.sheets.registry import LAYOUTS, get_layout
+
+NEAR_MM = 4.0
+"""A name is where a layout has it if it is within this, once all have been shifted alike."""
+_OFFSETS_MM = ((-4.0, 8.0), (-20.0, 12.0))
+"""Where names may stand from the beginning of their strip and from its baseline, less what the edges are off."""
+_USUAL_X_MM = 3.5
+"""How far the middle of a name usually stands from the beginning of its strip."""
+_SIZE_MM = 12.0
+"""A sheet's size may differ from its layout's by this and still be it."""
+_LEAST = 0.75
+"""Share of names that must be where a layout has them for it to be named."""
+_FEWEST_NAMES = 6
+
+
+@dataclass(frozen=True)
+class LayoutMatch:
+    """A layout, and how well it explains what is printed.
+
+    Attributes:
+        layout: The layout.
+        score: 0-1: share of the names in place, both of those found and of those expected.
+        shift_mm: How far the layout's origin lies from the sheet's, x and y, where names stand as the layout has them.
+        alike: Names of other layouts that put the same leads in the same places.
+    """
+
+    layout: Layout
+    score: float
+    shift_mm: tuple[float, float]
+    alike: tuple[str, ...] = ()
+
+
+def match_layout(
+    names: Sequence[Name], size_mm: tuple[float, float], layouts: Iterable[str | Layout] | None = None
+) -> LayoutMatch | None:
+    """Find the layout of a sheet.
+
+    Args:
+        names: Lead names found, their places in mm from the sheet's upper left corner.
+        size_mm: Width and height of the sheet as it was found.
+        layouts: To choose from; None = all that have a name.
+
+    Returns:
+        None if no layout explains the names: the sheet's layout is unknown.
+    """
+    if len(names) < _FEWEST_NAMES:
+        return None
+    candidates = [get_layout(one) for one in (LAYOUTS if layouts is None else layouts)]
+    found = [match for layout in candidates if (match := _match(names, size_mm, layout)) is not None]
+    if not found:
+        return None
+    best = max(found, key=lambda match: match.score)
+    if best.score < _LEAST:
+        return None
+    equal = [match for match in found if match.score > best.score - 1e-9 and match is not best]
+    alike = tuple(sorted(match.layout.name for match in equal if _places(match.layout) == _places(best.layout)))
+    return LayoutMatch(best.layout, best.score, best.shift_mm, alike)
+
+
+@functools.lru_cache(maxsize=256)
+def _places(layout: Layout) -> tuple[tuple[str, float, float], ...]:
+    """Lead, beginning and baseline of every strip that is named, mm."""
+    return tuple((strip.lead, strip.left_mm, strip.baseline_mm) for strip in layout.strips if strip.named)
+
+
+def _match(names: Sequence[Name], size_mm: tuple[float, float], layout: Layout) -> LayoutMatch | None:
+    wider, higher = size_mm[0] - layout.width_mm, size_mm[1] - layout.height_mm
+    room = 15.0  # calibration pulses, which a style may add
+    if not (-_SIZE_MM <= wider <= _SIZE_MM + room and abs(higher) <= _SIZE_MM):
+        return None
+    places = _places(layout)
+    shifts = np.array(
+        [
+            (name.at[0] - left, name.at[1] - baseline)
+            for name in names
+            for lead, left, baseline in places
+            if lead == name.lead
+        ]
+    )
+    if not len(shifts):
+        return None
+    (least_x, most_x), (least_y, most_y) = _OFFSETS_MM
+    allowed = (shifts[:, 0] > least_x - _SIZE_MM) & (shifts[:, 0] < most_x + _SIZE_MM + room)
+    allowed &= (shifts[:, 1] > least_y - _SIZE_MM) & (shifts[:, 1] < most_y + _SIZE_MM)
+    shifts = shifts[allowed]
+    if not len(shifts):
+        return None
+    agreeing = (np.abs(shifts[:, None] - shifts[None]) < NEAR_MM).all(-1)
+    winner = int(agreeing.sum(1).argmax())
+    shift = np.median(shifts[agreeing[winner]], axis=0)
+    taken: set[int] = set()
+    for name in names:
+        for number, (lead, left, baseline) in enumerate(places):
+            near = abs(name.at[0] - left - shift[0]) < NEAR_MM and abs(name.at[1] - baseline - shift[1]) < NEAR_MM
+            if number not in taken and lead == name.lead and near:
+                taken.add(number)
+                break
+    score = 2 * len(taken) / (len(names) + len(places))
+    # Among layouts that explain the names equally well, the one whose size fits better, and whose strips begin where
+    # their names do.
+    misfit = (abs(higher) + min(abs(wider), abs(wider - 10)) + abs(float(shift[0]) - _USUAL_X_MM)) / (3 * _SIZE_MM)
+    score -= 1e-2 * min(misfit, 1.0)
+    return LayoutMatch(layout, float(score), (float(shift[0]), float(shift[1])))

@@ -1,0 +1,118 @@
+"""What the network is told of its errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from heartprint.reading.learning.truth import IGNORED
+from heartprint.reading.network import Answer
+
+FINDER_WEIGHTS = {"surface": 1.0, "axes": 0.2, "page": 0.5}
+READER_WEIGHTS = {
+    "surface": 0.5,
+    "axes": 0.05,
+    "page": 0.2,
+    "turn": 1.0,
+    "turn_names": 1.0,
+    "edges": 0.1,
+    "name": 1.0,
+    "name_at": 0.5,
+}
+"""How much each part counts. The likelihoods of axes and edges grow steep as errors become small (their slope is one
+over the expected error): unweighted, they drown everything else."""
+_LEAST, _MOST = -5.0, 1.0
+"""Logarithms of expected errors are kept between these: e**-5 is 0.7 % of a length."""
+_NAMES_WEIGH = 8.0
+"""A cell with a name counts as so many without: fewer than one in a hundred has one."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """`CellTruth` of a batch, stacked, and of each picture: what it is, and how it is turned.
+
+    Attributes:
+        page: ``(n,)`` index into `PAGES`.
+        turn: ``(n,)`` index into `TURNS`; `IGNORED` where it is not asked.
+    """
+
+    surface: Tensor
+    time: Tensor
+    amplitude: Tensor
+    edges: Tensor
+    lies: Tensor
+    name: Tensor
+    name_at: Tensor
+    page: Tensor
+    turn: Tensor
+
+
+def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
+    """Every part of the loss, unweighted.
+
+    Lengths, directions and edges are asked with their own expected error (the negative logarithm of a Laplace density;
+    Kendall & Gal 2017), so that the network says where it does not know. Which axis is called the first is as the
+    network likes.
+    """
+    lies = truth.lies
+    count = lies.sum().clamp_min(1.0)
+    surface = F.cross_entropy(answer.surface, truth.surface, ignore_index=IGNORED, reduction="sum")
+    parts = {"surface": surface / (truth.surface != IGNORED).sum().clamp_min(1)}
+    parts["axes"] = (_axes(answer, truth) * lies).sum() / count
+    parts["page"] = F.cross_entropy(answer.page, truth.page)
+    if answer.turn is None:
+        return parts
+    assert answer.edges is not None and answer.edge_spread is not None
+    assert answer.name is not None and answer.name_at is not None
+    # What is upright is told by letters first: cells that hold some are asked as loudly as all others together.
+    asked = (truth.turn != IGNORED).float()[:, None, None] * lies
+    lettered = asked * (truth.name > 0)
+    turns = truth.turn.clamp_min(0)[:, None, None].expand(-1, *lies.shape[1:])
+    each = F.cross_entropy(answer.turn, turns, reduction="none")
+    parts["turn"] = (each * asked).sum() / asked.sum().clamp_min(1.0)
+    parts["turn_names"] = (each * lettered).sum() / lettered.sum().clamp_min(1.0)
+    upright = (truth.turn == 0).float()[:, None, None] * lies
+    scale = answer.edge_spread.clamp(_LEAST, _MOST)
+    off = ((answer.edges - truth.edges).abs() * torch.exp(-scale) + scale).sum(1)
+    parts["edges"] = (off * upright).sum() / upright.sum().clamp_min(1.0)
+    # A name is one only where it can be read: in a turned view the answer is none.
+    true = torch.where((truth.turn == 0)[:, None, None], truth.name, torch.zeros_like(truth.name))
+    readable = truth.name != IGNORED
+    named = (true > 0) & readable
+    weights = torch.where((truth.name > 0) & readable, _NAMES_WEIGH, 1.0) * readable
+    each = F.cross_entropy(answer.name, true.clamp_min(0), reduction="none")
+    parts["name"] = 4 * (each * weights).sum() / weights.sum().clamp_min(1.0)
+    away = (answer.name_at - truth.name_at).abs().sum(1)
+    parts["name_at"] = (away * named).sum() / named.sum().clamp_min(1)
+    return parts
+
+
+def _axes(answer: Answer, truth: Truth) -> Tensor:
+    """``(n, h, w)``: of both ways to pair the axes said with the true ones, the better."""
+    pairings = []
+    for one, other in ((truth.time, truth.amplitude), (truth.amplitude, truth.time)):
+        pairings.append(
+            _axis(answer.first, one, answer.spread[:, :2]) + _axis(answer.second, other, answer.spread[:, 2:])
+        )
+    return torch.minimum(*pairings)
+
+
+def _axis(said: Tensor, true: Tensor, spread: Tensor) -> Tensor:
+    scale = spread.clamp(_LEAST, _MOST)
+    length = (said[:, 0] - true[:, 0]).abs()
+    x, y = F.normalize(said[:, 1:], dim=1, eps=1e-4).unbind(1)
+    # Twice the angle: a direction and its opposite are one axis.
+    dx = (x * x - y * y) - (true[:, 1].square() - true[:, 2].square())
+    dy = 2 * x * y - 2 * true[:, 1] * true[:, 2]
+    direction = (dx.square() + dy.square()).clamp_min(1e-8).sqrt() / 2
+    errors = torch.stack([length, direction], dim=1)
+    return (errors * torch.exp(-scale) + scale).sum(1)
+
+
+def total(parts: dict[str, Tensor]) -> Tensor:
+    """The weighted sum."""
+    weights = READER_WEIGHTS if "turn" in parts else FINDER_WEIGHTS
+    return torch.stack([weights[name] * part for name, part in parts.items()]).sum()

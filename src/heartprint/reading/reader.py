@@ -1,0 +1,257 @@
+"""The reader: a picture in, an upright sheet out, or a reason why not."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import math
+import time
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.foundation.errors import HeartprintError
+from heartprint.reading.answer import Hints, ReadLead, ReadPage
+from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
+from heartprint.reading.gate import judge, refusal
+from heartprint.reading.layouts import LayoutMatch, match_layout
+from heartprint.reading.network import FINDER, READER, TURNS
+from heartprint.reading.plane import Sheet, homography, jacobian
+from heartprint.reading.turns import turned
+from heartprint.reading.warp import outside_share_map, warped
+from heartprint.reading.weights import load_network
+from heartprint.sheets.layout import Layout
+
+FORMAT = 1
+"""Raised whenever the same picture may be read otherwise than before though the weights are the same."""
+FINEST_PX_PER_MM, LONGEST_SHEET_PX = 6.0, 1600
+"""Sheets are given as finely as the picture shows them, up to these."""
+
+
+class Reader:
+    """Reads pages.
+
+    Args:
+        networks: Look at pictures; None = those that come with Heartprint.
+        use_lattice: Whether the paper's grid refines what the networks find.
+    """
+
+    def __init__(self, networks: Networks | None = None, *, use_lattice: bool = True) -> None:
+        self._networks = networks or shipped_networks()
+        self._use_lattice = use_lattice
+
+    @functools.cached_property
+    def version(self) -> str:
+        """Changes whenever the same picture may be read otherwise than before."""
+        digest = hashlib.sha256(f"{FORMAT} {self._use_lattice}".encode())
+        for network in (self._networks.finder, self._networks.reader):
+            for name, value in sorted(network.state_dict().items()):
+                digest.update(name.encode() + value.numpy().tobytes())
+        return digest.hexdigest()[:12]
+
+    def read(self, image: Image, hints: Hints | None = None) -> ReadPage:
+        """Read a picture.
+
+        Args:
+            image: ``(h, w)`` uint8, white = 255.
+            hints: What is known by hand.
+
+        Raises:
+            HeartprintError: ``not-a-page`` if the image is not of that kind; ``unknown-layout`` for a hint of one.
+        """
+        began = time.perf_counter()
+        hints = hints or Hints()
+        if image.dtype != np.uint8 or image.ndim != 2 or not image.size:
+            raise HeartprintError(
+                "not-a-page",
+                f"A reader takes grey images of shape (h, w) and type uint8, not {image.dtype} {image.shape}.",
+            )
+        answer = self._answer(image, hints)
+        return dataclasses.replace(answer, size=image.shape, seconds=time.perf_counter() - began)
+
+    def _answer(self, image: Image, hints: Hints) -> ReadPage:
+        if min(image.shape) < 32:
+            return ReadPage("refused", (refusal("too-small"),))
+        if hints.corners is not None:
+            return self._by_hand(image, hints)
+        prior, turn = _prior(image, hints)
+        found = find(self._networks, image, use_lattice=self._use_lattice, prior=prior, turn=turn)
+        if isinstance(found, NotFound):
+            return ReadPage("refused", (refusal(found.code, found.first),))
+        found = _cropped(found, hints)
+        match = match_layout(found.names, found.sheet.size_mm, None if hints.layout is None else [hints.layout])
+        sheet = found.sheet if match is None or hints.crop_mm is not None else _as_laid_out(found.sheet, match.layout)
+        found = dataclasses.replace(found, sheet=sheet)
+        status, reasons, checks = judge(found, image, match, hints)
+        page = _page(image, sheet, match)
+        checks = {**checks, "outside": page.checks["outside"]}
+        if status == "refused":
+            page = dataclasses.replace(page, sheet=None)
+        return dataclasses.replace(page, status=status, reasons=reasons, checks=checks)
+
+    def _by_hand(self, image: Image, hints: Hints) -> ReadPage:
+        """The sheet whose corners a person gave: only its scale is looked for."""
+        assert hints.corners is not None
+        corners = hints.corners
+        sides = np.linalg.norm(np.roll(corners, -1, axis=0) - corners, axis=1)
+        size = (float(sides[0] + sides[2]) / 2, float(sides[1] + sides[3]) / 2)
+        layout = None
+        if hints.layout is not None:
+            from heartprint.sheets.registry import get_layout
+
+            layout = get_layout(hints.layout)
+            size = (layout.width_mm, layout.height_mm)
+        matrix = homography(corners, np.array([(0.0, 0.0), (size[0], 0.0), size, (0.0, size[1])]))
+        sheet = Sheet(matrix, size, (0.0, 0.0, 0.0, 0.0))
+        page = _page(image, sheet, None if layout is None else LayoutMatch(layout, 1.0, (0.0, 0.0)))
+        if layout is None:
+            page = dataclasses.replace(page, sheet_mm=None, px_per_mm=None)
+        return page
+
+
+def _prior(image: Image, hints: Hints) -> tuple[Float64Array | None, int | None]:
+    """From px of the picture to px of one that a person's turn and mirroring set upright, and the turn that is left.
+
+    Where a person has only said one of both, the other is looked for.
+    """
+    if hints.turn_deg is None and not hints.mirrored:
+        return None, None
+    quarters = (hints.turn_deg or 0) // 90
+    # The picture is as if an upright one had been turned the other way.
+    upright = image.shape[::-1] if quarters % 2 else image.shape
+    spin, _ = turned(TURNS.index((-quarters % 4, bool(hints.mirrored))), (upright[0], upright[1]))
+    known = hints.turn_deg is not None and hints.mirrored is not None
+    return np.asarray(np.linalg.inv(spin)), 0 if known else None
+
+
+def _cropped(found: Found, hints: Hints) -> Found:
+    if hints.crop_mm is None:
+        return found
+    left, top, right, bottom = hints.crop_mm
+    sheet = found.sheet
+    shift = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
+    width, height = sheet.size_mm[0] + left + right, sheet.size_mm[1] + top + bottom
+    if min(width, height) < 10:
+        raise HeartprintError(
+            "bad-hint", f"The crop leaves {width:.0f} x {height:.0f} mm of the sheet. Take away less."
+        )
+    cropped = Sheet(shift @ sheet.mm_from_picture, (width, height), sheet.spread_mm)
+    names = tuple(dataclasses.replace(one, at=(one.at[0] + left, one.at[1] + top)) for one in found.names)
+    return dataclasses.replace(found, sheet=cropped, names=names)
+
+
+_PULSE_ROOM_MM = (0.0, 10.0, 15.0)
+"""What a sheet may be wider than its layout: calibration pulses that a machine adds."""
+
+
+def _as_laid_out(sheet: Sheet, layout: Layout) -> Sheet:
+    """The sheet with the size that its layout has, where it was found to be nearly that: edges err, layouts do not."""
+    width, height = sheet.size_mm
+    wide = min((layout.width_mm + room for room in _PULSE_ROOM_MM), key=lambda side: abs(side - width))
+    if abs(wide - width) > 5 or abs(layout.height_mm - height) > 5:
+        return sheet
+    # The edge on which cells agree better moves less.
+    left, top, right, bottom = (max(spread, 0.1) for spread in sheet.spread_mm)
+    shift_x = -(width - wide) * left / (left + right)
+    shift_y = -(height - layout.height_mm) * top / (top + bottom)
+    shift = np.array([[1.0, 0.0, shift_x], [0.0, 1.0, shift_y], [0.0, 0.0, 1.0]])
+    return Sheet(shift @ sheet.mm_from_picture, (wide, layout.height_mm), sheet.spread_mm)
+
+
+def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:
+    """The upright sheet and all that follows from where it lies."""
+    time_px, amplitude_px = px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))
+    width, height = sheet.size_mm
+    k = min(max(time_px, amplitude_px), FINEST_PX_PER_MM, LONGEST_SHEET_PX / max(width, height))
+    to_sheet = np.diag([k, k, 1.0]) @ sheet.mm_from_picture
+    size = (max(round(k * height), 16), max(round(k * width), 16))
+    to_sheet = to_sheet / to_sheet[2, 2]
+    upright = warped(image, to_sheet, size)
+    outside = float(outside_share_map(image.shape, np.linalg.inv(to_sheet), size).mean())
+    turn, mirrored = _turn(sheet)
+    leads, speed, gain = _leads(match, k, sheet)
+    return ReadPage(
+        "ok",
+        sheet=upright,
+        homography=to_sheet,
+        corners=sheet.corners,
+        turn_deg=turn,
+        mirrored=mirrored,
+        px_per_mm=(round(time_px, 4), round(amplitude_px, 4)),
+        sheet_mm=(round(width, 3), round(height, 3)),
+        speed_mm_per_s=speed,
+        gain_mm_per_mv=gain,
+        layout=None if match is None else match.layout.name,
+        layout_confidence=0.0 if match is None else max(min(match.score, 1.0), 0.0),
+        leads=leads,
+        checks={"outside": outside},
+    )
+
+
+def _turn(sheet: Sheet) -> tuple[int, bool]:
+    """How far the picture is to be turned clockwise, to the nearest quarter, and whether it is a mirror image."""
+    back = np.linalg.inv(sheet.mm_from_picture)
+    frame = jacobian(back, np.array([sheet.size_mm]) / 2)[0]
+    mirrored = bool(np.linalg.det(frame) < 0)
+    x, y = frame[:, 0] * ((-1, 1) if mirrored else (1, 1))
+    return round(-math.degrees(math.atan2(y, x)) / 90) % 4 * 90, mirrored
+
+
+def _leads(
+    match: LayoutMatch | None, k: float, sheet: Sheet
+) -> tuple[tuple[ReadLead, ...], float | None, float | None]:
+    """Boxes of the layout's strips on the upright sheet, and speed and gain where all layouts that fit agree."""
+    if match is None:
+        return (), None, None
+    from heartprint.sheets.registry import get_layout
+
+    layout = match.layout
+    rows = sorted({strip.baseline_mm for strip in layout.strips})
+    gap = min((b - a for a, b in itertools.pairwise(rows)), default=layout.height_mm)
+    extra = sheet.size_mm[0] - layout.width_mm
+    dx = extra if extra > 5 and match.shift_mm[0] > extra / 2 else 0.0
+    candidates = [layout, *map(get_layout, match.alike)]
+    speeds = {speed for one in candidates for speed in one.speeds_mm_per_s}
+    gains = {gain for one in candidates for gain in one.gains_mm_per_mv}
+    timed = not match.alike
+    leads = tuple(
+        ReadLead(
+            strip.label,
+            (
+                (strip.left_mm + dx) * k,
+                max(strip.baseline_mm - gap / 2, 0.0) * k,
+                (strip.right_mm + dx) * k,
+                min(strip.baseline_mm + gap / 2, layout.height_mm) * k,
+            ),
+            strip.start_s if timed else None,
+            strip.duration_s if len(speeds) == 1 else None,
+        )
+        for strip in layout.strips
+    )
+    return leads, speeds.pop() if len(speeds) == 1 else None, gains.pop() if len(gains) == 1 else None
+
+
+@functools.cache
+def shipped_networks() -> Networks:
+    """The networks that come with Heartprint.
+
+    Raises:
+        HeartprintError: ``reader-missing`` or ``reader-damaged``.
+    """
+    with resources.as_file(resources.files("heartprint.reading") / "shipped") as folder:
+        return load_networks(folder)
+
+
+def load_networks(folder: Path) -> Networks:
+    """Read both networks from a folder.
+
+    Raises:
+        HeartprintError: ``reader-missing`` or ``reader-damaged``.
+    """
+    return Networks(
+        load_network(folder / "finder.safetensors", FINDER), load_network(folder / "reader.safetensors", READER)
+    )

@@ -1,0 +1,65 @@
+"""The eight ways in which a rectified sheet may lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from heartprint.foundation.arrays import Float64Array
+from heartprint.reading.network import TURNS
+
+
+def turned(turn: int, size: tuple[int, int]) -> tuple[Float64Array, tuple[int, int]]:
+    """How an upright picture is seen that is turned in one of the eight ways.
+
+    Args:
+        turn: Index into `TURNS`.
+        size: Height and width of the upright picture, px.
+
+    Returns:
+        ``(3, 3)`` from px of the upright picture to px of the turned one, and that one's height and width.
+    """
+    quarters, mirrored = TURNS[turn]
+    height, width = size
+    matrix = np.eye(3)
+    if mirrored:
+        matrix = np.array([[-1.0, 0.0, width], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    for _ in range(quarters):
+        matrix = np.array([[0.0, -1.0, height], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) @ matrix
+        height, width = width, height
+    return matrix, (height, width)
+
+
+def _table() -> npt.NDArray[np.int64]:
+    linear = np.stack([turned(turn, (1, 1))[0][:2, :2] for turn in range(len(TURNS))])
+    both = linear[:, None] @ linear[None]
+    return np.asarray(np.abs(both[:, :, None] - linear).sum((-1, -2)).argmin(-1))
+
+
+COMPOSED = _table()
+"""``(8, 8)``: how a sheet is turned that was turned in the second way first, and then in the first."""
+
+
+def voted(told: npt.NDArray[np.floating], names: npt.NDArray[np.floating]) -> Float64Array:
+    """How a picture is turned, from what was said of all eight turned copies of it.
+
+    Every copy votes: what is said of the copy that was turned in one way is said of the picture in another.
+
+    Args:
+        told: ``(8, 8)`` shares of `TURNS` that a network gave to each copy.
+        names: ``(8,)`` how many lead names were read in each copy, surely: names are read in an upright copy alone.
+
+    Returns:
+        ``(8,)`` shares of `TURNS` of the picture itself.
+    """
+    logs = np.log(np.maximum(told, 1e-4))
+    score = np.zeros(len(TURNS))
+    for copy in range(len(TURNS)):
+        score += logs[copy, COMPOSED[copy]] / 2
+        score[np.flatnonzero(COMPOSED[copy] == 0)] += _PER_NAME * names[copy]
+    score = np.exp(score - score.max())
+    return np.asarray(score / score.sum())
+
+
+_PER_NAME = 1.0
+"""Logarithm of the odds that a lead name that is read adds to its copy's being upright."""
