@@ -253,7 +253,7 @@ def without_grid(count: int) -> None:
 
 def speed() -> None:
     """Table 4."""
-    print("| px per mm | refine, ms |")
+    print("| px per mm | refine, ms of processor time |")
     print("|---|---|")
     for px_per_mm in (3, 4, 6, 8):
         width, height = 300 * px_per_mm, 200 * px_per_mm
@@ -266,9 +266,9 @@ def speed() -> None:
         given = np.diag([1.03 / px_per_mm, 1.03 / px_per_mm, 1.0])
         times = []
         for _ in range(9):
-            started = time.perf_counter()
+            started = time.process_time()
             refine(picture, given)
-            times.append(time.perf_counter() - started)
+            times.append(time.process_time() - started)
         print(f"| {px_per_mm} | {np.median(times) * 1000:.0f} |")
 
 

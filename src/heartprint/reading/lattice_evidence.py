@@ -52,10 +52,10 @@ def heavy_lines(flat: Image, tiles: Tiles, places_mm: Float64Array, grid: TileGr
         profile = np.tensordot(patches[known], window.astype(np.float32), axes=(1 if axis == 0 else 2, 0))
         z = (profile @ wave) * np.exp(-2j * np.pi * np.outer(places_mm[known, axis], n) / 5)
         alike.append(np.abs(z.sum(axis=0)) / np.maximum(np.abs(z).sum(axis=0), 1e-9))
-        shares.append(share_of_periods(profile, places_mm[known, axis], mm_per_px))
         # Heavy lines are dark where the waves of all their overtones are.
         darkness = -(z.sum(axis=0) * np.exp(2j * np.pi * np.outer(steps, n) / 5)).real.sum(axis=1)
         places.append(steps[int(darkness.argmax())])
+        shares.append(share_of_periods(profile, places_mm[known, axis] - places[-1], mm_per_px))
     return Heavy(float(np.mean(alike)), min(shares), np.array(places))
 
 
@@ -66,13 +66,15 @@ def share_of_periods(profiles: npt.NDArray[np.floating], places_mm: Float64Array
 
     Args:
         profiles: ``(n, s)`` mean brightness along the lines of each tile, at each place across them.
-        places_mm: ``(n,)`` where the tiles' centres lie.
+        places_mm: ``(n,)`` where the tiles' centres lie, counted from a heavy line.
         mm_per_px: Length of a step.
     """
     n, side = profiles.shape
-    at = places_mm[:, None] + (np.arange(side) + 0.5 - side / 2) * mm_per_px
-    period = np.floor(at / 5).astype(np.int64)
     bins = 10 if mm_per_px < 0.3 else 5
+    # The heavy line lies in the middle of a bin in the middle of its stretch: no hair's breadth moves it to the next.
+    middle = (bins // 2 + 0.5) * 5 / bins
+    at = places_mm[:, None] + middle + (np.arange(side) + 0.5 - side / 2) * mm_per_px
+    period = np.floor(at / 5).astype(np.int64)
     place = np.floor((at / 5 - period) * bins).astype(np.int64)
     period -= period[:, :1]
     slots = int(period.max()) + 1
