@@ -24,16 +24,6 @@ FAR = 1e9
 
 POINT_MM = 25.0 / 72.0
 LUMA = (0.299, 0.587, 0.114)
-
-
-def luma(rgb: tuple[float, float, float]) -> float:
-    """Grey (0-255) of a colour given in 0-1."""
-    return 255.0 * sum(w * c for w, c in zip(LUMA, rgb, strict=True))
-
-
-TRACE_GREY = luma((0.0, 0.0, 0.7))
-MAJOR_GREY = luma((1.0, 0.0, 0.0))
-MINOR_GREY = luma((1.0, 0.7, 0.7))
 WHITE = 255.0
 
 PEN_MM = 0.5 * POINT_MM
