@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import heartprint
+
 NETWORKS = (
     "timm/resnet18@96",
     "timm/convnext_femto@96",
@@ -37,13 +39,14 @@ REFUSED = (
     ("three channels only", ["backbone=timm/csatv2"], ("unusable-backbone", "timm/csatv2:colour")),
     ("no pooling", ["backbone=timm/mobilenetv5_300m_enc"], ("unusable-backbone", "no vector")),
 )
+FEW = ("steps=3", "batch_size=8", "workers=0")
 COHORT, ECGS = "simulated", "simulated-for-evaluation"
 
 
-def heartprint(folder: Path, *words: str) -> tuple[int, float, str]:
+def run(folder: Path, *words: str) -> tuple[int, float, str]:
     """Run the command in a folder: its exit code, seconds, and what it printed."""
     start = time.perf_counter()
-    environment = {"OMP_WAIT_POLICY": "passive"} | os.environ
+    environment = os.environ | {"PYTHONPATH": str(Path(heartprint.__file__).parents[1])}
     command = [sys.executable, "-m", "heartprint", *words]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     return done.returncode, time.perf_counter() - start, done.stdout + done.stderr
@@ -51,18 +54,18 @@ def heartprint(folder: Path, *words: str) -> tuple[int, float, str]:
 
 def verbs(network: str, size: str, at: str) -> dict[str, list[str]]:
     """The commands by name; the folders of a network lie in ``at``."""
-    few = ["steps=3", "batch_size=8", "workers=0", f"image_size={size}"]
-    pretraining = [word for setting in (f"backbone={network}", *few) for word in ("-o", setting)]
-    run, encoder, model = f"{at}/run", f"{at}/encoder", f"{at}/model"
+    settings = (f"backbone={network}", f"image_size={size}", *FEW)
+    pretraining = [word for setting in settings for word in ("-o", setting)]
+    made, encoder, model = f"{at}/run", f"{at}/encoder", f"{at}/model"
     scored = ["--resamples", "100", "--layout", "standard"]
     commands = {
-        "pretrain": ["pretrain", COHORT, "--out", run, *pretraining],
-        "finetune": ["finetune", COHORT, "--task", "af", "--init", run, "--labels", "30", "--out", model],
+        "pretrain": ["pretrain", COHORT, "--out", made, *pretraining],
+        "finetune": ["finetune", COHORT, "--task", "af", "--init", made, "--labels", "30", "--out", model],
         "evaluate": ["evaluate", model, ECGS, "--out", f"{at}/evaluation", *scored],
-        "export": ["export", run, encoder],
+        "export": ["export", made, encoder],
         "predict": ["predict", model, ECGS, "--out", f"{at}/predictions.csv"],
     }
-    return commands | {f"check {Path(place).name}": ["check", place] for place in (run, encoder, model)}
+    return commands | {f"check {Path(place).name}": ["check", place] for place in (made, encoder, model)}
 
 
 def whole_way(folder: Path, network: str, size: str) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def whole_way(folder: Path, network: str, size: str) -> dict[str, Any]:
     for verb, words in verbs(network, size, at).items():
         if verb in seconds:
             continue
-        code, spent, said = heartprint(folder, *words)
+        code, spent, said = run(folder, *words)
         if code:
             return {"network": network, "image_size": int(size), "seconds": seconds, "failed": f"{verb}: {said[-400:]}"}
         seconds[verb] = round(spent, 1)
@@ -89,8 +92,8 @@ def refusals(folder: Path) -> list[dict[str, Any]]:
     """What the command says to what cannot work, and whether it is what it should be."""
     rows = []
     for wrong, settings, words in REFUSED:
-        options = [word for setting in (*settings, "steps=3") for word in ("-o", setting)]
-        code, spent, said = heartprint(folder, "pretrain", COHORT, "--out", "refused", *options)
+        options = [word for setting in (*settings, *FEW) for word in ("-o", setting)]
+        code, spent, said = run(folder, "pretrain", COHORT, "--out", "refused", *options)
         said = said.strip()
         right = code == 2 and "\n" not in said and all(word in said for word in words)
         rows.append({"wrong": wrong, "settings": settings, "said": said, "seconds": round(spent, 1), "right": right})
@@ -108,7 +111,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     for cohort, seed in ((COHORT, "1"), (ECGS, "2")):
         if not (folder / cohort).exists():
-            code, _, said = heartprint(folder, "simulate", cohort, "--patients", "80", "--seed", seed)
+            code, _, said = run(folder, "simulate", cohort, "--patients", "80", "--seed", seed)
             if code:
                 print(said, file=sys.stderr)
                 return 1
