@@ -5,10 +5,10 @@ The names below are imported when they are first used, so that ``import heartpri
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heartprint import _threads
+from heartprint.foundation.lazily import names_of
 
 __version__ = "0.1.0"
 
@@ -20,18 +20,14 @@ if TYPE_CHECKING:
     from heartprint.foundation.errors import HeartprintError
     from heartprint.sheets import render
 
-_HOME = {
-    "Cohort": "heartprint.cohorts",
-    "split_by_patient": "heartprint.cohorts",
-    "render": "heartprint.sheets",
-    "load_encoder": "heartprint.encoders",
-    "HeartprintError": "heartprint.foundation.errors",
-}
-
 __all__ = ["Cohort", "HeartprintError", "__version__", "load_encoder", "render", "split_by_patient"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'heartprint' has no attribute '{name}'")
+__getattr__ = names_of(
+    __name__,
+    {
+        "cohorts": "Cohort split_by_patient",
+        "encoders": "load_encoder",
+        "foundation.errors": "HeartprintError",
+        "sheets": "render",
+    },
+)

@@ -175,3 +175,10 @@ def test_a_network_without_a_vector_is_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(HeartprintError, match="no vector") as error:
         get_backbone("timm/resnet10t")
     assert error.value.code == "unusable-backbone"
+
+
+def test_a_network_of_three_channels_says_so() -> None:
+    with pytest.raises(HeartprintError, match="timm/csatv2:colour") as error:
+        get_backbone("timm/csatv2")
+    assert error.value.code == "unusable-backbone"
+    assert get_backbone("timm/csatv2:colour").channels == 3

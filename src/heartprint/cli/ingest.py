@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
 from heartprint.cli.overwrite import Overwrite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from heartprint.readers import Reader
 
@@ -18,9 +19,6 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Bring ECGs from elsewhere into a cohort folder. What was killed goes on when the command is given again.",
 )
-
-_Out = Annotated[Path, typer.Argument(help="Cohort folder to write.")]
-
 
 _Column = Annotated[
     list[str] | None,
@@ -46,47 +44,111 @@ _Columns = Annotated[
 ]
 _Female = Annotated[list[str] | None, typer.Option(help="A further word for female, e.g. 1; repeat.")]
 _Male = Annotated[list[str] | None, typer.Option(help="A further word for male, e.g. 0; repeat.")]
-
-_UnknownPatients = Annotated[
-    Literal["refuse", "separate"],
-    typer.Option(help="What to do with ECGs without a patient id, or with one that stands for no one, like 000000."),
-]
 _Dates = Annotated[
     Literal["day-first", "month-first"] | None,
     typer.Option(help="What comes first in dates such as 03-02-2019, where the archive does not show it."),
 ]
-
-_Workers = Annotated[
-    int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
-]
-_Scheduler = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
-]
-_TrustRate = Annotated[
-    bool, typer.Option("--trust-rate", help="Take sampling rates as declared, however the ECGs look.")
-]
-_FlatLeads = Annotated[
-    Literal["refuse", "missing"],
-    typer.Option(help="Refuse an ECG with flat chest leads, or store these as missing."),
-]
-_Json = Annotated[bool, typer.Option("--json", help="Print what was taken in and refused as JSON.")]
 _MvPerUnit = Annotated[
     float, typer.Option(help="Millivolts per stored unit; it is not published, see docs/reference/sources.md.")
 ]
 
 
-@app.command("challenge")
-def challenge(
-    src: Annotated[Path, typer.Argument(help="Folder with .hea and .mat files, at any depth.", show_default=False)],
-    out: _Out,
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
+def _ingest(
+    reader: Reader,
+    src: Path,
+    out: Annotated[Path, typer.Argument(help="Cohort folder to write.")],
+    unknown_patients: Annotated[
+        Literal["refuse", "separate"],
+        typer.Option(
+            help="What to do with ECGs without a patient id, or with one that stands for no one, like 000000."
+        ),
+    ] = "refuse",
+    trust_rate: Annotated[
+        bool, typer.Option("--trust-rate", help="Take sampling rates as declared, however the ECGs look.")
+    ] = False,
+    flat_leads: Annotated[
+        Literal["refuse", "missing"],
+        typer.Option(help="Refuse an ECG with flat chest leads, or store these as missing."),
+    ] = "refuse",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Read on a Dask cluster: address or file of its scheduler."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what was taken in and refused as JSON.")] = False,
     overwrite: Overwrite = False,
 ) -> None:
+    """What all sub-commands do with their reader, and the options that they share."""
+    from heartprint.cohorts.summary import render_summary, summarise
+    from heartprint.readers import ingest
+
+    cohort = ingest(
+        reader,
+        src,
+        out,
+        trust_rate=trust_rate,
+        flat_leads=flat_leads,
+        workers=workers,
+        scheduler=scheduler,
+        unknown_patients=unknown_patients,
+        overwrite=overwrite,
+    )
+    summary = summarise(cohort)
+    if json:
+        from json import dumps
+
+        print(dumps({"cohort": str(out)} | summary, indent=2, ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    Console().print(render_summary(summary))
+    print(f"Cohort: {out}")
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function by name, as keywords with their types, as Typer reads them."""
+    # `Reader` is not imported here: it would make every command slower.
+    types = get_type_hints(function, localns={"Reader": Any}, include_extras=True)
+    return {
+        name: parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=types[name])
+        for name, parameter in inspect.signature(function).parameters.items()
+    }
+
+
+def _command(
+    name: str, src: str, *, metavar: str | None = None, without: tuple[str, ...] = ()
+) -> Callable[[Callable[..., Reader]], Callable[..., Reader]]:
+    """Make a sub-command of a function from options of its own to a reader; it has the options of `_ingest` too.
+
+    Args:
+        name: Of the sub-command.
+        src: What the user is told of the folder or file to read.
+        metavar: What stands for it in the help.
+        without: Options of `_ingest` that it does not have.
+    """
+
+    def register(reader_of: Callable[..., Reader]) -> Callable[..., Reader]:
+        own = _parameters(reader_of)
+        shared = {key: parameter for key, parameter in _parameters(_ingest).items() if key not in ("reader", *without)}
+        argument = Annotated[Path, typer.Argument(metavar=metavar, help=src, show_default=False)]
+        shared["src"] = shared["src"].replace(annotation=argument)
+
+        def command(**given: Any) -> None:
+            _ingest(reader_of(**{key: given.pop(key) for key in own}), **given)
+
+        command.__doc__ = reader_of.__doc__
+        in_order = {key: shared.pop(key) for key in ("src", "out")} | own | shared
+        command.__signature__ = inspect.Signature(list(in_order.values()))  # type: ignore[attr-defined]
+        app.command(name)(command)
+        return reader_of
+
+    return register
+
+
+@_command("challenge", "Folder with .hea and .mat files, at any depth.", without=("unknown_patients",))
+def challenge() -> Reader:
     """Ingest the PhysioNet Challenges 2020 and 2021 (Chapman-Shaoxing-Ningbo, Georgia, CPSC and others).
 
     AF from SNOMED codes in the header. There are no patient ids: each ECG is a patient of its own.
@@ -95,88 +157,33 @@ def challenge(
     """
     from heartprint.readers import Challenge
 
-    _ingest(Challenge(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
+    return Challenge()
 
 
-@app.command("code-15")
-def code_15(
-    src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams_part*.hdf5.", show_default=False)],
-    out: _Out,
-    mv_per_unit: _MvPerUnit = 1.0,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("code-15", "Folder with exams.csv and exams_part*.hdf5.")
+def code_15(mv_per_unit: _MvPerUnit = 1.0) -> Reader:
     """Ingest CODE-15%. AF as its table has it; no dates; ECGs of 7 s are too short and refused.
 
     Example: heartprint ingest code-15 downloads/code-15 cohorts/code-15
     """
     from heartprint.readers import Code15
 
-    _ingest(
-        Code15(mv_per_unit=mv_per_unit),
-        src,
-        out,
-        workers,
-        scheduler,
-        json,
-        unknown_patients,
-        trust_rate,
-        flat_leads,
-        overwrite=overwrite,
-    )
+    return Code15(mv_per_unit=mv_per_unit)
 
 
-@app.command("echonext")
-def echonext(
-    src: Annotated[
-        Path,
-        typer.Argument(help="Folder with echonext_metadata_100k.csv and EchoNext_*_waveforms.npy.", show_default=False),
-    ],
-    out: _Out,
-    female: _Female = None,
-    male: _Male = None,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("echonext", "Folder with echonext_metadata_100k.csv and EchoNext_*_waveforms.npy.")
+def echonext(female: _Female = None, male: _Male = None) -> Reader:
     """Ingest EchoNext. LVEF in per cent; leads are standardised (unit z); no dates.
 
     Example: heartprint ingest echonext downloads/echonext cohorts/echonext
     """
     from heartprint.readers import EchoNext
 
-    reader = EchoNext(female=tuple(female or ()), male=tuple(male or ()))
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
+    return EchoNext(female=tuple(female or ()), male=tuple(male or ()))
 
 
-@app.command("files")
-def files(
-    src: Annotated[
-        Path,
-        typer.Argument(help="Folder of files, a single file, or a text file with a path a line.", show_default=False),
-    ],
-    out: _Out,
-    sampling_rate: _Rate = None,
-    unit: _Unit = "mV",
-    column: _Column = None,
-    dates: _Dates = None,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("files", "Folder of files, a single file, or a text file with a path a line.")
+def files(sampling_rate: _Rate = None, unit: _Unit = "mV", column: _Column = None, dates: _Dates = None) -> Reader:
     """Ingest files as hospitals export them: DICOM, Philips, HL7 aECG, SCP-ECG, GE MUSE, EDF, told by their content.
 
     Patient, date, age, sex and machine come from the file. A file that does not name its patient is refused; list
@@ -186,19 +193,16 @@ def files(
     """
     from heartprint.readers import Files
 
-    reader = Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
+    return Files(sampling_rate=sampling_rate, unit=unit, columns=_columns(column), dates=dates)
 
 
-@app.command("images")
+@_command(
+    "images",
+    "A table with one row per image, or a folder of images.",
+    metavar="FILE.csv",
+    without=("trust_rate", "flat_leads"),
+)
 def images(
-    src: Annotated[
-        Path,
-        typer.Argument(
-            metavar="FILE.csv", help="A table with one row per image, or a folder of images.", show_default=False
-        ),
-    ],
-    out: _Out,
     read: Annotated[
         bool,
         typer.Option("--read", help="Read each picture first: turned, cut to the sheet, printed text painted over."),
@@ -211,12 +215,7 @@ def images(
     female: _Female = None,
     male: _Male = None,
     dates: _Dates = None,
-    unknown_patients: _UnknownPatients = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+) -> Reader:
     """Ingest images of ECGs listed in a table: PNG, JPEG, TIFF, BMP, WebP, HEIC, pages of PDF, DICOM images.
 
     With --read they may be photographs as they come: the upright sheet of each is taken in, and what cannot be read is
@@ -232,7 +231,7 @@ def images(
     from heartprint.readers.images import KNOWN_COLUMNS
     from heartprint.reading.read_images import ReadImages
 
-    reader = (ReadImages if read else Images)(
+    return (ReadImages if read else Images)(
         labels=tuple(label or ()),
         longest_side=longest_side,
         female=tuple(female or ()),
@@ -240,144 +239,65 @@ def images(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, overwrite=overwrite)
 
 
-@app.command("ludb")
-def ludb(
-    src: Annotated[Path, typer.Argument(help="Folder with data/1.hea and so on.", show_default=False)],
-    out: _Out,
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("ludb", "Folder with data/1.hea and so on.", without=("unknown_patients",))
+def ludb() -> Reader:
     """Ingest LUDB: 200 people, AF from the stated rhythm. The gains in its headers are wrong and are not used.
 
     Example: heartprint ingest ludb downloads/ludb cohorts/ludb
     """
     from heartprint.readers import Ludb
 
-    _ingest(Ludb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
+    return Ludb()
 
 
-@app.command("mimic-iv-ecg")
-def mimic_iv_ecg(
-    src: Annotated[
-        Path,
-        typer.Argument(help="Folder with record_list.csv, machine_measurements.csv and files.", show_default=False),
-    ],
-    out: _Out,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("mimic-iv-ecg", "Folder with record_list.csv, machine_measurements.csv and files.")
+def mimic_iv_ecg() -> Reader:
     """Ingest MIMIC-IV-ECG. AF from the machine's report; age and sex if MIMIC-IV's patients.csv(.gz) lies there too.
 
     Example: heartprint ingest mimic-iv-ecg downloads/mimic-iv-ecg cohorts/mimic-iv-ecg
     """
     from heartprint.readers import MimicIvEcg
 
-    _ingest(
-        MimicIvEcg(), src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite
-    )
+    return MimicIvEcg()
 
 
-@app.command("ptb")
-def ptb(
-    src: Annotated[Path, typer.Argument(help="Folder with patient001, patient002, ...", show_default=False)],
-    out: _Out,
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("ptb", "Folder with patient001, patient002, ...", without=("unknown_patients",))
+def ptb() -> Reader:
     """Ingest the PTB Diagnostic ECG Database. The label is infarction; the Frank leads are left out.
 
     Example: heartprint ingest ptb downloads/ptbdb cohorts/ptb
     """
     from heartprint.readers import Ptb
 
-    _ingest(Ptb(), src, out, workers, scheduler, json, "refuse", trust_rate, flat_leads, overwrite=overwrite)
+    return Ptb()
 
 
-@app.command("ptb-xl")
-def ptb_xl(
-    src: Annotated[Path, typer.Argument(help="PTB-XL's folder, with ptbxl_database.csv.", show_default=False)],
-    out: _Out,
-    rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("ptb-xl", "PTB-XL's folder, with ptbxl_database.csv.")
+def ptb_xl(rate: Annotated[int, typer.Option(help="100 or 500 Hz.")] = 100) -> Reader:
     """Ingest PTB-XL. AF is AFIB or AFLT in scp_codes; an age over 89 becomes 90.
 
     Example: heartprint ingest ptb-xl downloads/ptb-xl cohorts/ptb-xl --rate 500
     """
     from heartprint.readers import PtbXl
 
-    _ingest(
-        PtbXl(rate=rate),
-        src,
-        out,
-        workers,
-        scheduler,
-        json,
-        unknown_patients,
-        trust_rate,
-        flat_leads,
-        overwrite=overwrite,
-    )
+    return PtbXl(rate=rate)
 
 
-@app.command("sami-trop")
-def sami_trop(
-    src: Annotated[Path, typer.Argument(help="Folder with exams.csv and exams.hdf5.", show_default=False)],
-    out: _Out,
-    mv_per_unit: _MvPerUnit = 1.0,
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+@_command("sami-trop", "Folder with exams.csv and exams.hdf5.", without=("unknown_patients",))
+def sami_trop(mv_per_unit: _MvPerUnit = 1.0) -> Reader:
     """Ingest SaMi-Trop. The label is death during follow-up; one ECG a patient, no dates.
 
     Example: heartprint ingest sami-trop downloads/sami-trop cohorts/sami-trop
     """
     from heartprint.readers import SamiTrop
 
-    _ingest(
-        SamiTrop(mv_per_unit=mv_per_unit),
-        src,
-        out,
-        workers,
-        scheduler,
-        json,
-        "refuse",
-        trust_rate,
-        flat_leads,
-        overwrite=overwrite,
-    )
+    return SamiTrop(mv_per_unit=mv_per_unit)
 
 
-@app.command("table")
+@_command("table", "One row per ECG.", metavar="FILE.csv")
 def table(
-    src: Annotated[Path, typer.Argument(metavar="FILE.csv", help="One row per ECG.", show_default=False)],
-    out: _Out,
     columns: _Columns = None,
     label: _Label = None,
     sampling_rate: _Rate = None,
@@ -386,14 +306,7 @@ def table(
     male: _Male = None,
     column: _Column = None,
     dates: _Dates = None,
-    unknown_patients: _UnknownPatients = "refuse",
-    trust_rate: _TrustRate = False,
-    flat_leads: _FlatLeads = "refuse",
-    workers: _Workers = None,
-    scheduler: _Scheduler = None,
-    json: _Json = False,
-    overwrite: Overwrite = False,
-) -> None:
+) -> Reader:
     """Ingest own data listed in a table of text, as a spreadsheet exports it.
 
     Columns: path (relative to the table) and patient_id; if there are any: ecg_id, date, age, sex (in ten languages),
@@ -407,7 +320,7 @@ def table(
     from heartprint.readers import Table
     from heartprint.readers.table import KNOWN_COLUMNS
 
-    reader = Table(
+    return Table(
         labels=tuple(label or ()),
         sampling_rate=sampling_rate,
         unit=unit,
@@ -417,7 +330,6 @@ def table(
         names=_names(columns, KNOWN_COLUMNS, label),
         dates=dates,
     )
-    _ingest(reader, src, out, workers, scheduler, json, unknown_patients, trust_rate, flat_leads, overwrite=overwrite)
 
 
 def _names(text: str | None, known: Sequence[str], labels: list[str] | None) -> dict[str, str]:
@@ -438,33 +350,3 @@ def _columns(given: list[str] | None) -> dict[str, str]:
             raise HeartprintError("bad-options", f"--column {word} is not of the form LEAD=COLUMN, e.g. I=ch1.")
         columns[lead] = column
     return columns
-
-
-def _ingest(
-    reader: Reader,
-    src: Path,
-    out: Path,
-    workers: int | None,
-    scheduler: str | None,
-    json: bool,
-    unknown_patients: Literal["refuse", "separate"] = "refuse",
-    trust_rate: bool = False,
-    flat_leads: Literal["refuse", "missing"] = "refuse",
-    *,
-    overwrite: bool,
-) -> None:
-    from heartprint.cohorts.summary import render_summary, summarise
-    from heartprint.readers import ingest
-
-    options: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "unknown_patients": unknown_patients}
-    options |= {"trust_rate": trust_rate, "flat_leads": flat_leads, "overwrite": overwrite}
-    summary = summarise(ingest(reader, src, out, **options))
-    if json:
-        from json import dumps
-
-        print(dumps({"cohort": str(out)} | summary, indent=2, ensure_ascii=False))
-        return
-    from rich.console import Console
-
-    Console().print(render_summary(summary))
-    print(f"Cohort: {out}")

@@ -6,8 +6,9 @@ without it.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from heartprint.foundation.lazily import names_of
 
 if TYPE_CHECKING:
     from heartprint.encoders.bundle.config import (
@@ -27,34 +28,6 @@ if TYPE_CHECKING:
     from heartprint.encoders.networks.encoder import Encoder, build_encoder
     from heartprint.encoders.networks.preprocessing import PageToTensor
     from heartprint.encoders.networks.registry import BACKBONES, BackboneSpec, get_backbone
-
-_HOME = {
-    "BACKBONES": "networks.registry",
-    "BackboneSpec": "networks.registry",
-    "CohortSource": "bundle.config",
-    "Encoder": "networks.encoder",
-    "EncoderConfig": "bundle.config",
-    "FinetuningSummary": "bundle.config",
-    "LoadedEncoder": "bundle.loaded",
-    "LoadedModel": "bundle.loaded",
-    "ModelConfig": "bundle.config",
-    "PageToTensor": "networks.preprocessing",
-    "PretrainingSummary": "bundle.config",
-    "Seen": "bundle.seen_patients",
-    "SimulatedSource": "bundle.seen_patients",
-    "TaskModel": "networks.classifier",
-    "build_encoder": "networks.encoder",
-    "embed_cohort": "embedding",
-    "embed_images": "bundle.loaded",
-    "export_encoder": "bundle.export",
-    "get_backbone": "networks.registry",
-    "load_encoder": "bundle.folder",
-    "load_model": "bundle.folder",
-    "resolve_encoder": "bundle.resolve",
-    "save_embeddings": "embedding",
-    "save_encoder": "bundle.folder",
-    "save_model": "bundle.folder",
-}
 
 __all__ = [
     "BACKBONES",
@@ -84,8 +57,19 @@ __all__ = [
     "save_model",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"heartprint.encoders.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'heartprint.encoders' has no attribute '{name}'")
+__getattr__ = names_of(
+    __name__,
+    {
+        "bundle.config": "CohortSource EncoderConfig FinetuningSummary ModelConfig PretrainingSummary",
+        "bundle.export": "export_encoder",
+        "bundle.folder": "load_encoder load_model save_encoder save_model",
+        "bundle.loaded": "LoadedEncoder LoadedModel embed_images",
+        "bundle.resolve": "resolve_encoder",
+        "bundle.seen_patients": "Seen SimulatedSource",
+        "embedding": "embed_cohort save_embeddings",
+        "networks.classifier": "TaskModel",
+        "networks.encoder": "Encoder build_encoder",
+        "networks.preprocessing": "PageToTensor",
+        "networks.registry": "BACKBONES BackboneSpec get_backbone",
+    },
+)

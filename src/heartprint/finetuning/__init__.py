@@ -5,8 +5,9 @@ The names below are imported when they are first used: torch takes seconds to lo
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from heartprint.foundation.lazily import names_of
 
 if TYPE_CHECKING:
     from heartprint.finetuning.config import FinetuneConfig
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
     from heartprint.finetuning.probe import train_probe
     from heartprint.finetuning.run import finetune, parse_budget
     from heartprint.finetuning.scoring import score_cohort
-
-_HOME = {
-    "FinetuneConfig": "config",
-    "finetune": "run",
-    "parse_budget": "run",
-    "score_cohort": "scoring",
-    "train_full": "full",
-    "train_probe": "probe",
-    "train_to_rank": "full",
-}
 
 __all__ = [
     "FinetuneConfig",
@@ -35,8 +26,13 @@ __all__ = [
     "train_to_rank",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"heartprint.finetuning.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'heartprint.finetuning' has no attribute '{name}'")
+__getattr__ = names_of(
+    __name__,
+    {
+        "config": "FinetuneConfig",
+        "full": "train_full train_to_rank",
+        "probe": "train_probe",
+        "run": "finetune parse_budget",
+        "scoring": "score_cohort",
+    },
+)

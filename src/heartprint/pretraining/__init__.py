@@ -5,8 +5,9 @@ The names below are imported when they are first used: torch takes seconds to lo
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from heartprint.foundation.lazily import names_of
 
 if TYPE_CHECKING:
     from heartprint.pretraining.augment import AugmentConfig
@@ -15,19 +16,15 @@ if TYPE_CHECKING:
     from heartprint.pretraining.losses import nt_xent
     from heartprint.pretraining.methods import METHODS, get_method
 
-_HOME = {
-    "METHODS": "methods",
-    "AugmentConfig": "augment",
-    "PretrainConfig": "config",
-    "get_method": "methods",
-    "nt_xent": "losses",
-    "pretrain": "loop",
-}
-
 __all__ = ["METHODS", "AugmentConfig", "PretrainConfig", "get_method", "nt_xent", "pretrain"]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(f"heartprint.pretraining.{_HOME[name]}"), name)
-    raise AttributeError(f"module 'heartprint.pretraining' has no attribute '{name}'")
+__getattr__ = names_of(
+    __name__,
+    {
+        "augment": "AugmentConfig",
+        "config": "PretrainConfig",
+        "loop": "pretrain",
+        "losses": "nt_xent",
+        "methods": "METHODS get_method",
+    },
+)

@@ -163,10 +163,9 @@ class Background:
         """The three functions along x and those along y, at pixel centres or finely."""
         style, layout = self.style, self.layout
         left, top, right, bottom = (0.0,) * 4 if style.grid_everywhere else style.margin_mm
-        axis = _fine_axis if fine else _axis
         pens = (style.major_mm, style.minor_mm, 0.0 if style.frame is None else style.frame_mm)
-        x = axis(False, layout.width_mm, left, layout.width_mm - right, self.width, *pens)
-        y = axis(True, layout.height_mm, top, layout.height_mm - bottom, self.height, *pens)
+        x = _axis(fine, False, layout.width_mm, left, layout.width_mm - right, self.width, *pens)
+        y = _axis(fine, True, layout.height_mm, top, layout.height_mm - bottom, self.height, *pens)
 
         colours = (style.paper, style.major, style.minor, style.frame)
         along, down = _weights_of_lines(colours, style.dots, self.weights)
@@ -220,8 +219,9 @@ def _level(colour: Colour, weights: Weights) -> float:
 # --- grid ---------------------------------------------------------------------------------------------------------
 
 
-def _measure(
-    at: Float64Array,
+@lru_cache(maxsize=1024)
+def _axis(
+    fine: bool,
     across: bool,
     length_mm: float,
     low_mm: float,
@@ -231,12 +231,18 @@ def _measure(
     minor_mm: float,
     frame_mm: float,
 ) -> Float32Array:
-    """Measure an axis at the positions ``at``, px; the grid reaches from ``low_mm`` to ``high_mm``.
+    """Measure an axis at the centres of its pixels, or finely: at `TABLE_STEPS` positions a pixel.
+
+    The grid reaches from ``low_mm`` to ``high_mm``.
 
     Returns:
         ``(4, m)``: share of a box of one pixel about each position that lies inside, on the frame, on thick and on
         thin lines.
     """
+    if fine:
+        at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
+    else:
+        at = np.arange(pixels, dtype=np.float64) + 0.5
     scale = pixels / length_mm
 
     def covered(starts: Float64Array, ends: Float64Array) -> Float64Array:
@@ -261,38 +267,6 @@ def _measure(
         for which, pen_mm in ((thick, major_mm), (~thick, minor_mm))
     )
     return np.stack([inside, frame, major, minor]).astype(np.float32)
-
-
-@lru_cache(maxsize=1024)
-def _axis(
-    across: bool,
-    length_mm: float,
-    low_mm: float,
-    high_mm: float,
-    pixels: int,
-    major_mm: float,
-    minor_mm: float,
-    frame_mm: float,
-) -> Float32Array:
-    """An axis at the centres of its pixels."""
-    at = np.arange(pixels, dtype=np.float64) + 0.5
-    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
-
-
-@lru_cache(maxsize=512)
-def _fine_axis(
-    across: bool,
-    length_mm: float,
-    low_mm: float,
-    high_mm: float,
-    pixels: int,
-    major_mm: float,
-    minor_mm: float,
-    frame_mm: float,
-) -> Float32Array:
-    """An axis at `TABLE_STEPS` positions per pixel."""
-    at = np.arange((pixels + 2 * TABLE_MARGIN) * TABLE_STEPS + 1) / TABLE_STEPS - TABLE_MARGIN
-    return _measure(at, across, length_mm, low_mm, high_mm, pixels, major_mm, minor_mm, frame_mm)
 
 
 # --- what is printed over the grid --------------------------------------------------------------------------------

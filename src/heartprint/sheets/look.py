@@ -31,9 +31,6 @@ def luma(rgb: tuple[float, float, float]) -> float:
     return 255.0 * sum(w * c for w, c in zip(LUMA, rgb, strict=True))
 
 
-TRACE_GREY = luma((0.0, 0.0, 0.7))
-MAJOR_GREY = luma((1.0, 0.0, 0.0))
-MINOR_GREY = luma((1.0, 0.7, 0.7))
 WHITE = 255.0
 
 PEN_MM = 0.5 * POINT_MM

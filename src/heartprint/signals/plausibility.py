@@ -56,7 +56,6 @@ _CLOCK_WEIGHTS = np.array([0.36, 0.64])
 _QRS_LEADS = [LEADS_8.index(name) for name in ("I", "V1", "V2", "V5", "V6")]
 _QRS_ALONE = np.array([2.0, -0.9, -0.6, 1.7, 2.4]) / 4
 _QRS = np.array([1.4, -0.6, -0.8, 1.3, 2.0]) / 4
-_T_LEADS = [LEADS_8.index(name) for name in ("I", "II", "V5")]
 _T, _T_MV = np.array([0.2, 1.3, 1.0]), 0.15
 _P_LEADS = [LEADS_8.index(name) for name in ("I", "II", "V6")]
 _P, _P_MV = np.array([0.6, 0.5, 0.8]), 0.02

@@ -5,8 +5,10 @@ Three have names of their own; any other image network of timm is ``timm/NAME``.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -93,7 +95,6 @@ _TIMM_NAME = re.compile(r"[a-z0-9_]+", re.ASCII)
 def _of_timm(name: str) -> BackboneSpec:
     """Find out what a network of timm is; its weights are not made for that."""
     import timm
-    import torch
 
     bare = name.removeprefix(TIMM).removesuffix(_COLOUR)
     if not _TIMM_NAME.fullmatch(bare) or not timm.is_model(bare):
@@ -103,22 +104,20 @@ def _of_timm(name: str) -> BackboneSpec:
     size = int(about.input_size[-1]) if about else 224
     mean, std = ((0.5,), (0.5,)) if about is None else (about.mean, about.std)
     try:
-        with torch.device("meta"):
-            network = timm.create_model(bare, pretrained=False, num_classes=0, in_chans=channels).eval()
-            embedding = network(torch.empty(2, channels, size, size))
-        if not isinstance(embedding, torch.Tensor) or embedding.ndim != 2:
-            raise TypeError("it gives no vector for an image")
-    except (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError) as error:
-        raise HeartprintError(
-            "unusable-backbone",
-            f"timm's {bare} cannot be used as a backbone ({str(error).partition(chr(10))[0][:160]}). Choose one that "
-            "pools its features to one vector an image, such as timm/resnet18.",
-        ) from error
+        width = _width(bare, channels, size)
+    except _UNUSABLE as error:
+        said = f"timm's {bare} cannot be used as a backbone ({str(error).partition(chr(10))[0][:160]}). "
+        said += "Choose one that pools its features to one vector an image, such as timm/resnet18."
+        if channels == 1:
+            with contextlib.suppress(*_UNUSABLE):
+                _width(bare, 3, size)
+                said = f"timm's {bare} reads three channels only. Give {TIMM}{bare}{_COLOUR}: the grey is repeated."
+        raise HeartprintError("unusable-backbone", said) from error
     return BackboneSpec(
         name=name,
         description=f"{bare} of timm, with random weights",
         image_size=size,
-        embedding_dim=int(embedding.shape[1]),
+        embedding_dim=width,
         channels=channels,
         # Grey stands for all three colours.
         mean=round(sum(mean) / len(mean), 6),
@@ -127,6 +126,21 @@ def _of_timm(name: str) -> BackboneSpec:
         offline_weights=False,
         build=_timm(bare, channels),
     )
+
+
+_UNUSABLE = (RuntimeError, TypeError, ValueError, AssertionError, NotImplementedError)
+"""What a network of timm raises that cannot be built, or cannot read a sheet."""
+
+
+def _width(name: str, channels: int, size: int) -> int:
+    """Length of the embedding of a network of timm; one of `_UNUSABLE` if it gives none."""
+    import torch
+
+    with torch.device("meta"), warnings.catch_warnings(action="ignore"):
+        embedding = _timm(name, channels)().eval()(torch.empty(2, channels, size, size))
+    if not isinstance(embedding, torch.Tensor) or embedding.ndim != 2:
+        raise TypeError("it gives no vector for an image")
+    return int(embedding.shape[1])
 
 
 def _small() -> nn.Module:

@@ -289,21 +289,8 @@ def summary(entry: EncoderEntry, config: StudyConfig, loaded: LoadedEncoder, *, 
     }
 
 
-_NOT_RECIPE = {
-    *(
-        "name",
-        "method",
-        "augment",
-        "seed",
-        "device",
-        "workers",
-        "precision",
-        "checkpoint_every",
-        "epochs",
-        "since",
-        "until",
-    )
-}
+_NOT_RECIPE = {"name", "method", "augment", "seed", "device", "workers", "precision", "epochs", "since", "until"}
+_NOT_RECIPE |= {"checkpoint_every"}
 
 
 def unequal(group: list[dict[str, Any]], reference: str) -> dict[str, list[str]]:
