@@ -85,17 +85,7 @@ study-ptb-xl: $(VENV)/installed
 	$(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
 	$(BIN)/heartprint study configs/ptb-xl-subset.yaml --out $(OUT)/ptb-xl-study -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 
-study-# Real pictures that are no ECG come from Debian packages; `make PICTURES= reader` does without them.
-reader: $(VENV)/installed
-	@test -z "$(PICTURES)" || test -d $(PICTURES)/training || $(BIN)/python benchmarks/gather_pictures.py $(PICTURES)
-	@test -f $(OUT)/reader/patients/cohort.json || \
-		$(BIN)/heartprint simulate $(OUT)/reader/patients --patients 4000 --hospital cardiology --rate 100 --seed 20261129
-	$(BIN)/python -m heartprint.reading.learning configs/reading/finder.yaml $(OUT)/reader/patients $(OUT)/reader/finder \
-		$(if $(PICTURES),--pictures $(PICTURES)/training)
-	$(BIN)/python -m heartprint.reading.learning configs/reading/reader.yaml $(OUT)/reader/patients $(OUT)/reader/sheets \
-		$(if $(PICTURES),--pictures $(PICTURES)/training) --init $(OUT)/reader/finder/finder.safetensors
-
-encoder: $(VENV)/installed
+study-encoder: $(VENV)/installed
 	@test -f $(OUT)/ptb-xl/cohort.json || $(BIN)/heartprint ingest ptb-xl $(DATA)/ptb-xl $(OUT)/ptb-xl
 	$(BIN)/heartprint study configs/encoders-ptb-xl.yaml --out $(OUT)/encoders-ptb-xl -o cohorts.ptb_xl.path=$(OUT)/ptb-xl
 
