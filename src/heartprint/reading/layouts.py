@@ -12,6 +12,9 @@ from heartprint.reading.looks import Name
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.registry import LAYOUTS, get_layout
 
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, mm."""
+
 NEAR_MM = 4.0
 """A name is where a layout has it if it is within this, once all have been shifted alike."""
 _OFFSETS_MM = ((-4.0, 8.0), (-20.0, 12.0))
@@ -42,14 +45,26 @@ class LayoutMatch:
     alike: tuple[str, ...] = ()
 
 
+def traced_box(layout: Layout) -> Box:
+    """The part of a layout that its rows fill: half the way to the next row above the first, and as much below the last.
+
+    It can be told from what is printed, which a layout's own edges cannot where paper goes on beyond them.
+    """
+    rows = sorted({strip.baseline_mm for strip in layout.strips})
+    if len(rows) < 2:
+        return 0.0, 0.0, layout.width_mm, layout.height_mm
+    top, bottom = rows[0] - (rows[1] - rows[0]) / 2, rows[-1] + (rows[-1] - rows[-2]) / 2
+    return 0.0, top, layout.width_mm, bottom
+
+
 def match_layout(
     names: Sequence[Name], size_mm: tuple[float, float], layouts: Iterable[str | Layout] | None = None
 ) -> LayoutMatch | None:
     """Find the layout of a sheet.
 
     Args:
-        names: Lead names found, their places in mm from the sheet's upper left corner.
-        size_mm: Width and height of the sheet as it was found.
+        names: Lead names found, their places in mm from the upper left corner of the part that rows fill.
+        size_mm: Width and height of that part as it was found.
         layouts: To choose from; None = all that have a name.
 
     Returns:
@@ -71,12 +86,14 @@ def match_layout(
 
 @functools.lru_cache(maxsize=256)
 def _places(layout: Layout) -> tuple[tuple[str, float, float], ...]:
-    """Lead, beginning and baseline of every strip that is named, mm."""
-    return tuple((strip.lead, strip.left_mm, strip.baseline_mm) for strip in layout.strips if strip.named)
+    """Lead, beginning and baseline of every strip that is named, mm from the corner of the layout's `traced_box`."""
+    _, top, _, _ = traced_box(layout)
+    return tuple((strip.lead, strip.left_mm, strip.baseline_mm - top) for strip in layout.strips if strip.named)
 
 
 def _match(names: Sequence[Name], size_mm: tuple[float, float], layout: Layout) -> LayoutMatch | None:
-    wider, higher = size_mm[0] - layout.width_mm, size_mm[1] - layout.height_mm
+    left, top, right, bottom = traced_box(layout)
+    wider, higher = size_mm[0] - (right - left), size_mm[1] - (bottom - top)
     room = 15.0  # calibration pulses, which a style may add
     if not (-_SIZE_MM <= wider <= _SIZE_MM + room and abs(higher) <= _SIZE_MM):
         return None

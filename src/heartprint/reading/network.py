@@ -7,7 +7,7 @@ by the order of waves), and a pyramid back to 8 px.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,11 @@ class Answer:
     edge_spread: Tensor | None = None
     name: Tensor | None = None
     name_at: Tensor | None = None
+
+    def float(self) -> Answer:
+        """The same in 32 bits."""
+        maps = {one.name: getattr(self, one.name) for one in fields(self)}
+        return Answer(**{name: None if value is None else value.float() for name, value in maps.items()})
 
 
 class _Block(nn.Module):

@@ -249,7 +249,8 @@ def find_sheet(
     found, spread = [], []
     for edge, (axis, sign) in enumerate(((0, -1.0), (1, -1.0), (0, 1.0), (1, 1.0))):
         values = place[:, axis] + sign * away_mm[:, edge]
-        weights = weight / np.maximum(spread_mm[:, edge], 0.5)
+        # As of independent errors: cells next to an edge, which see it, outvote the many that guess from afar.
+        weights = weight / np.maximum(spread_mm[:, edge], 0.5) ** 2
         middle = weighted_median(values, weights)
         found.append(middle)
         spread.append(weighted_median(np.abs(values - middle), weights))

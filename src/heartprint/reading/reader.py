@@ -18,7 +18,7 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.reading.answer import Hints, ReadLead, ReadPage
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
-from heartprint.reading.layouts import LayoutMatch, match_layout
+from heartprint.reading.layouts import LayoutMatch, match_layout, traced_box
 from heartprint.reading.network import FINDER, READER, TURNS
 from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.turns import turned
@@ -149,17 +149,23 @@ _PULSE_ROOM_MM = (0.0, 10.0, 15.0)
 
 
 def _as_laid_out(sheet: Sheet, layout: Layout) -> Sheet:
-    """The sheet with the size that its layout has, where it was found to be nearly that: edges err, layouts do not."""
+    """The sheet with the frame of its layout, where its rows fill nearly what the layout's fill.
+
+    Edges err, layouts do not.
+    """
     width, height = sheet.size_mm
+    _, above, _, below = traced_box(layout)
     wide = min((layout.width_mm + room for room in _PULSE_ROOM_MM), key=lambda side: abs(side - width))
-    if abs(wide - width) > 5 or abs(layout.height_mm - height) > 5:
-        return sheet
+    high = below - above
+    if abs(wide - width) > 5 or abs(high - height) > 5:
+        wide, high = width, height
     # The edge on which cells agree better moves less.
     left, top, right, bottom = (max(spread, 0.1) for spread in sheet.spread_mm)
     shift_x = -(width - wide) * left / (left + right)
-    shift_y = -(height - layout.height_mm) * top / (top + bottom)
+    shift_y = -(height - high) * top / (top + bottom) + above
     shift = np.array([[1.0, 0.0, shift_x], [0.0, 1.0, shift_y], [0.0, 0.0, 1.0]])
-    return Sheet(shift @ sheet.mm_from_picture, (wide, layout.height_mm), sheet.spread_mm)
+    size = (wide, high + above + layout.height_mm - below)
+    return Sheet(shift @ sheet.mm_from_picture, size, sheet.spread_mm)
 
 
 def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:

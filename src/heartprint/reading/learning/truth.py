@@ -10,12 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float32Array, Float64Array
+from heartprint.reading.layouts import Box, traced_box
 from heartprint.reading.network import CELL, NAMES, SURFACES
 from heartprint.sheets.background import name_pictures
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.style import Style
 
-Box = tuple[float, float, float, float]
 Ints = npt.NDArray[np.int64]
 
 
@@ -75,9 +75,10 @@ def nothing(h: int, w: int) -> CellTruth:
 
 
 def ecg_box(layout: Layout, style: Style) -> Box:
-    """Left, top, right, bottom of the ECG on a layout that a style has placed, mm: the sheet without its margins."""
-    left, top, right, bottom = style.margin_mm
-    return left, top, layout.width_mm - right, layout.height_mm - bottom
+    """The part that rows fill of a layout that a style has placed, without the style's margins at its sides, mm."""
+    left, _, right, _ = style.margin_mm
+    _, top, _, bottom = traced_box(layout)
+    return left, top, layout.width_mm - right, bottom
 
 
 def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size: tuple[int, int]) -> CellTruth:

@@ -20,7 +20,8 @@ from heartprint.reading.learning.examples import (
     draw_severity,
     filled,
 )
-from heartprint.reading.learning.truth import IGNORED, Box, cell_truth, ecg_box, nothing
+from heartprint.reading.layouts import Box
+from heartprint.reading.learning.truth import IGNORED, cell_truth, ecg_box, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.reading.plane import homography, mapped
 from heartprint.reading.rectified import view_of_box
@@ -29,7 +30,7 @@ from heartprint.reading.warp import outside_share_map, warped
 from heartprint.sheets.camera.geometry import Mapping
 from heartprint.sheets.camera.snapshot import Snapshot
 
-VIEWS = 2
+VIEWS = 4
 """Views of one picture: drawing it takes longer than looking at it."""
 _SIDES = (560, 720, 960)
 _UPRIGHT = 0.5
@@ -94,9 +95,11 @@ class Views(Examples):
         if taken.layout is None or taken.style is None:
             return Example(filled(picture, whole), nothing(whole[0] // CELL, whole[1] // CELL), page, IGNORED)
         truth = cell_truth(Seen(taken.mapping, to_view, size), taken.layout, taken.style, taken.page_mm, whole)
-        outside = np.zeros(whole, dtype=bool)
-        outside[: size[0], : size[1]] = outside_share_map(taken.picture.shape, np.linalg.inv(to_view), size)
-        cells = outside[CELL // 2 :: CELL, CELL // 2 :: CELL]
+        cells = outside_share_map(
+            taken.picture.shape,
+            np.linalg.inv(to_view) @ np.diag([CELL, CELL, 1.0]),
+            (whole[0] // CELL, whole[1] // CELL),
+        )
         truth.surface[cells] = IGNORED
         truth.lies[cells] = 0
         return Example(filled(picture, whole), truth, page, turn)

@@ -24,6 +24,8 @@ RIDGE_FIELDS = 7
 """Normal x and y, distance from the centre, half-width, shift in x and y (sheet heights), shading of its two sides."""
 
 _ROUNDS = 60
+_SETTLED = 1e-13
+"""A displacement that a round moves by less (sheet heights) is found."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ class Mapping:
         goal = np.stack([(wanted[..., 0] - 0.5) * self.aspect, wanted[..., 1] - 0.5], axis=-1)
         flat = goal
         for _ in range(_ROUNDS):  # each round shrinks the error, because paper bends less than it is long
-            flat = goal - self._displacement(flat)
+            before, flat = flat, goal - self._displacement(flat)
+            if np.abs(flat - before).max(initial=0.0) < _SETTLED:
+                break
         ones = np.ones(flat.shape[:-1])
         x, y, w = np.tensordot(np.linalg.inv(self.to_paper), np.stack([flat[..., 0], flat[..., 1], ones]), axes=1)
         height, width = self.size
