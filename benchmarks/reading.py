@@ -35,10 +35,15 @@ SIDES = (1000, 1600, 2400)
 """Longest sides of the pictures, px."""
 
 
-def truth(taken: Snapshot) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of the ECG in the picture, px, and ``(2, 2)``: px per mm along time and amplitude at its middle."""
+def truth(taken: Snapshot, *, whole: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the ECG in the picture, px, and ``(2, 2)``: px per mm along time and amplitude at its middle.
+
+    The ECG is what its rows fill, or the whole of its layout, which is what is cut out where the layout is known.
+    """
     assert taken.layout is not None and taken.style is not None
     left, top, right, bottom = ecg_box(taken.layout, taken.style)
+    if whole:
+        top, bottom = taken.style.margin_mm[1], taken.layout.height_mm - taken.style.margin_mm[3]
     corners = taken.mapping.picture_from_sheet([(left, top), (right, top), (right, bottom), (left, bottom)])
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
     around = taken.mapping.picture_from_sheet(middle + np.array([(0, 0), (10, 0), (0, 10)]))
@@ -47,7 +52,7 @@ def truth(taken: Snapshot) -> tuple[np.ndarray, np.ndarray]:
 
 def compared(taken: Snapshot, page: ReadPage) -> dict[str, Any]:
     """What is right and wrong about a page that was read."""
-    corners, frame = truth(taken)
+    corners, frame = truth(taken, whole=page.layout is not None)
     width = float(np.linalg.norm(corners[1] - corners[0]) + np.linalg.norm(corners[2] - corners[3])) / 2
     height, wide = taken.picture.shape
     inside = mapped_share(taken, corners, (height, wide))

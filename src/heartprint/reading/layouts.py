@@ -46,7 +46,7 @@ class LayoutMatch:
 
 
 def traced_box(layout: Layout) -> Box:
-    """The part of a layout that its rows fill: half the way to the next row above the first, and as much below the last.
+    """The part of a layout that its rows fill, from half a row above the first baseline to half a row below the last.
 
     It can be told from what is printed, which a layout's own edges cannot where paper goes on beyond them.
     """

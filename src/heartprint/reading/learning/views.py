@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.randomness import generator
+from heartprint.reading.layouts import Box
 from heartprint.reading.learning.examples import (
     Example,
     Examples,
@@ -20,7 +21,6 @@ from heartprint.reading.learning.examples import (
     draw_severity,
     filled,
 )
-from heartprint.reading.layouts import Box
 from heartprint.reading.learning.truth import IGNORED, cell_truth, ecg_box, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.reading.plane import homography, mapped
