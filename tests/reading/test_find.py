@@ -98,9 +98,9 @@ def _answer(truth: object, turn: int) -> Answer:
     small = torch.full((1, 4, h, w), -5.0)
     return Answer(
         40.0 * surface.permute(2, 0, 1)[None],
-        tensor(truth.time),  # type: ignore[attr-defined]
-        tensor(truth.amplitude),  # type: ignore[attr-defined]
-        small,
+        tensor(truth.scale),  # type: ignore[attr-defined]
+        tensor(truth.quarter),  # type: ignore[attr-defined]
+        small[:, :2],
         page,
         turns,
         tensor(truth.edges),  # type: ignore[attr-defined]

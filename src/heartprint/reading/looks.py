@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.reading.frames import frames
 from heartprint.reading.network import (
     CELL,
     NAMES,
@@ -119,8 +120,10 @@ def understood(answer: Answer, size: tuple[int, ...]) -> Glance:
         rows, columns = rows[chosen], columns[chosen]
     pick = (rows, columns)
     at = np.column_stack([(columns + 0.5) * CELL, (rows + 0.5) * CELL])
-    spread = np.exp(np.clip(cells(answer.spread)[pick], -5.0, 1.0))
-    looks = _alike(at, _vector(cells(answer.first)[pick]), _vector(cells(answer.second)[pick]), spread, sure[pick])
+    spread = np.exp(np.clip(cells(answer.frame_spread)[pick], -5.0, 1.0))
+    scale = np.clip(cells(answer.scale)[pick], -4.0, 4.0)
+    px_per_mm: Float64Array = np.linalg.inv(frames(scale, cells(answer.quarter)[pick], sure[pick]))
+    looks = Looks(at, px_per_mm[:, :, 0], px_per_mm[:, :, 1], spread[:, [0, 1, 0, 1]], sure[pick])
     page = dict(zip(PAGES, torch.softmax(answer.page, dim=1)[0].tolist(), strict=True))
     seen = Glance(looks, on_sheet, shares, page, (height, width))
     if answer.turn is None or answer.edges is None or answer.edge_spread is None:
@@ -145,31 +148,6 @@ def _largest_piece(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     if count < 2:
         return mask
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
-
-
-def _vector(said: Float64Array) -> Float64Array:
-    direction = said[:, 1:] / np.maximum(np.hypot(said[:, 1], said[:, 2]), 1e-6)[:, None]
-    return np.asarray(np.exp(np.clip(said[:, 0], -4.0, 4.0))[:, None] * direction)
-
-
-def _alike(
-    at: Float64Array, first: Float64Array, second: Float64Array, spread: Float64Array, weight: Float64Array
-) -> Looks:
-    """Name axes alike in all cells: of its four directions each takes the one nearest to what most cells have."""
-    both = np.concatenate([first, second])
-    four = 4 * np.arctan2(both[:, 1], both[:, 0])
-    weights = np.concatenate([weight, weight])
-    mean = np.angle((weights * np.exp(1j * four)).sum()) / 4 if len(at) else 0.0
-    ahead = np.array([np.cos(mean), np.sin(mean)])
-    unit_first = first / np.maximum(np.hypot(first[:, 0], first[:, 1]), 1e-9)[:, None]
-    unit_second = second / np.maximum(np.hypot(second[:, 0], second[:, 1]), 1e-9)[:, None]
-    swap = np.abs(unit_second @ ahead) > np.abs(unit_first @ ahead)
-    along = np.where(swap[:, None], second, first)
-    down = np.where(swap[:, None], first, second)
-    along = along * np.where(along @ ahead < 0, -1.0, 1.0)[:, None]
-    down = down * np.where(down @ np.array([-ahead[1], ahead[0]]) < 0, -1.0, 1.0)[:, None]
-    spread = np.where(swap[:, None], spread[:, [2, 3, 0, 1]], spread)
-    return Looks(at, along, down, spread, weight)
 
 
 def _names(shares: npt.NDArray[np.float32], name_at: Float64Array, sure: Float64Array) -> tuple[Name, ...]:

@@ -7,7 +7,7 @@ by the order of waves), and a pyramid back to 8 px.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -31,7 +31,7 @@ TURNS = tuple((quarters, mirrored) for mirrored in (False, True) for quarters in
 """The eight ways in which a rectified sheet may lie: quarter turns clockwise by which it is seen turned, after it was
 mirrored (left and right exchanged) or not."""
 
-FINDER: dict[str, int] = {"surface": len(SURFACES), "first": 3, "second": 3, "spread": 4}
+FINDER: dict[str, int] = {"surface": len(SURFACES), "scale": 3, "quarter": 2, "frame_spread": 2}
 """Maps of the network that looks at whole pictures, and how many channels each has; see `Answer`."""
 READER: dict[str, int] = {
     **FINDER,
@@ -50,11 +50,11 @@ class Answer:
 
     Attributes:
         surface: ``(n, 4, h, w)`` logits of `SURFACES`.
-        first: ``(n, 3, h, w)``: one of the two axes of the paper: logarithm of px per mm along it, and its direction (x
-            and y of a vector of any length, whose sign means nothing). Which of the two axes it is, is left open.
-        second: ``(n, 3, h, w)``: the other axis.
-        spread: ``(n, 4, h, w)``: logarithm of the expected error of length and direction of ``first``, then of
-            ``second`` (a Laplace distribution's scale).
+        scale: ``(n, 3, h, w)``: how large and how foreshortened the paper is seen, see `heartprint.reading.frames`.
+        quarter: ``(n, 2, h, w)``: cosine and sine of four times the angle by which it is turned: which of the four
+            sides of its grid is which, is left open.
+        frame_spread: ``(n, 2, h, w)``: logarithms of the expected errors of ``scale`` and of the angle in rad (scales
+            of Laplace distributions).
         page: ``(n, 3)`` logits of `PAGES`.
         turn: ``(n, 8, h, w)`` logits of `TURNS`; this and what follows is None of a finder.
         edges: ``(n, 4, h, w)``: how far the sheet's left, upper, right and lower edge are away, in 100 mm of the paper;
@@ -65,9 +65,9 @@ class Answer:
     """
 
     surface: Tensor
-    first: Tensor
-    second: Tensor
-    spread: Tensor
+    scale: Tensor
+    quarter: Tensor
+    frame_spread: Tensor
     page: Tensor
     turn: Tensor | None = None
     edges: Tensor | None = None
@@ -78,7 +78,7 @@ class Answer:
     def float(self) -> Answer:
         """The same in 32 bits."""
         maps = {one.name: getattr(self, one.name) for one in fields(self)}
-        return Answer(**{name: None if value is None else value.float() for name, value in maps.items()})
+        return replace(self, **{name: value.float() for name, value in maps.items() if value is not None})
 
 
 class _Block(nn.Module):

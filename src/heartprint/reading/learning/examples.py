@@ -10,12 +10,13 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from heartprint.cohorts.cohort import Cohort
-from heartprint.foundation.arrays import Float32Array, Image
+from heartprint.foundation.arrays import Float32Array, Float64Array, Image
 from heartprint.foundation.randomness import generator
 from heartprint.lookalikes import LOOKALIKES, NEARLY, Variant, draw_lookalike, draw_nearly
 from heartprint.reading.learning.layouts import HELD_OUT, random_layout
-from heartprint.reading.learning.truth import IGNORED, CellTruth, cell_truth, nothing
+from heartprint.reading.learning.truth import IGNORED, CellTruth, Seen, cell_truth, nothing
 from heartprint.reading.network import CELL, PAGES
+from heartprint.reading.warp import outside_share_map, warped
 from heartprint.sheets.camera.snapshot import Snapshot, snapshot, snapshot_of_image
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.registry import LAYOUTS
@@ -25,7 +26,10 @@ BUCKET_PX = 64
 
 Kind = Literal["ecg", "nearly", "other", "photograph"]
 _KINDS: tuple[Kind, ...] = ("ecg", "nearly", "other", "photograph")
-_SHARES = (0.80, 0.07, 0.08, 0.05)
+_SHARES = (0.60, 0.14, 0.16, 0.10)
+"""Of the pictures; an ECG's is seen more than once."""
+SEEN_AGAIN = 2
+"""How often a picture of an ECG is seen again, turned and brought nearer: drawing it takes longer."""
 _NAMED = 0.3
 """Share of the sheets in a layout that has a name."""
 _SEVERITIES = (0.26, 0.26, 0.24, 0.16, 0.08)
@@ -81,7 +85,8 @@ class Examples(Dataset[list[Example]]):
             assert taken.layout is not None and taken.style is not None
             size = bucket(taken.picture.shape)
             truth = cell_truth(taken.mapping, taken.layout, taken.style, taken.page_mm, size)
-            return [Example(filled(taken.picture, size), truth, PAGES.index("ecg"))]
+            first = Example(filled(taken.picture, size), truth, PAGES.index("ecg"))
+            return [first, *(self._again(rng, taken) for _ in range(SEEN_AGAIN))]
         if kind == "photograph":
             sources = (*self.backgrounds, *self.charts)
             picture = _part(sources[int(rng.integers(len(sources)))], self.longest_side, rng)
@@ -90,6 +95,24 @@ class Examples(Dataset[list[Example]]):
         size = bucket(picture.shape)
         page = PAGES.index("nearly" if kind == "nearly" else "other")
         return [Example(filled(picture, size), nothing(size[0] // CELL, size[1] // CELL), page)]
+
+    def _again(self, rng: np.random.Generator, taken: Snapshot) -> Example:
+        """The same picture turned by any angle, mirrored or not, and brought nearer; what is beyond it is not asked."""
+        assert taken.layout is not None and taken.style is not None
+        height, width = taken.picture.shape
+        angle, near = float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.9, 1.4))
+        c, s = near * np.cos(angle), near * np.sin(angle)
+        spin = np.array([[c, -s], [s, c]]) @ np.diag([1.0 if rng.random() < 0.5 else -1.0, 1.0])
+        target = (height, width) if rng.random() < 0.5 else (width, height)
+        at = np.array([width, height]) * rng.uniform(0.35, 0.65, 2)
+        to_view = np.eye(3)
+        to_view[:2, :2] = spin
+        to_view[:2, 2] = np.array(target[::-1]) / 2 - spin @ at
+        picture = warped(taken.picture, to_view, target)
+        size = bucket(target)
+        truth = cell_truth(Seen(taken.mapping, to_view, target), taken.layout, taken.style, taken.page_mm, size)
+        unasked_outside(truth, taken.picture.shape, to_view)
+        return Example(filled(picture, size), truth, PAGES.index("ecg"))
 
     def _kind(self, rng: np.random.Generator) -> Kind:
         kind = _KINDS[int(rng.choice(len(_KINDS), p=_SHARES))]
@@ -136,6 +159,15 @@ _TRAINED = tuple(name for name in LAYOUTS if name not in HELD_OUT)
 def draw_severity(rng: np.random.Generator) -> float:
     """How badly a picture is taken, 1-5."""
     return max(1.0, float(1 + rng.choice(5, p=_SEVERITIES) - rng.uniform(0, 1)))
+
+
+def unasked_outside(truth: CellTruth, picture_size: tuple[int, ...], to_view: Float64Array) -> None:
+    """Ask nothing of cells that show what lies outside the picture that a view was made from."""
+    back = np.linalg.inv(to_view) @ np.diag([CELL, CELL, 1.0])
+    beyond = outside_share_map(picture_size, back, truth.surface.shape)
+    truth.surface[beyond] = IGNORED
+    truth.name[beyond] = IGNORED
+    truth.lies[beyond] = 0
 
 
 def bucket(size: tuple[int, ...]) -> tuple[int, int]:

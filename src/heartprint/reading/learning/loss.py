@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from heartprint.reading.learning.truth import IGNORED
 from heartprint.reading.network import Answer
 
-FINDER_WEIGHTS = {"surface": 1.0, "axes": 0.2, "page": 0.5}
+FINDER_WEIGHTS = {"surface": 1.0, "frame": 0.3, "page": 0.5}
 READER_WEIGHTS = {
     "surface": 0.5,
-    "axes": 0.05,
+    "frame": 0.1,
     "page": 0.2,
     "turn": 1.0,
     "turn_names": 1.0,
@@ -40,8 +40,8 @@ class Truth:
     """
 
     surface: Tensor
-    time: Tensor
-    amplitude: Tensor
+    scale: Tensor
+    quarter: Tensor
     edges: Tensor
     lies: Tensor
     name: Tensor
@@ -53,15 +53,14 @@ class Truth:
 def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     """Every part of the loss, unweighted.
 
-    Lengths, directions and edges are asked with their own expected error (the negative logarithm of a Laplace density;
-    Kendall & Gal 2017), so that the network says where it does not know. Which axis is called the first is as the
-    network likes.
+    Scales, angles and edges are asked with their own expected error (the negative logarithm of a Laplace density;
+    Kendall & Gal 2017), so that the network says where it does not know.
     """
     lies = truth.lies
     count = lies.sum().clamp_min(1.0)
     surface = F.cross_entropy(answer.surface, truth.surface, ignore_index=IGNORED, reduction="sum")
     parts = {"surface": surface / (truth.surface != IGNORED).sum().clamp_min(1)}
-    parts["axes"] = (_axes(answer, truth) * lies).sum() / count
+    parts["frame"] = (_frame(answer, truth) * lies).sum() / count
     parts["page"] = F.cross_entropy(answer.page, truth.page)
     if answer.turn is None:
         return parts
@@ -90,26 +89,17 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     return parts
 
 
-def _axes(answer: Answer, truth: Truth) -> Tensor:
-    """``(n, h, w)``: of both ways to pair the axes said with the true ones, the better."""
-    pairings = []
-    for one, other in ((truth.time, truth.amplitude), (truth.amplitude, truth.time)):
-        pairings.append(
-            _axis(answer.first, one, answer.spread[:, :2]) + _axis(answer.second, other, answer.spread[:, 2:])
-        )
-    return torch.minimum(*pairings)
+def _frame(answer: Answer, truth: Truth) -> Tensor:
+    """``(n, h, w)``: of the stretch and of the turn.
 
-
-def _axis(said: Tensor, true: Tensor, spread: Tensor) -> Tensor:
-    scale = spread.clamp(_LEAST, _MOST)
-    length = (said[:, 0] - true[:, 0]).abs()
-    x, y = F.normalize(said[:, 1:], dim=1, eps=1e-4).unbind(1)
-    # Twice the angle: a direction and its opposite are one axis.
-    dx = (x * x - y * y) - (true[:, 1].square() - true[:, 2].square())
-    dy = 2 * x * y - 2 * true[:, 1] * true[:, 2]
-    direction = (dx.square() + dy.square()).clamp_min(1e-8).sqrt() / 2
-    errors = torch.stack([length, direction], dim=1)
-    return (errors * torch.exp(-scale) + scale).sum(1)
+    Four times the angle is asked as a point on a circle, not as a direction: of a direction, the slope vanishes as the
+    vector grows long.
+    """
+    spread = answer.frame_spread.clamp(_LEAST, _MOST)
+    stretch = (answer.scale - truth.scale).abs().mean(1)
+    turn = ((answer.quarter - truth.quarter).square().sum(1) + 1e-8).sqrt() / 4
+    errors = torch.stack([stretch, turn], dim=1)
+    return (errors * torch.exp(-spread) + spread).sum(1)
 
 
 def total(parts: dict[str, Tensor]) -> Tensor:

@@ -97,8 +97,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
     network = PageNet(FINDER if config.kind == "finder" else READER).to(memory_format=torch.channels_last)
     if init is not None:
         begun = unpacked(safetensors.torch.load_file(init))
-        shapes = {name: value.shape for name, value in network.state_dict().items()}
-        heads = all(begun[name].shape == shape for name, shape in shapes.items())
+        heads = begun["head.weight"].shape == network.head.weight.shape
         kept = {k: v for k, v in begun.items() if heads or not k.startswith(("head.", "page."))}
         network.load_state_dict(kept, strict=False)
     optimizer = torch.optim.AdamW(param_groups(network.parameters(), config.weight_decay), lr=config.learning_rate)

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float32Array, Float64Array
+from heartprint.reading.frames import described
 from heartprint.reading.layouts import Box, traced_box
 from heartprint.reading.network import CELL, NAMES, SURFACES
+from heartprint.reading.plane import mapped
 from heartprint.sheets.background import name_pictures
+from heartprint.sheets.camera.geometry import Mapping
 from heartprint.sheets.layout import Layout
 from heartprint.sheets.style import Style
 
@@ -36,6 +39,31 @@ class Placed(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A mapping seen through a homography: what `cell_truth` needs of one.
+
+    Attributes:
+        mapping: Where the sheet lies in the picture.
+        to_view: ``(3, 3)`` from px of the picture to px of the view.
+        size: Height and width of the view, px.
+    """
+
+    mapping: Mapping
+    to_view: Float64Array
+    size: tuple[int, int]
+
+    def sheet_from_picture(self, points: npt.ArrayLike) -> Float64Array:
+        """``(..., 2)`` px of the view to mm of the sheet."""
+        return self.mapping.sheet_from_picture(
+            mapped(np.linalg.inv(self.to_view), np.asarray(points, dtype=np.float64))
+        )
+
+    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Float64Array:
+        """``(..., 2)`` mm of the sheet to px of the view."""
+        return mapped(self.to_view, self.mapping.picture_from_sheet(np.asarray(points_mm)))
+
+
 IGNORED = -1
 """Stands where nothing is asked."""
 LEAST_NAME_PX = 2.2
@@ -50,17 +78,17 @@ class CellTruth:
 
     Attributes:
         surface: ``(h, w)`` int64 index into `SURFACES`, or `IGNORED`.
-        time: ``(3, h, w)`` float32: logarithm of px per mm along time, and its direction (unit vector).
-        amplitude: ``(3, h, w)``: the same down the paper.
+        scale: ``(3, h, w)`` float32: see `heartprint.reading.frames`, as is ``quarter``.
+        quarter: ``(2, h, w)`` float32.
         edges: ``(4, h, w)``: left, upper, right and lower edge of the sheet, in 100 mm.
-        lies: ``(h, w)`` float32: 1 where time, amplitude and edges are asked.
+        lies: ``(h, w)`` float32: 1 where the frame and the edges are asked.
         name: ``(h, w)`` int64 index into `NAMES`, or `IGNORED`.
         name_at: ``(2, h, w)`` float32: middle of the name from the cell's middle, in cells.
     """
 
     surface: Ints
-    time: Float32Array
-    amplitude: Float32Array
+    scale: Float32Array
+    quarter: Float32Array
     edges: Float32Array
     lies: Float32Array
     name: Ints
@@ -71,7 +99,7 @@ def nothing(h: int, w: int) -> CellTruth:
     """Of a picture without a sheet nothing is asked but what it is."""
     blank = np.zeros((4, h, w), dtype=np.float32)
     ignored = np.full((h, w), IGNORED, dtype=np.int64)
-    return CellTruth(ignored, blank[:3], blank[:3], blank, blank[0], ignored.copy(), blank[:2])
+    return CellTruth(ignored, blank[:3], blank[:2], blank, blank[0], ignored.copy(), blank[:2])
 
 
 def ecg_box(layout: Layout, style: Style) -> Box:
@@ -101,10 +129,7 @@ def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size
         for shift in (np.array([step, 0.0]), np.array([0.0, step]))
     )
     inverse = np.stack([along_x, along_y], axis=-1)  # mm per px: rows are x and y on the sheet
-    determinant = inverse[..., 0, 0] * inverse[..., 1, 1] - inverse[..., 0, 1] * inverse[..., 1, 0]
-    determinant = np.where(np.abs(determinant) < 1e-9, 1e-9, determinant)
-    time = np.stack([inverse[..., 1, 1], -inverse[..., 1, 0]], axis=0) / determinant
-    amplitude = np.stack([-inverse[..., 0, 1], inverse[..., 0, 0]], axis=0) / determinant
+    scale, quarter = described(inverse)
 
     left, top, right, bottom = ecg_box(layout, style)
     x, y = mm[..., 0], mm[..., 1]
@@ -117,22 +142,17 @@ def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size
     height, width = mapping.size
     seen = (at[..., 0] < width) & (at[..., 1] < height)
     surface[~seen] = IGNORED
-    name, name_at = _names(mapping, layout, (h, w), time, amplitude)
+    name, name_at = _names(mapping, layout, (h, w), np.exp(scale[..., 0]))
     name[~seen] = IGNORED
     return CellTruth(
         surface.astype(np.int64),
-        _vector(time),
-        _vector(amplitude),
+        np.moveaxis(scale, -1, 0).astype(np.float32),
+        np.moveaxis(quarter, -1, 0).astype(np.float32),
         (np.stack([x - left, y - top, right - x, bottom - y]) / 100).astype(np.float32),
         (near & seen).astype(np.float32),
         name,
         name_at,
     )
-
-
-def _vector(vector: Float64Array) -> Float32Array:
-    length = np.maximum(np.hypot(vector[0], vector[1]), 1e-6)
-    return np.stack([np.log(length), vector[0] / length, vector[1] / length]).astype(np.float32)
 
 
 def _strips(layout: Layout, x: Float64Array, y: Float64Array) -> npt.NDArray[np.bool_]:
@@ -159,7 +179,7 @@ def name_places(layout: Layout) -> list[tuple[str, float, float, float]]:
 
 
 def _names(
-    mapping: Placed, layout: Layout, cells: tuple[int, int], time: Float64Array, amplitude: Float64Array
+    mapping: Placed, layout: Layout, cells: tuple[int, int], px_per_mm: Float64Array
 ) -> tuple[Ints, Float32Array]:
     """The name whose middle lies nearest to each cell, within a cell of it."""
     h, w = cells
@@ -179,7 +199,7 @@ def _names(
                 if away > 1.0 or away >= nearest[r, c]:
                     continue
                 nearest[r, c] = away
-                legible = tall_mm * np.hypot(amplitude[0, r, c], amplitude[1, r, c]) >= LEAST_NAME_PX
+                legible = tall_mm * px_per_mm[r, c] >= LEAST_NAME_PX
                 name[r, c] = NAMES.index(label.removeprefix("-")) if legible else IGNORED
                 name_at[:, r, c] = dx, dy
     return name, name_at

@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.randomness import generator
@@ -20,45 +19,20 @@ from heartprint.reading.learning.examples import (
     bucket,
     draw_severity,
     filled,
+    unasked_outside,
 )
-from heartprint.reading.learning.truth import IGNORED, cell_truth, ecg_box, nothing
+from heartprint.reading.learning.truth import IGNORED, Seen, cell_truth, ecg_box, nothing
 from heartprint.reading.network import CELL, PAGES
 from heartprint.reading.plane import homography, mapped
 from heartprint.reading.rectified import view_of_box
 from heartprint.reading.turns import turned
-from heartprint.reading.warp import outside_share_map, warped
-from heartprint.sheets.camera.geometry import Mapping
+from heartprint.reading.warp import warped
 from heartprint.sheets.camera.snapshot import Snapshot
 
 VIEWS = 4
 """Views of one picture: drawing it takes longer than looking at it."""
 _SIDES = (560, 720, 960)
 _UPRIGHT = 0.5
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A mapping seen through a homography: what `cell_truth` needs of one.
-
-    Attributes:
-        mapping: Where the sheet lies in the picture.
-        to_view: ``(3, 3)`` from px of the picture to px of the view.
-        size: Height and width of the view, px.
-    """
-
-    mapping: Mapping
-    to_view: Float64Array
-    size: tuple[int, int]
-
-    def sheet_from_picture(self, points: npt.ArrayLike) -> Float64Array:
-        """``(..., 2)`` px of the view to mm of the sheet."""
-        return self.mapping.sheet_from_picture(
-            mapped(np.linalg.inv(self.to_view), np.asarray(points, dtype=np.float64))
-        )
-
-    def picture_from_sheet(self, points_mm: npt.ArrayLike) -> Float64Array:
-        """``(..., 2)`` mm of the sheet to px of the view."""
-        return mapped(self.to_view, self.mapping.picture_from_sheet(np.asarray(points_mm)))
 
 
 @dataclass(frozen=True)
@@ -95,13 +69,7 @@ class Views(Examples):
         if taken.layout is None or taken.style is None:
             return Example(filled(picture, whole), nothing(whole[0] // CELL, whole[1] // CELL), page, IGNORED)
         truth = cell_truth(Seen(taken.mapping, to_view, size), taken.layout, taken.style, taken.page_mm, whole)
-        cells = outside_share_map(
-            taken.picture.shape,
-            np.linalg.inv(to_view) @ np.diag([CELL, CELL, 1.0]),
-            (whole[0] // CELL, whole[1] // CELL),
-        )
-        truth.surface[cells] = IGNORED
-        truth.lies[cells] = 0
+        unasked_outside(truth, taken.picture.shape, to_view)
         return Example(filled(picture, whole), truth, page, turn)
 
 
