@@ -37,6 +37,10 @@ def read(
         ),
     ] = None,
     layout: Annotated[str | None, typer.Option(help="By hand: the layout, a name or a file.")] = None,
+    keep_text: Annotated[
+        bool,
+        typer.Option("--keep-text", help="Leave names, numbers and dates on the sheet; else they are painted over."),
+    ] = False,
     workers: Annotated[
         int | None, typer.Option(help="Processes that read; all cores, where that is worth it, if not given.")
     ] = None,
@@ -59,7 +63,7 @@ def read(
     from heartprint.reading.inputs import find_inputs
     from heartprint.reading.read_files import read_files
 
-    hints = hints_of(turn=turn, mirrored=mirrored, corners=corners, crop=crop, layout=layout)
+    hints = hints_of(turn=turn, mirrored=mirrored, corners=corners, crop=crop, layout=layout, keep_text=keep_text)
     inputs = find_inputs(files, listing=sys.stdin.buffer, leave_out=out)
     summary = read_files(inputs, out, hints=hints, workers=workers, again=overwrite)
     if json:

@@ -62,6 +62,7 @@ class Hints:
             the upright sheet. They decide everything that is geometry.
         crop_mm: Left, top, right, bottom that are to be added to the sheet found (below 0: taken away), mm.
         layout: Name of the layout, or path of a layout file.
+        keep_text: Whether printed words stay on the sheet; else they are painted over.
 
     Raises:
         HeartprintError: ``bad-hint``.
@@ -72,6 +73,12 @@ class Hints:
     corners: Float64Array | None = None
     crop_mm: tuple[float, float, float, float] | None = None
     layout: str | None = None
+    keep_text: bool = False
+
+    @property
+    def of_one_picture(self) -> bool:
+        """Whether something is said that holds for one picture only."""
+        return self != Hints(keep_text=self.keep_text)
 
     def __post_init__(self) -> None:
         if self.turn_deg is not None and self.turn_deg not in TURNS:

@@ -19,6 +19,7 @@ def hints_of(
     corners: str | None = None,
     crop: str | None = None,
     layout: str | None = None,
+    keep_text: bool = False,
 ) -> Hints | None:
     """Turn words into hints; None if nothing is said.
 
@@ -29,11 +30,12 @@ def hints_of(
             left corner as it reads upright.
         crop: Four numbers, mm to be added at the left, top, right and bottom of the sheet; below 0 to be taken away.
         layout: Name of a layout, or path of a layout file.
+        keep_text: Whether printed words stay on the sheet.
 
     Raises:
         HeartprintError: ``bad-hint`` or ``unknown-layout``.
     """
-    if turn is None and mirrored is None and corners is None and crop is None and layout is None:
+    if turn is None and mirrored is None and corners is None and crop is None and layout is None and not keep_text:
         return None
     if layout is not None:
         from heartprint.sheets import get_layout
@@ -47,6 +49,7 @@ def hints_of(
         corners=points,
         crop_mm=None if sides is None else (sides[0], sides[1], sides[2], sides[3]),
         layout=layout,
+        keep_text=keep_text,
     )
 
 

@@ -113,7 +113,7 @@ def read_files(
     Args:
         inputs: What to read, see `find_inputs`.
         out: Folder; it may hold pages that were read before, and nothing of another kind.
-        hints: What is known by hand, of a single file.
+        hints: What is known by hand; of a single file, but for whether text is kept.
         workers: Processes; None for all cores where that is worth it.
         again: Whether to read again what was read before.
         make: Makes the reader, in each process.
@@ -124,7 +124,7 @@ def read_files(
             ``output-not-writable``, ``output-busy`` or ``disk-full``.
     """
     out = Path(out)
-    if hints is not None and len(inputs) != 1:
+    if hints is not None and hints.of_one_picture and len(inputs) != 1:
         raise HeartprintError(
             "bad-options", f"What is known by hand holds for one file, and {len(inputs):,} are named. Name one."
         )

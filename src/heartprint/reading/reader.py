@@ -21,6 +21,7 @@ from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout, traced_box
 from heartprint.reading.network import FINDER, READER, TURNS
 from heartprint.reading.plane import Sheet, homography, jacobian
+from heartprint.reading.printed_text import Box, without_text
 from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.reading.weights import load_network
@@ -87,7 +88,7 @@ class Reader:
         sheet = found.sheet if match is None or hints.crop_mm is not None else _as_laid_out(found.sheet, match.layout)
         found = dataclasses.replace(found, sheet=sheet)
         status, reasons, checks = judge(found, image, match, hints)
-        page = _page(image, sheet, match)
+        page = _page(image, sheet, match, hints)
         checks = {**checks, "outside": page.checks["outside"]}
         if status == "refused":
             page = dataclasses.replace(page, sheet=None)
@@ -107,7 +108,7 @@ class Reader:
             size = (layout.width_mm, layout.height_mm)
         matrix = homography(corners, np.array([(0.0, 0.0), (size[0], 0.0), size, (0.0, size[1])]))
         sheet = Sheet(matrix, size, (0.0, 0.0, 0.0, 0.0))
-        page = _page(image, sheet, None if layout is None else LayoutMatch(layout, 1.0, (0.0, 0.0)))
+        page = _page(image, sheet, None if layout is None else LayoutMatch(layout, 1.0, (0.0, 0.0)), hints)
         if layout is None:
             page = dataclasses.replace(page, sheet_mm=None, px_per_mm=None)
         return page
@@ -168,7 +169,7 @@ def _as_laid_out(sheet: Sheet, layout: Layout) -> Sheet:
     return Sheet(shift @ sheet.mm_from_picture, size, sheet.spread_mm)
 
 
-def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:
+def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -> ReadPage:
     """The upright sheet and all that follows from where it lies."""
     time_px, amplitude_px = px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))
     width, height = sheet.size_mm
@@ -177,6 +178,10 @@ def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:
     size = (max(round(k * height), 16), max(round(k * width), 16))
     to_sheet = to_sheet / to_sheet[2, 2]
     upright = warped(image, to_sheet, size)
+    text: tuple[Box, ...] = ()
+    if not hints.keep_text:
+        rows = None if match is None else [strip.baseline_mm * k for strip in match.layout.strips]
+        upright, text = without_text(upright, k, rows)
     outside = float(outside_share_map(image.shape, np.linalg.inv(to_sheet), size).mean())
     turn, mirrored = _turn(sheet)
     leads, speed, gain = _leads(match, k, sheet)
@@ -194,6 +199,7 @@ def _page(image: Image, sheet: Sheet, match: LayoutMatch | None) -> ReadPage:
         layout=None if match is None else match.layout.name,
         layout_confidence=0.0 if match is None else max(min(match.score, 1.0), 0.0),
         leads=leads,
+        text_boxes=text,
         checks={"outside": outside},
     )
 

@@ -48,6 +48,7 @@ def hints_told(hints: Hints | None) -> dict[str, Any]:
         "corners": None if hints.corners is None else hints.corners.tolist(),
         "crop_mm": None if hints.crop_mm is None else list(hints.crop_mm),
         "layout": hints.layout,
+        "keep_text": hints.keep_text or None,
     }
     return {name: value for name, value in told.items() if value is not None}
 
@@ -106,12 +107,14 @@ _NUMBERS = re.compile(r"\[([-+.\deE,\s]+)\]")
 def is_current(record: Mapping[str, Any] | None, sha256: str | None, reader: str, hints: Hints | None) -> bool:
     """Whether a page need not be read again: the same file and reader, and nothing else said by hand.
 
-    What was read with a hint stays when none is given: somebody has seen to it. What failed is tried again, since the
-    machine may have been at fault.
+    What was read with a hint stays when none is given: somebody has seen to it; but not words that were to be kept
+    once. What failed is tried again, since the machine may have been at fault.
     """
     if record is None or sha256 is None:
         return False
     told = hints_told(hints)
+    if record["by_hand"].get("keep_text", False) != told.get("keep_text", False):
+        return False
     return (
         record["sha256"] == sha256
         and record["reader"] == reader
