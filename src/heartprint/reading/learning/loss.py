@@ -11,19 +11,22 @@ from torch.nn import functional as F
 from heartprint.reading.learning.truth import IGNORED
 from heartprint.reading.network import Answer
 
-FINDER_WEIGHTS = {"surface": 1.0, "frame": 0.3, "page": 0.5}
+FINDER_WEIGHTS = {"surface": 1.0, "scale": 2.0, "quarter": 1.0, "page": 0.5, "spread": 0.05}
 READER_WEIGHTS = {
     "surface": 0.5,
-    "frame": 0.1,
+    "scale": 2.0,
+    "quarter": 0.5,
     "page": 0.2,
     "turn": 1.0,
     "turn_names": 1.0,
-    "edges": 0.1,
+    "edges": 0.5,
     "name": 1.0,
     "name_at": 0.5,
+    "spread": 0.05,
 }
-"""How much each part counts. The likelihoods of axes and edges grow steep as errors become small (their slope is one
-over the expected error): unweighted, they drown everything else."""
+"""How much each part counts."""
+_NEAR = 0.05
+"""Errors of edges count relative to how far the edge is (in 100 mm), and this."""
 _LEAST, _MOST = -5.0, 1.0
 """Logarithms of expected errors are kept between these: e**-5 is 0.7 % of a length."""
 _NAMES_WEIGH = 8.0
@@ -53,15 +56,23 @@ class Truth:
 def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     """Every part of the loss, unweighted.
 
-    Scales, angles and edges are asked with their own expected error (the negative logarithm of a Laplace density;
-    Kendall & Gal 2017), so that the network says where it does not know.
+    What a network says and how sure it is are asked apart: the likelihood of a Laplace density, which asks both at
+    once (Kendall & Gal 2017), is content to call everything level and itself unsure, and never learned to see which
+    way paper is turned. Here the expected errors learn from the errors, and the errors do not learn from them.
     """
     lies = truth.lies
     count = lies.sum().clamp_min(1.0)
     surface = F.cross_entropy(answer.surface, truth.surface, ignore_index=IGNORED, reduction="sum")
     parts = {"surface": surface / (truth.surface != IGNORED).sum().clamp_min(1)}
-    parts["frame"] = (_frame(answer, truth) * lies).sum() / count
+    scale = (answer.scale - truth.scale).abs().mean(1)
+    # A point on a circle, not a direction: of a direction, the slope vanishes as the vector grows long.
+    around = (answer.quarter - truth.quarter).square().sum(1)
+    straight = (around + 1e-6).sqrt()
+    parts["scale"] = (scale * lies).sum() / count
+    parts["quarter"] = ((around + 0.3 * straight) * lies).sum() / count
+    expected = _expected(torch.stack([scale, straight / 4], dim=1), answer.frame_spread)
     parts["page"] = F.cross_entropy(answer.page, truth.page)
+    parts["spread"] = (expected * lies).sum() / count
     if answer.turn is None:
         return parts
     assert answer.edges is not None and answer.edge_spread is not None
@@ -74,9 +85,11 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     parts["turn"] = (each * asked).sum() / asked.sum().clamp_min(1.0)
     parts["turn_names"] = (each * lettered).sum() / lettered.sum().clamp_min(1.0)
     upright = (truth.turn == 0).float()[:, None, None] * lies
-    scale = answer.edge_spread.clamp(_LEAST, _MOST)
-    off = ((answer.edges - truth.edges).abs() * torch.exp(-scale) + scale).sum(1)
-    parts["edges"] = (off * upright).sum() / upright.sum().clamp_min(1.0)
+    off = (answer.edges - truth.edges).abs()
+    relative = (off / (_NEAR + truth.edges.abs())).sum(1)
+    parts["edges"] = (relative * upright).sum() / upright.sum().clamp_min(1.0)
+    expected = _expected(off, answer.edge_spread)
+    parts["spread"] = parts["spread"] + (expected * upright).sum() / upright.sum().clamp_min(1.0)
     # A name is one only where it can be read: in a turned view the answer is none.
     true = torch.where((truth.turn == 0)[:, None, None], truth.name, torch.zeros_like(truth.name))
     readable = truth.name != IGNORED
@@ -89,17 +102,10 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     return parts
 
 
-def _frame(answer: Answer, truth: Truth) -> Tensor:
-    """``(n, h, w)``: of the stretch and of the turn.
-
-    Four times the angle is asked as a point on a circle, not as a direction: of a direction, the slope vanishes as the
-    vector grows long.
-    """
-    spread = answer.frame_spread.clamp(_LEAST, _MOST)
-    stretch = (answer.scale - truth.scale).abs().mean(1)
-    turn = ((answer.quarter - truth.quarter).square().sum(1) + 1e-8).sqrt() / 4
-    errors = torch.stack([stretch, turn], dim=1)
-    return (errors * torch.exp(-spread) + spread).sum(1)
+def _expected(errors: Tensor, spread: Tensor) -> Tensor:
+    """``(n, h, w)``: how well errors ``(n, c, h, w)`` were expected: negative logarithms of Laplace densities."""
+    scale = spread.clamp(_LEAST, _MOST)
+    return (errors.detach() * torch.exp(-scale) + scale).sum(1)
 
 
 def total(parts: dict[str, Tensor]) -> Tensor:
