@@ -85,7 +85,7 @@ def whole_way(folder: Path, network: str, size: str) -> dict[str, Any]:
     metrics = json.loads((folder / at / "evaluation" / "metrics.json").read_text())
     predictions = len((folder / at / "predictions.csv").read_text().splitlines()) - 1
     done = {"network": network, "image_size": int(size), "seconds": seconds, "failed": ""}
-    return done | {"auroc": metrics["layouts"]["standard"]["auroc"], "predictions": predictions}
+    return done | {"auroc": metrics["layouts"]["standard"]["auroc"]["estimate"], "predictions": predictions}
 
 
 def refusals(folder: Path) -> list[dict[str, Any]]:

@@ -37,6 +37,7 @@ from heartprint.encoders.bundle.files import CHECKED_FILES, DISTANCE_FILE
 from heartprint.encoders.bundle.known_sheets import distance_for, fit_distance, simulated_ecgs
 from heartprint.encoders.bundle.shipped import SHIPPED_NAMES
 from heartprint.encoders.networks.classifier import TaskModel
+from heartprint.encoders.networks.registry import BACKBONES
 from heartprint.evaluation.predict import predict
 from heartprint.finetuning import FinetuneConfig, finetune, train_full
 from heartprint.foundation.files import sha256_file
@@ -169,6 +170,18 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "e"))
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_what_is_written_of_any_width_opens_again(
+    backbone: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known, "FITTED", 12)
+    monkeypatch.setattr(known, "HELD_OUT", 6)
+    config = EncoderConfig.new(backbone, image_size=64)
+    save_encoder(tmp_path / "e", build_encoder(backbone, seed=3), config, distance=True, half=True)
+    distance = load_encoder(tmp_path / "e", verify=True).distance
+    assert distance is not None and len(distance(np.zeros((1, config.embedding_dim), np.float32))) == 1
 
 
 def resign(folder: Path) -> None:

@@ -363,3 +363,10 @@ def test_it_learns_to_tell_patients(tmp_path: Path, config: Make) -> None:
     rows = log(run)
     assert np.mean([float(r["contrastive_accuracy"]) for r in rows[-10:]]) > 0.5
     assert np.mean([float(r["loss"]) for r in rows[-10:]]) < np.mean([float(r["loss"]) for r in rows[:5]]) - 1
+
+
+def test_a_size_that_the_network_cannot_read_is_told_before_anything_is_written() -> None:
+    for backbone, size in (("timm/vit_tiny_patch16_224", 128), ("small", 8)):
+        with pytest.raises(HeartprintError) as caught:
+            config(backbone=backbone, image_size=size)
+        assert caught.value.code == "bad-image-size"

@@ -151,7 +151,11 @@ class PretrainConfig(BaseModel):
     @field_validator("image_size")
     @classmethod
     def _own_image_size(cls, value: int, info: ValidationInfo) -> int:
-        return value if value or "backbone" not in info.data else get_backbone(info.data["backbone"]).image_size
+        if "backbone" not in info.data:
+            return value
+        backbone = get_backbone(info.data["backbone"])
+        backbone.page_to_tensor(value or None)  # refuses a size that the network cannot read
+        return value or backbone.image_size
 
     @property
     def all_layouts(self) -> tuple[str, ...]:

@@ -49,8 +49,9 @@ DISTANCE_FILE = "distance.safetensors"
 OPTIONAL_FILES = (DISTANCE_FILE,)
 """Files that a folder may lack; where one is there, `CHECKSUMS_FILE` names it."""
 
-_MAX_BYTES = {WEIGHTS_FILE: 2**28, SEEN_FILE: 2**28}
-"""The largest network here has 43 MB, and 2^28 bytes list 33 million patients and ECGs; all else is text or a sheet."""
+_MAX_BYTES = {WEIGHTS_FILE: 2**28, SEEN_FILE: 2**28, DISTANCE_FILE: 2**28}
+"""The largest network here has 43 MB, 2^28 bytes list 33 million patients and ECGs and hold the distance of embeddings
+of 8,000 numbers; all else is text or a sheet."""
 _WEIGHT_TYPES = ("F32", "F16", "I64")
 _DIGEST = re.compile("[0-9a-f]{64}")
 _PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
