@@ -368,5 +368,5 @@ def test_it_learns_to_tell_patients(tmp_path: Path, config: Make) -> None:
 def test_a_size_that_the_network_cannot_read_is_told_before_anything_is_written() -> None:
     for backbone, size in (("timm/vit_tiny_patch16_224", 128), ("small", 8)):
         with pytest.raises(HeartprintError) as caught:
-            config(backbone=backbone, image_size=size)
+            small_config(backbone=backbone, image_size=size)
         assert caught.value.code == "bad-image-size"
