@@ -26,6 +26,9 @@ _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
 _MOST_LOOKS = 3
 _SURE_NAME = 0.7
+_SCALES = (1.0, 0.88, 1.13)
+"""A grid is found where its scale is right to 6 %; a network may be off by more. Farther off, what is found may be the
+half or the double of it."""
 _SETTLED = 0.03
 """A scale that is off by no more than this need not be looked at again."""
 
@@ -146,7 +149,9 @@ def _look(networks: Networks, picture: Image, to_mm: Float64Array, box: Box, use
     """Measure the grid, look at the rectified sheet, and correct the plane by whichever knows better."""
     if not _possible(to_mm, box, picture.shape):
         return None
-    lattice = refine(picture, to_mm, _within(_corners(to_mm, box), picture.shape)) if use_lattice else None
+    lattice = None
+    if use_lattice:
+        lattice, box = _grid(picture, to_mm, box)
     trusted = lattice is not None and lattice.found
     if lattice is not None and lattice.found:
         to_mm = lattice.mm_from_picture
@@ -161,6 +166,20 @@ def _look(networks: Networks, picture: Image, to_mm: Float64Array, box: Box, use
         # The grid is exact where it is seen; the network only says where the sheet is.
         return seen, plane, to_mm, _box_of(seen, to_view, to_mm), to_view, lattice, change
     return seen, plane, again, box, to_view, lattice, change
+
+
+def _grid(picture: Image, to_mm: Float64Array, box: Box) -> tuple[Lattice, Box]:
+    """The grid, looked for at the scale that the network says and at some beside it, and the box in its mm."""
+    first: Lattice | None = None
+    for factor in _SCALES:
+        scaled = np.diag([factor, factor, 1.0]) @ to_mm
+        part = (factor * box[0], factor * box[1], factor * box[2], factor * box[3])
+        lattice = refine(picture, scaled, _within(_corners(scaled, part), picture.shape))
+        if lattice.found:
+            return lattice, part
+        first = first or lattice
+    assert first is not None
+    return first, box
 
 
 def _turn(reader: PageNet, picture: Image, to_view: Float64Array, size: tuple[int, int]) -> Float64Array:
