@@ -113,7 +113,7 @@ def main() -> None:
                 run("ingest", "images", str(folder / f"{name}-{part}.csv"), str(folder / f"{name}-{part}"))
         out = folder / f"{name}-run"
         settings = ("method=bcl", "backbone=small", f"image_size={options.image_size}", f"steps={options.steps}")
-        settings += ("batch_size=64", "workers=0", "layouts=[standard]")
+        settings += ("batch_size=64", "workers=0")
         if not (out / "encoder").exists():
             run("pretrain", str(folder / f"{name}-learn"), "--out", str(out), "--resume", *_set(settings))
         run("embed", str(out), str(folder / f"{name}-test"), "--out", str(folder / f"{name}.npz"))

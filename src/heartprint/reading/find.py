@@ -13,6 +13,7 @@ from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.lattice import Lattice, refine
 from heartprint.reading.looks import Glance, Name, glance, moved
 from heartprint.reading.network import TURNS, PageNet
+from heartprint.reading.outline import with_outline
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
 from heartprint.reading.turns import turned, voted
@@ -132,6 +133,8 @@ def find(
     back = np.linalg.inv(to_view)
     edges = seen.edges
     sheet = find_sheet(to_mm, mapped(back, edges.at), edges.away_mm, edges.spread_mm, edges.weight)
+    if sheet is not None:
+        sheet = with_outline(sheet, seen.sheet_share, to_view, picture.shape)
     if sheet is None or not _possible(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm), picture.shape):
         return NotFound("unsure", first)
     names = moved(seen.names, sheet.mm_from_picture @ back)

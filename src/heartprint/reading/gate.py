@@ -84,12 +84,12 @@ def judge(
         warned.append("unsure-ecg")
     grade(-checks["upright"], -LEAST_UPRIGHT, -LESS_UPRIGHT, "unsure", "unsure-pose")
     grade(-checks["agreeing"], -FEWEST_AGREEING, -FEW_AGREEING, "unsure", "unsure-pose")
-    grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", "unsure-pose")
+    # Where a grid was found it decides; the network that saw something else then is a reason to look.
+    seen = "lattice-disagrees" if checks.get("lattice") else "unsure-pose"
+    grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", seen)
     grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
-    if "lattice_scale" in checks and checks["lattice_corner_mm"] > 15.0:
-        warned.append("lattice-disagrees")
     if np.linalg.det(back_of(found)) < 0 and not hints.mirrored:
         warned.append("mirrored")
     codes = list(dict.fromkeys(refused)) or list(dict.fromkeys(warned))

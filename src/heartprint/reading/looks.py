@@ -87,6 +87,11 @@ class Glance:
     edges: Edges | None = None
     names: tuple[Name, ...] = ()
 
+    @property
+    def sheet_share(self) -> Float64Array:
+        """``(h, w)`` how surely each cell shows the sheet."""
+        return np.asarray(self.surface[..., _SHEET].sum(-1), dtype=np.float64)
+
 
 def glance(network: PageNet, picture: Image) -> Glance:
     """Let a network look at a grey picture ``(H, W)``."""

@@ -53,7 +53,7 @@ def voted(told: npt.NDArray[np.floating], names: npt.NDArray[np.floating]) -> Fl
         ``(8,)`` shares of `TURNS` of the picture itself.
     """
     logs = np.log(np.maximum(told, 1e-4))
-    score = np.zeros(len(TURNS))
+    score = np.array([_MIRRORED if mirrored else 0.0 for _, mirrored in TURNS])
     for copy in range(len(TURNS)):
         score += logs[copy, COMPOSED[copy]] / 2
         score[np.flatnonzero(COMPOSED[copy] == 0)] += _PER_NAME * names[copy]
@@ -61,5 +61,7 @@ def voted(told: npt.NDArray[np.floating], names: npt.NDArray[np.floating]) -> Fl
     return np.asarray(score / score.sum())
 
 
+_MIRRORED = float(np.log(0.02))
+"""Pictures are seldom mirrored: only what says so plainly is believed."""
 _PER_NAME = 1.0
 """Logarithm of the odds that a lead name that is read adds to its copy's being upright."""

@@ -87,7 +87,7 @@ def _seen_box(taken: Snapshot, box: Box) -> Box:
 def _shaken(rng: np.random.Generator, corners: Float64Array) -> Float64Array:
     """``(3, 3)`` a homography of mm that an earlier step may be off by: often little, sometimes much."""
     much = rng.random() < 0.4
-    scale = np.exp(rng.normal(0, 0.06 if much else 0.008, 2))
+    scale = np.exp(rng.normal(0, 0.1 if much else 0.008) + rng.normal(0, 0.03 if much else 0.004, 2))
     angle = math.radians(rng.normal(0, 2.5 if much else 0.4))
     middle = corners.mean(axis=0)
     linear = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]) * scale[:, None]
