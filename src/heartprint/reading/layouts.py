@@ -21,8 +21,10 @@ _OFFSETS_MM = ((-4.0, 8.0), (-20.0, 12.0))
 """Where names may stand from the beginning of their strip and from its baseline, less what the edges are off."""
 _USUAL_X_MM = 3.5
 """How far the middle of a name usually stands from the beginning of its strip."""
-_SIZE_MM = 12.0
-"""A sheet's size may differ from its layout's by this and still be it."""
+_SIZE_MM = 30.0
+"""A sheet's size may be found so far off: names tell layouts apart, edges only which of two that fit."""
+_MISFIT_MM, _MISFIT = 36.0, 0.1
+"""A layout whose size is as far off as this loses so much of its score: what two names say weighs as much."""
 _LEAST = 0.75
 """Share of names that must be where a layout has them for it to be named."""
 _FEWEST_NAMES = 6
@@ -127,6 +129,6 @@ def _match(names: Sequence[Name], size_mm: tuple[float, float], layout: Layout) 
     score = 2 * len(taken) / (len(names) + len(places))
     # Among layouts that explain the names equally well, the one whose size fits better, and whose strips begin where
     # their names do.
-    misfit = (abs(higher) + min(abs(wider), abs(wider - 10)) + abs(float(shift[0]) - _USUAL_X_MM)) / (3 * _SIZE_MM)
-    score -= 1e-2 * min(misfit, 1.0)
+    misfit = (abs(higher) + min(abs(wider), abs(wider - 10)) + abs(float(shift[0]) - _USUAL_X_MM)) / _MISFIT_MM
+    score -= _MISFIT * min(misfit, 1.0)
     return LayoutMatch(layout, float(score), (float(shift[0]), float(shift[1])))

@@ -18,14 +18,14 @@ from heartprint.foundation.errors import HeartprintError
 from heartprint.reading.answer import Hints, ReadLead, ReadPage
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
-from heartprint.reading.layouts import LayoutMatch, match_layout, traced_box
+from heartprint.reading.layouts import LayoutMatch, match_layout
 from heartprint.reading.network import FINDER, READER, TURNS
+from heartprint.reading.placing import placed
 from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.printed_text import Box, without_text
 from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.reading.weights import load_network
-from heartprint.sheets.layout import Layout
 
 FORMAT = 1
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
@@ -85,7 +85,7 @@ class Reader:
             return ReadPage("refused", (refusal(found.code, found.first),))
         found = _cropped(found, hints)
         match = match_layout(found.names, found.sheet.size_mm, None if hints.layout is None else [hints.layout])
-        sheet = found.sheet if match is None or hints.crop_mm is not None else _as_laid_out(found.sheet, match.layout)
+        sheet = found.sheet if hints.crop_mm is not None else placed(found.sheet, found.names, match)
         found = dataclasses.replace(found, sheet=sheet)
         status, reasons, checks = judge(found, image, match, hints)
         page = _page(image, sheet, match, hints)
@@ -143,30 +143,6 @@ def _cropped(found: Found, hints: Hints) -> Found:
     cropped = Sheet(shift @ sheet.mm_from_picture, (width, height), sheet.spread_mm)
     names = tuple(dataclasses.replace(one, at=(one.at[0] + left, one.at[1] + top)) for one in found.names)
     return dataclasses.replace(found, sheet=cropped, names=names)
-
-
-_PULSE_ROOM_MM = (0.0, 10.0, 15.0)
-"""What a sheet may be wider than its layout: calibration pulses that a machine adds."""
-
-
-def _as_laid_out(sheet: Sheet, layout: Layout) -> Sheet:
-    """The sheet with the frame of its layout, where its rows fill nearly what the layout's fill.
-
-    Edges err, layouts do not.
-    """
-    width, height = sheet.size_mm
-    _, above, _, below = traced_box(layout)
-    wide = min((layout.width_mm + room for room in _PULSE_ROOM_MM), key=lambda side: abs(side - width))
-    high = below - above
-    if abs(wide - width) > 5 or abs(high - height) > 5:
-        wide, high = width, height
-    # The edge on which cells agree better moves less.
-    left, top, right, bottom = (max(spread, 0.1) for spread in sheet.spread_mm)
-    shift_x = -(width - wide) * left / (left + right)
-    shift_y = -(height - high) * top / (top + bottom) + above
-    shift = np.array([[1.0, 0.0, shift_x], [0.0, 1.0, shift_y], [0.0, 0.0, 1.0]])
-    size = (wide, high + above + layout.height_mm - below)
-    return Sheet(shift @ sheet.mm_from_picture, size, sheet.spread_mm)
 
 
 def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -> ReadPage:
