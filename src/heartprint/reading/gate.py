@@ -9,7 +9,7 @@ from heartprint.reading.answer import Hints, Reason, Status
 from heartprint.reading.find import Found, px_per_mm
 from heartprint.reading.layouts import LayoutMatch
 from heartprint.reading.looks import Glance
-from heartprint.reading.plane import jacobian
+from heartprint.reading.plane import Sheet, jacobian, mapped
 from heartprint.reading.warp import outside_share_map
 
 MESSAGES: dict[str, str] = {
@@ -37,7 +37,8 @@ FEWEST_AGREEING, FEW_AGREEING = 0.35, 0.7
 LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
 MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
 FEWEST_PX_PER_MM, FEW_PX_PER_MM = 0.8, 1.5
-LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 12.0, 4.0
+LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 25.0, 4.0
+_BORDER_MM = 4.0
 
 
 def refusal(code: str, glance: Glance | None = None) -> Reason:
@@ -66,7 +67,7 @@ def judge(
     """
     checks = measured(found, picture)
     if match is not None:
-        checks["layout"] = match.score
+        checks["layout_score"] = match.score
     refused: list[str] = []
     warned: list[str] = []
 
@@ -88,6 +89,12 @@ def judge(
     seen = "lattice-disagrees" if checks.get("lattice") else "unsure-pose"
     grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", seen)
     grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
+    if match is None:
+        # Without a layout that says how large it is: as large as what is seen, in mm that nothing has confirmed.
+        if not checks.get("lattice"):
+            warned.append("unsure-pose")
+        if checks["at_border"]:
+            warned.append("unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
     if np.linalg.det(back_of(found)) < 0 and not hints.mirrored:
@@ -103,10 +110,10 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
     Returns:
         ``agreeing`` and ``agreeing_first``: share of cells that agree with the plane; ``error``: of their lengths;
         ``change``: how far the scale was off in the last look; ``upright``: how sure the last look is that the sheet
-        stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far cells disagree on
-        the worst edge; ``outside``: share of the sheet beyond the picture; ``px_per_mm``: along the coarser axis;
-        ``other`` and ``nearly``: how much it looks like no ECG; ``names``: lead names found; ``lattice``,
-        ``lattice_*``: what the grid said.
+        stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far the worst edge may
+        be off; ``outside``: share of the sheet beyond the picture; ``at_border``: how many of its edges lie at the
+        picture's, or beyond; ``px_per_mm``: along the coarser axis; ``other`` and ``nearly``: how much it looks like
+        no ECG; ``names``: lead names found; ``lattice``, ``lattice_*``: what the grid said.
     """
     sheet = found.sheet
     back = np.linalg.inv(sheet.mm_from_picture)
@@ -122,6 +129,7 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "chosen": found.chosen,
         "edges_mm": max(sheet.spread_mm),
         "outside": float(outside_share_map(picture.shape, back @ to_mm, grid).mean()),
+        "at_border": float(_at_border(sheet, picture.shape)),
         "px_per_mm": min(px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))),
         "other": max(found.first.page["other"], found.last.page["other"]),
         "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
@@ -138,6 +146,24 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
             checks["lattice_corner_mm"] = lattice.agreement.corner_mm
             checks["lattice_residual_mm"] = lattice.residual_mm
     return checks
+
+
+def _at_border(sheet: Sheet, picture_size: tuple[int, ...]) -> int:
+    """Edges beyond which the picture shows no more than a few mm: there may have been more of the sheet."""
+    width, height = sheet.size_mm
+    along = np.linspace(0.1, 0.9, 9)
+    x, y, room = along * width, along * height, _BORDER_MM
+    outside = 0
+    for points in (
+        np.stack([np.full(9, -room), y], 1),
+        np.stack([np.full(9, width + room), y], 1),
+        np.stack([x, np.full(9, -room)], 1),
+        np.stack([x, np.full(9, height + room)], 1),
+    ):
+        at = mapped(np.linalg.inv(sheet.mm_from_picture), points)
+        seen = ((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all(1)
+        outside += bool(seen.mean() < 0.5)
+    return outside
 
 
 def back_of(found: Found) -> Float64Array:

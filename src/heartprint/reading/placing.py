@@ -7,12 +7,10 @@ better. Where it begins, edges decide together with where names usually stand.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from heartprint.foundation.arrays import Float64Array
-from heartprint.reading.layouts import LayoutMatch, traced_box
+from heartprint.reading.layouts import LayoutMatch, steps_of, traced_box
 from heartprint.reading.looks import Name
 from heartprint.reading.plane import Sheet
 
@@ -22,56 +20,11 @@ _NAME_MM = ((3.5, 2.0), (-5.0, 6.0))
 """How far the middle of a name usually stands from the beginning of its strip and from its baseline, and how much this
 differs between machines."""
 _LEAST_SPREAD_MM = 1.5
-_SAME_MM = 4.0
-"""Names that differ by less stand in one row, or column."""
-_EVEN_MM = 2.0
-"""Rows and columns are at equal distances within this."""
 _FEWEST_NAMES = 6
 _ONE_MORE = 0.6
 """A row whose name was not found is believed in where what was found is higher by so much of a row."""
 _DOUBT = 0.3
 """Of how far an edge was moved, so much stays in doubt."""
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Places at equal distances.
-
-    Attributes:
-        first: The first of them, mm.
-        step: How far it is to the next.
-        count: How many there are.
-    """
-
-    first: float
-    step: float
-    count: int
-
-    @property
-    def length(self) -> float:
-        """What they fill, mm."""
-        return self.step * self.count
-
-
-def steps_of(places: Float64Array) -> Steps | None:
-    """Equal steps through rows, or columns: of all names' places along one axis, mm; None if they are not equal."""
-    groups: list[list[float]] = []
-    for place in sorted(places.tolist()):
-        if groups and place - float(np.median(groups[-1])) < _SAME_MM:
-            groups[-1].append(place)
-        else:
-            groups.append([place])
-    middles = np.array([np.median(group) for group in groups])
-    if len(middles) < 2:
-        return None
-    step = float(np.median(np.diff(middles)))
-    number = np.round((middles - middles[0]) / step)
-    if (np.diff(number) < 1).any():
-        return None
-    slope, first = np.polyfit(number, middles, 1)
-    if np.abs(middles - first - slope * number).max() > _EVEN_MM:
-        return None
-    return Steps(float(first), float(slope), int(number[-1]) + 1)
 
 
 def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sheet:
@@ -85,6 +38,8 @@ def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sh
     Returns:
         What rows fill, placed better; of a known layout, the whole of the layout.
     """
+    if match is not None:
+        sheet = _stretched(sheet, match.stretch)
     width, height = sheet.size_mm
     (dx, more_x), (dy, more_y) = _NAME_MM
     if match is not None:
@@ -134,6 +89,12 @@ def _placed(
     begin = float((weights * said).sum() / weights.sum())
     # Where both edges are off against each other, it is not known which of them is.
     return begin, max(float(weights.sum()) ** -0.5, _DOUBT * abs(said[1] - said[0]) / 2)
+
+
+def _stretched(sheet: Sheet, stretch: tuple[float, float]) -> Sheet:
+    width, height = sheet.size_mm
+    size = (width * stretch[0], height * stretch[1])
+    return Sheet(np.diag([*stretch, 1.0]) @ sheet.mm_from_picture, size, sheet.spread_mm)
 
 
 def _moved(

@@ -84,7 +84,9 @@ class Reader:
         if isinstance(found, NotFound):
             return ReadPage("refused", (refusal(found.code, found.first),))
         found = _cropped(found, hints)
-        match = match_layout(found.names, found.sheet.size_mm, None if hints.layout is None else [hints.layout])
+        scaled = found.lattice is not None and found.lattice.found
+        layouts = None if hints.layout is None else [hints.layout]
+        match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled)
         sheet = found.sheet if hints.crop_mm is not None else placed(found.sheet, found.names, match)
         found = dataclasses.replace(found, sheet=sheet)
         status, reasons, checks = judge(found, image, match, hints)
