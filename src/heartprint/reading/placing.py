@@ -16,6 +16,8 @@ from heartprint.reading.plane import Sheet
 
 _PULSE_ROOM_MM = (0.0, 10.0, 15.0)
 """What a sheet may be wider than its columns: calibration pulses."""
+_PULSES_UNLIKELY = 0.7
+"""Negative logarithm of how often sheets have some that their layout does not speak of."""
 _NAME_MM = ((3.5, 2.0), (-5.0, 6.0))
 """How far the middle of a name usually stands from the beginning of its strip and from its baseline, and how much this
 differs between machines."""
@@ -44,7 +46,7 @@ def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sh
     (dx, more_x), (dy, more_y) = _NAME_MM
     if match is not None:
         _, above, _, below = traced_box(match.layout)
-        wide = min((match.layout.width_mm + room for room in _PULSE_ROOM_MM), key=lambda side: abs(side - width))
+        wide = _with_pulses(match.layout.width_mm, sheet)
         begin, across = _placed((0.0, width), sheet.spread_mm[::2], wide, match.shift_mm[0] - dx, more_x)
         top, down = _placed((0.0, height), sheet.spread_mm[1::2], below - above, match.shift_mm[1] - dy, more_y)
         size = (wide, match.layout.height_mm)
@@ -63,13 +65,23 @@ def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sh
         top, spread[1] = _placed((0.0, height), sheet.spread_mm[1::2], rows.step * count, usual, more_y)
         spread[3], height = spread[1], rows.step * count
     if columns is not None and columns.count > 1:
-        wide = min((columns.length + room for room in _PULSE_ROOM_MM), key=lambda side: abs(side - width))
+        wide = _with_pulses(columns.length, sheet)
         if abs(wide - width) < _ONE_MORE * columns.step:
             # Without pulses the first names stand at the left edge; with them it is the edges that decide.
             trusted = more_x if wide == columns.length else 1e3
             begin, spread[0] = _placed((0.0, width), sheet.spread_mm[::2], wide, columns.first - dx, trusted)
             spread[2], width = spread[0], wide
     return _moved(sheet, (begin, top), (width, height), (spread[0], spread[1], spread[2], spread[3]))
+
+
+def _with_pulses(length: float, sheet: Sheet) -> float:
+    """How wide a sheet is whose columns are so long: with room for pulses where edges say so more surely than not."""
+    doubt = float(np.hypot(*np.maximum(sheet.spread_mm[::2], _LEAST_SPREAD_MM)))
+
+    def unlikely(room: float) -> float:
+        return ((sheet.size_mm[0] - length - room) / doubt) ** 2 / 2 + (_PULSES_UNLIKELY if room else 0.0)
+
+    return length + min(_PULSE_ROOM_MM, key=unlikely)
 
 
 def _placed(
