@@ -16,7 +16,7 @@ from heartprint.reading.learning.truth import cell_truth, ecg_box
 from heartprint.reading.learning.views import Seen, turned_image
 from heartprint.reading.looks import Glance, understood
 from heartprint.reading.network import CELL, NAMES, PAGES, TURNS, Answer
-from heartprint.reading.turns import COMPOSED, turned, voted
+from heartprint.reading.turns import COMPOSED, turned, upright_copy, voted
 from heartprint.reading.warp import shrunk, warped
 from heartprint.sheets.camera.snapshot import Snapshot, snapshot
 
@@ -180,12 +180,11 @@ def test_copies_vote_for_one_turn() -> None:
         for copy in range(8):
             told[copy, COMPOSED[copy, true]] = 0.9
         told[3] = 1 / 8  # one of them does not know
-        assert voted(told, np.zeros(8)).argmax() == true
+        assert voted(dict(enumerate(told)), {}).argmax() == true
+        upright = upright_copy(true)
+        assert voted({0: told[0], upright: told[upright]}, {}).argmax() == true
 
 
 def test_lead_names_outvote_a_network_that_does_not_know() -> None:
     for true in range(8):
-        upright = int(np.flatnonzero(COMPOSED[:, true] == 0)[0])
-        names = np.zeros(8)
-        names[upright] = 6
-        assert voted(np.full((8, 8), 1 / 8), names).argmax() == true
+        assert voted(dict(enumerate(np.full((8, 8), 1 / 8))), {upright_copy(true): 6.0}).argmax() == true

@@ -16,7 +16,7 @@ from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.outline import with_outline
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
-from heartprint.reading.turns import turned, voted
+from heartprint.reading.turns import turned, upright_copy, voted
 from heartprint.reading.warp import shrunk, warped
 
 Box = tuple[float, float, float, float]
@@ -27,6 +27,8 @@ _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
 _MOST_LOOKS = 3
 _SURE_NAME = 0.7
+_PLAIN, _PLAIN_NAMES = 0.999, 5
+"""So sure, and with so many lead names read, no more copies are asked how the sheet is turned."""
 _SCALES = (1.0, 0.88, 1.13)
 """A grid is found where its scale is right to 6 %; a network may be off by more. Farther off, what is found may be the
 half or the double of it."""
@@ -186,14 +188,31 @@ def _grid(picture: Image, to_mm: Float64Array, box: Box) -> tuple[Lattice, Box]:
 
 
 def _turn(reader: PageNet, picture: Image, to_view: Float64Array, size: tuple[int, int]) -> Float64Array:
-    """``(8,)`` shares of `TURNS`: how the sheet lies in a view, asked of all eight turned copies of it."""
-    told, names = np.empty((len(TURNS), len(TURNS))), np.empty(len(TURNS))
+    """``(8,)`` shares of `TURNS`: how the sheet lies in a view.
+
+    It is asked of the view, and of the copy that would then stand upright; only if both do not settle it, of all eight
+    turned copies.
+    """
+    told: dict[int, Float64Array] = {}
+    names: dict[int, float] = {}
+
+    def ask(copy: int) -> None:
+        if copy not in told:
+            spin, turned_size = turned(copy, size)
+            seen = glance(reader, warped(picture, spin @ to_view, turned_size))
+            assert seen.turns is not None
+            told[copy] = seen.turns
+            names[copy] = float(sum(name.sure > _SURE_NAME for name in seen.names))
+
+    ask(0)
+    upright = upright_copy(int(voted(told, {}).argmax()))
+    ask(upright)
+    shares = voted(told, {})
+    agreed = shares.max() > _PLAIN and upright_copy(int(shares.argmax())) == upright
+    if agreed and names[upright] >= _PLAIN_NAMES and (upright == 0 or names[0] < names[upright]):
+        return shares
     for copy in range(len(TURNS)):
-        spin, turned_size = turned(copy, size)
-        seen = glance(reader, warped(picture, spin @ to_view, turned_size))
-        assert seen.turns is not None
-        told[copy] = seen.turns
-        names[copy] = sum(name.sure > _SURE_NAME for name in seen.names)
+        ask(copy)
     return voted(told, names)
 
 

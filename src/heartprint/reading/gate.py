@@ -38,6 +38,8 @@ LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
 MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
 FEWEST_PX_PER_MM, FEW_PX_PER_MM = 0.8, 1.5
 LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 25.0, 4.0
+LARGE_FRAME_MM = 8.0
+FEWEST_NAMES = 6
 _BORDER_MM = 4.0
 
 
@@ -52,7 +54,7 @@ def refusal(code: str, glance: Glance | None = None) -> Reason:
 
 
 def judge(
-    found: Found, picture: Image, match: LayoutMatch | None, hints: Hints
+    found: Found, picture: Image, match: LayoutMatch | None, hints: Hints, frame_mm: float
 ) -> tuple[Status, tuple[Reason, ...], dict[str, float]]:
     """Decide what is said of a sheet that was found.
 
@@ -61,11 +63,12 @@ def judge(
         picture: Where it was found.
         match: Its layout; None = unknown.
         hints: What a person said, which is not doubted.
+        frame_mm: How far edges and names differ about how large the sheet is.
 
     Returns:
         Status, reasons (the gravest first), and what was measured.
     """
-    checks = measured(found, picture)
+    checks = measured(found, picture) | {"frame_mm": frame_mm}
     if match is not None:
         checks["layout_score"] = match.score
     refused: list[str] = []
@@ -93,8 +96,10 @@ def judge(
         # Without a layout that says how large it is: as large as what is seen, in mm that nothing has confirmed.
         if not checks.get("lattice"):
             warned.append("unsure-pose")
-        if checks["at_border"]:
+        if checks["at_border"] or checks["names"] < FEWEST_NAMES:
             warned.append("unsure-edges")
+    if frame_mm > LARGE_FRAME_MM:
+        warned.append("unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
     if np.linalg.det(back_of(found)) < 0 and not hints.mirrored:

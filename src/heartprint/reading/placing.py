@@ -74,6 +74,18 @@ def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sh
     return _moved(sheet, (begin, top), (width, height), (spread[0], spread[1], spread[2], spread[3]))
 
 
+def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> float:
+    """How much larger or smaller `placed` made a sheet than its edges were found, mm: the farther of both sides."""
+    stretch, room = (1.0, 1.0), 0.0
+    if match is not None:
+        _, above, _, below = traced_box(match.layout)
+        stretch, room = match.stretch, match.layout.height_mm - (below - above)
+    return max(
+        abs(after.size_mm[0] - stretch[0] * before.size_mm[0]),
+        abs(after.size_mm[1] - room - stretch[1] * before.size_mm[1]),
+    )
+
+
 def _with_pulses(length: float, sheet: Sheet) -> float:
     """How wide a sheet is whose columns are so long: with room for pulses where edges say so more surely than not."""
     doubt = float(np.hypot(*np.maximum(sheet.spread_mm[::2], _LEAST_SPREAD_MM)))

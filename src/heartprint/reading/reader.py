@@ -20,7 +20,7 @@ from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout
 from heartprint.reading.network import FINDER, READER, TURNS
-from heartprint.reading.placing import placed
+from heartprint.reading.placing import disagreement, placed
 from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.printed_text import Box, without_text
 from heartprint.reading.turns import turned
@@ -88,8 +88,9 @@ class Reader:
         layouts = None if hints.layout is None else [hints.layout]
         match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled)
         sheet = found.sheet if hints.crop_mm is not None else placed(found.sheet, found.names, match)
+        frame_mm = disagreement(found.sheet, sheet, match)
         found = dataclasses.replace(found, sheet=sheet)
-        status, reasons, checks = judge(found, image, match, hints)
+        status, reasons, checks = judge(found, image, match, hints, frame_mm)
         page = _page(image, sheet, match, hints)
         checks = {**checks, "outside": page.checks["outside"]}
         if status == "refused":

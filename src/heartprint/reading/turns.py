@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,23 +42,28 @@ COMPOSED = _table()
 """``(8, 8)``: how a sheet is turned that was turned in the second way first, and then in the first."""
 
 
-def voted(told: npt.NDArray[np.floating], names: npt.NDArray[np.floating]) -> Float64Array:
-    """How a picture is turned, from what was said of all eight turned copies of it.
+def upright_copy(turn: int) -> int:
+    """The copy that stands upright of a picture that is turned in some way."""
+    return int(np.flatnonzero(COMPOSED[:, turn] == 0)[0])
+
+
+def voted(told: Mapping[int, npt.NDArray[np.floating]], names: Mapping[int, float]) -> Float64Array:
+    """How a picture is turned, from what was said of turned copies of it.
 
     Every copy votes: what is said of the copy that was turned in one way is said of the picture in another.
 
     Args:
-        told: ``(8, 8)`` shares of `TURNS` that a network gave to each copy.
-        names: ``(8,)`` how many lead names were read in each copy, surely: names are read in an upright copy alone.
+        told: Of each copy that was looked at, ``(8,)`` shares of `TURNS` that a network gave to it.
+        names: How many lead names were read in each, surely: names are read in an upright copy alone.
 
     Returns:
         ``(8,)`` shares of `TURNS` of the picture itself.
     """
-    logs = np.log(np.maximum(told, 1e-4))
     score = np.array([_MIRRORED if mirrored else 0.0 for _, mirrored in TURNS])
-    for copy in range(len(TURNS)):
-        score += logs[copy, COMPOSED[copy]] / 2
-        score[np.flatnonzero(COMPOSED[copy] == 0)] += _PER_NAME * names[copy]
+    for copy, shares in told.items():
+        score += np.log(np.maximum(shares, 1e-4))[COMPOSED[copy]] / 2
+    for copy, count in names.items():
+        score[np.flatnonzero(COMPOSED[copy] == 0)] += _PER_NAME * count
     score = np.exp(score - score.max())
     return np.asarray(score / score.sum())
 
