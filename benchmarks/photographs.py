@@ -128,7 +128,7 @@ def read_all(reader: Reader, folder: Path, warps: int, out: Path | None) -> list
         assert plain is not None
         shares = []
         for k in range(warps):
-            picture, matrix = warp(pixels, generator(20261129, "photograph warp", name, k))
+            picture, matrix = warp(pixels, generator(20261129, f"photograph warp {name}", k))
             page = reader.read(picture)
             if page.corners is None or plain.corners is None:
                 shares.append(9.0)

@@ -34,14 +34,14 @@ SIDE = 1400
 
 def lookalike(kind: str, index: int) -> np.ndarray:
     """A picture of a kind that is no ECG."""
-    rng = generator(20261129, "refusals", kind, index)
+    rng = generator(20261129, f"refusals {kind}", index)
     page = draw_lookalike(kind, rng, float(rng.uniform(3, 6)), variant="test", colour=False)
     return _shown(page.image, page.px_per_mm, index, rng)
 
 
 def nearly(kind: str, index: int, cohort: Cohort) -> np.ndarray:
     """A picture of what is nearly a 12-lead ECG."""
-    rng = generator(20261129, "refusals", kind, index)
+    rng = generator(20261129, f"refusals {kind}", index)
     rows = rng.integers(len(cohort), size=2)
     leads = [cohort.signal(int(row)) for row in rows]
     page = draw_nearly(kind, leads, cohort.sampling_rate(int(rows[0])), rng, 4.0, colour=False)
@@ -57,7 +57,7 @@ def _shown(image: np.ndarray, px_per_mm: float, index: int, rng: np.random.Gener
 
 def ecg(kind: str, index: int, cohort: Cohort) -> np.ndarray:
     """A page that is to be read: mirrored, upside down, or as it is at a severity."""
-    rng = generator(20261129, "refusals", kind, index)
+    rng = generator(20261129, f"refusals {kind}", index)
     row = int(rng.integers(len(cohort)))
     names = [name for name in LAYOUTS if name in HELD_OUT]
     severity = float(kind.split()[-1]) if kind.startswith("severity") else 1.0
