@@ -116,7 +116,7 @@ def main() -> None:
         settings += ("batch_size=64", "workers=0")
         if not (out / "encoder").exists():
             run("pretrain", str(folder / f"{name}-learn"), "--out", str(out), "--resume", *_set(settings))
-        run("embed", str(out), str(folder / f"{name}-test"), "--out", str(folder / f"{name}.npz"))
+        run("embed", str(out), str(folder / f"{name}-test"), "--out", str(folder / f"{name}.npz"), "--overwrite")
         share, n = partners_found(folder / f"{name}.npz")
         told[way] = {"partners_found": share, "chance": 1 / (n - 1), "scans": n}
     if options.json:
