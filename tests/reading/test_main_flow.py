@@ -51,7 +51,7 @@ def photograph(cohort: Cohort, row: int, path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_photographs_become_a_model_that_answers_a_new_photograph(tmp_path: Path) -> None:
-    cohort = simulate(tmp_path / "simulated", 220, hospital="cardiology", rate=250, seed=16)
+    cohort = simulate(tmp_path / "simulated", 220, hospital="cardiology", rate=100, seed=16)
     assert len(cohort) > N_PHOTOGRAPHS
     (tmp_path / "photographs").mkdir()
     records = cohort.records
