@@ -7,6 +7,8 @@ import pytest
 
 from heartprint.reading.layouts import match_layout
 from heartprint.reading.looks import Name
+from heartprint.reading.plane import Sheet
+from heartprint.reading.reader import _leads
 from heartprint.sheets.layout import Layout, columns_layout
 from heartprint.sheets.lead_order import dealt
 from heartprint.sheets.registry import LAYOUTS
@@ -64,3 +66,23 @@ def test_names_in_another_order_are_another_layout() -> None:
 def test_few_names_tell_nothing() -> None:
     layout = LAYOUTS["3x4"]
     assert match_layout(_names(layout)[:5], (layout.width_mm, layout.height_mm)) is None
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+@pytest.mark.parametrize("lost", [(), ("II",), ("V1", "II")])
+@pytest.mark.parametrize("wider_mm", [-12.0, 0.0, 10.0])
+def test_a_speed_or_gain_that_names_cannot_tell_is_not_told(name: str, lost: tuple[str, ...], wider_mm: float) -> None:
+    """12x1 and 12x1_50 differ by where the first name stands, 3x4_50 with its last name unread is a page of three rows:
+    what is said must be true of every layout, or left open."""
+    layout = LAYOUTS[name]
+    names = [one for k, one in enumerate(_names(layout)) if not (one.lead in lost and k > 5)]
+    match = match_layout(names, (layout.width_mm + wider_mm, layout.height_mm), scaled=True)
+    if match is None:
+        return
+    matrix = np.diag([1 / 4, 1 / 4, 1.0])
+    sheet = Sheet(matrix, (match.layout.width_mm, match.layout.height_mm), (1.0, 1.0, 1.0, 1.0))
+    leads, speed, gain = _leads(match, 4.0, sheet)
+    assert speed is None or layout.speeds_mm_per_s == (speed,)
+    assert gain is None or layout.gains_mm_per_mv == (gain,)
+    if all(lead.start_s is not None for lead in leads):
+        assert match.layout.name == name

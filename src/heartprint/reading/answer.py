@@ -121,6 +121,7 @@ class ReadPage:
         gain_mm_per_mv: Height of 1 mV; None = not known.
         layout: Name of the layout; None = none that is known.
         layout_confidence: 0-1.
+        layout_alike: Names of other layouts that the lead names fit as well.
         leads: The strips that were recognised.
         text_boxes: Left, top, right, bottom of printed text that was painted over in the sheet, px of the sheet.
         checks: What the reader measured of its own work, by name (see ``docs/explanation/how-a-page-is-read.md``).
@@ -141,6 +142,7 @@ class ReadPage:
     gain_mm_per_mv: float | None = None
     layout: str | None = None
     layout_confidence: float = 0.0
+    layout_alike: tuple[str, ...] = ()
     leads: tuple[ReadLead, ...] = ()
     text_boxes: tuple[tuple[float, float, float, float], ...] = ()
     checks: dict[str, float] = field(default_factory=dict)
@@ -166,7 +168,11 @@ class ReadPage:
             "sheet_size": None if self.sheet is None else list(self.sheet.shape),
             "speed_mm_per_s": self.speed_mm_per_s,
             "gain_mm_per_mv": self.gain_mm_per_mv,
-            "layout": {"name": self.layout, "confidence": round(self.layout_confidence, 4)},
+            "layout": {
+                "name": self.layout,
+                "confidence": round(self.layout_confidence, 4),
+                "alike": list(self.layout_alike),
+            },
             "leads": [
                 {
                     "name": lead.name,

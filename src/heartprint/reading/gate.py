@@ -92,13 +92,12 @@ def judge(
     seen = "lattice-disagrees" if checks.get("lattice") else "unsure-pose"
     grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", seen)
     grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
-    if match is None:
-        # Without a layout that says how large it is: as large as what is seen, in mm that nothing has confirmed.
-        if not checks.get("lattice"):
-            warned.append("unsure-pose")
-        if checks["at_border"] or checks["names"] < FEWEST_NAMES:
-            warned.append("unsure-edges")
-    if frame_mm > LARGE_FRAME_MM:
+    # Mm that no grid has confirmed are the network's, or a layout's that is taken for granted.
+    if not checks.get("lattice"):
+        warned.append("unsure-pose")
+    # Without a layout only what is seen says how large it is.
+    unframed = match is None and (checks["at_border"] > 0 or checks["names"] < FEWEST_NAMES)
+    if unframed or frame_mm > LARGE_FRAME_MM:
         warned.append("unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")

@@ -48,13 +48,15 @@ class LayoutMatch:
         layout: The layout.
         score: 0-1: share of the names in place, both of those found and of those expected.
         shift_mm: How far the layout's origin lies from the sheet's, x and y, where names stand as the layout has them.
-        alike: Names of other layouts that put the same leads in the same places.
+        in_place: How many of the names found it explains.
+        alike: Names of other layouts that explain as many: which of them it is, names do not tell.
         stretch: By how much x and y of the sheet were too small; 1 unless its scale was in doubt.
     """
 
     layout: Layout
     score: float
     shift_mm: tuple[float, float]
+    in_place: int = 0
     alike: tuple[str, ...] = ()
     stretch: tuple[float, float] = (1.0, 1.0)
 
@@ -99,9 +101,9 @@ def match_layout(
     best = max(found, key=lambda match: match.score)
     if best.score < _LEAST:
         return None
-    equal = [match for match in found if match.score > best.score - 1e-9 and match is not best]
-    alike = tuple(sorted(match.layout.name for match in equal if _places(match.layout) == _places(best.layout)))
-    return dataclasses.replace(best, alike=alike)
+    # Names cannot tell 25 from 50 mm/s, nor a layout from one that has a row more whose name was not read.
+    alike = sorted(match.layout.name for match in found if match is not best and match.in_place >= best.in_place)
+    return dataclasses.replace(best, alike=tuple(alike))
 
 
 @functools.lru_cache(maxsize=256)
@@ -154,7 +156,7 @@ def _match(names: Sequence[Name], size_mm: tuple[float, float], layout: Layout, 
     # their names do.
     misfit = (abs(higher) + min(abs(wider), abs(wider - 10)) + abs(float(shift[0]) - _USUAL_X_MM)) / _MISFIT_MM
     score -= _MISFIT * min(misfit, 1.0)
-    return LayoutMatch(layout, float(score), (float(shift[0]), float(shift[1])), stretch=stretch)
+    return LayoutMatch(layout, float(score), (float(shift[0]), float(shift[1])), len(taken), stretch=stretch)
 
 
 @dataclass(frozen=True)

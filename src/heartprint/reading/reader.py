@@ -27,7 +27,7 @@ from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.reading.weights import load_network
 
-FORMAT = 1
+FORMAT = 2
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
 FINEST_PX_PER_MM, LONGEST_SHEET_PX = 6.0, 1600
 """Sheets are given as finely as the picture shows them, up to these."""
@@ -177,6 +177,7 @@ def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -
         gain_mm_per_mv=gain,
         layout=None if match is None else match.layout.name,
         layout_confidence=0.0 if match is None else max(min(match.score, 1.0), 0.0),
+        layout_alike=() if match is None else match.alike,
         leads=leads,
         text_boxes=text,
         checks={"outside": outside},
