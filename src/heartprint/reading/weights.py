@@ -5,6 +5,7 @@ Weights alone are rounded (to the nearest, each filter by its largest weight); a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,13 +50,21 @@ def unpacked(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def save_network(network: PageNet | Mapping[str, Tensor], target: Path) -> None:
-    """Write the weights of a network."""
+def save_network(state: Mapping[str, Tensor], target: Path, maps: dict[str, int]) -> None:
+    """Write the weights of a network, and what its answer consists of, in order: shapes alone do not tell."""
     import safetensors.torch
 
-    state = network if isinstance(network, Mapping) else network.state_dict()
     with atomic_path(target) as new:
-        safetensors.torch.save_file(packed(state), new)
+        safetensors.torch.save_file(packed(state), new, {"maps": json.dumps(maps)})
+
+
+def read_maps(path: Path) -> dict[str, int] | None:
+    """What the answer of a network consists of whose weights are in a file; None if it does not say."""
+    import safetensors
+
+    with safetensors.safe_open(path, framework="pt") as opened:
+        told = (opened.metadata() or {}).get("maps")
+    return None if told is None else dict(json.loads(told))
 
 
 def load_network(path: Path, maps: dict[str, int]) -> PageNet:
@@ -78,6 +87,9 @@ def load_network(path: Path, maps: dict[str, int]) -> PageNet:
             "reader-missing", f"There are no weights of a reader at {path}. Install Heartprint again."
         )
     try:
+        # In order, too: maps of another order would be taken for each other.
+        if list((read_maps(path) or {}).items()) != list(maps.items()):
+            raise ValueError("maps of another kind of network")
         network = PageNet(maps)
         network.load_state_dict(unpacked(safetensors.torch.load_file(path)))
         if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):

@@ -23,7 +23,7 @@ from heartprint.foundation.progress import Progress
 from heartprint.reading.learning.examples import Example, Examples
 from heartprint.reading.learning.loss import Truth, losses, total
 from heartprint.reading.network import FINDER, READER, PageNet
-from heartprint.reading.weights import save_network, unpacked
+from heartprint.reading.weights import read_maps, save_network, unpacked
 from heartprint.training.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.training.clock import Clock
 from heartprint.training.interrupt import stop_requested
@@ -97,7 +97,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
     network = PageNet(FINDER if config.kind == "finder" else READER).to(memory_format=torch.channels_last)
     if init is not None:
         begun = unpacked(safetensors.torch.load_file(init))
-        heads = begun["head.weight"].shape == network.head.weight.shape
+        heads = list((read_maps(init) or {}).items()) == list(network.maps.items())
         kept = {k: v for k, v in begun.items() if heads or not k.startswith(("head.", "page."))}
         network.load_state_dict(kept, strict=False)
     optimizer = torch.optim.AdamW(param_groups(network.parameters(), config.weight_decay), lr=config.learning_rate)
@@ -143,7 +143,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
             if stop.is_set():
                 raise KeyboardInterrupt
     target = out / f"{config.kind}.safetensors"
-    save_network(averaged, target)
+    save_network(averaged, target, network.maps)
     return target
 
 
