@@ -11,6 +11,7 @@ import numpy as np
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.lattice import Lattice, refine
+from heartprint.reading.layouts import Box
 from heartprint.reading.looks import Glance, Name, glance, moved
 from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.outline import with_outline
@@ -18,8 +19,6 @@ from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobi
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
 from heartprint.reading.turns import turned, upright_copy, voted
 from heartprint.reading.warp import shrunk, warped
-
-Box = tuple[float, float, float, float]
 
 _ROOM = 0.05
 """Paper about the sheet that is looked at, as a share of its sides."""
