@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from heartprint.foundation.pictures import read_picture
 from heartprint.foundation.randomness import generator
 from heartprint.reading.printed_text import without_text
+from heartprint.reading.reader import Reader
 from heartprint.sheets import render
-from heartprint.sheets.registry import get_layout
-from heartprint.sheets.style import get_style, placed
+from heartprint.sheets.registry import LAYOUTS, get_layout
+from heartprint.sheets.style import draw_style, get_style, placed
 
 PX_PER_MM = 4.0
 
@@ -70,3 +74,40 @@ def test_a_bar_code_goes_upright_and_on_its_side() -> None:
 def test_too_coarse_a_sheet_is_left() -> None:
     written, _, _ = sheets(0)
     assert without_text(written, 1.0) == (written, ())
+
+
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_no_wave_is_taken_for_a_letter(name: str) -> None:
+    """Faint traces fall apart, and an R wave is a stroke: what is not tied to words stays, in every layout."""
+    cohort_like = generator(14, "waves", sorted(LAYOUTS).index(name))
+    beats = np.zeros((8, 5000), dtype=np.float32)
+    for k in range(8):
+        at = np.arange(200 + 10 * k, 4900, 400)
+        for shift, tall in ((-9, -0.2), (0, float(cohort_like.uniform(0.5, 2.4))), (9, -0.5), (120, 0.25)):
+            beats[k, at + shift] = tall
+    kernel = np.hanning(15) / np.hanning(15).max()
+    leads = np.stack([np.convolve(row, kernel, mode="same") for row in beats]).astype(np.float32)
+    for number in range(4):
+        rng = generator(15, "waves", number)
+        style = dataclasses.replace(draw_style(rng), patient=None, footer=False)
+        layout = placed(LAYOUTS[name], style)
+        k = float(rng.uniform(2.0, 6.0))
+        page = render(leads, 500, name, (round(layout.height_mm * k), round(layout.width_mm * k)), style=style)
+        painted, boxes = without_text(page, k, [strip.baseline_mm * k for strip in layout.strips])
+        share = float((painted != page).mean())
+        assert share < 2e-4, (name, number, len(boxes), share)
+
+
+def test_no_wave_of_a_real_photograph_is_painted_over(shared_data: Path) -> None:
+    folder = shared_data / "photos"
+    if not folder.is_dir():
+        pytest.skip(f"no photographs here: {folder} is absent")
+    with (Path(__file__).parent / "photographs_facts.csv").open(encoding="utf-8", newline="") as file:
+        without = [row["file"] for row in csv.DictReader(file) if row["header_text"] == "no"]
+    assert len(without) > 15
+    reader = Reader()
+    for name in without[::3]:
+        page = reader.read(read_picture(folder / name, longest_side=1200).pixels)
+        assert page.sheet is not None, name
+        area = sum((right - left) * (bottom - top) for left, top, right, bottom in page.text_boxes)
+        assert area < 1e-3 * page.sheet.size, (name, page.text_boxes)

@@ -34,8 +34,12 @@ _RULE_MM = 18.0
 """A straight line that is longer is ruled."""
 _GAP_MM = 1.4
 """Letters of a word, and words of a line, are no farther apart."""
-_FEWEST, _SHORTEST_MM = 5, 6.0
-"""Letters of a line of text, and its length; names of leads are shorter."""
+_FEWEST, _SHORTEST_MM = 5, 10.5
+"""Letters of a line of text, and its length; names of leads are shorter, large bold ones too."""
+_APART = {"text": 2, "bars": 10}
+"""So many pieces of ink at least stand apart; fewer, or on its side fewer than `_FEWEST`, may be a piece of a trace."""
+_FAINT = 0.5
+"""What is tied to a trace by ink of so much less darkness is a part of it."""
 _LIKE = 2.5
 """Letters of a line are no more than so many times as tall as the middle one of them."""
 _LEVEL = 0.45
@@ -70,7 +74,9 @@ def without_text(
         size = (max(round(sheet.shape[1] * k / px_per_mm), 1), max(round(sheet.shape[0] * k / px_per_mm), 1))
         small = np.asarray(cv2.resize(sheet, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     paper = _paper(small, k)
-    found = _words(_letters(paper, small, k), k, _free(small.shape[0], sheet.shape[0], baselines))
+    free = _free(small.shape[0], sheet.shape[0], baselines)
+    pieces = _letters(paper, small, k, _INK)
+    found = _words(pieces, k, _tied(pieces[0], _letters(paper, small, k, _FAINT * _INK), free))
     if not found:
         return sheet, ()
     out = sheet.copy()
@@ -105,28 +111,45 @@ def _paper(sheet: Image, k: float) -> Image:
     return np.asarray(cv2.blur(closed, _size(2 * _BACKGROUND_MM * k, 2 * _BACKGROUND_MM * k)), dtype=np.uint8)
 
 
-def _letters(paper: Image, sheet: Image, k: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """``(h, w)`` numbers of all pieces of ink, 0 = none, and ``(n, 5)`` left, top, width, height, area of each."""
+def _letters(paper: Image, sheet: Image, k: float, least: float) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """``(h, w)`` numbers of all pieces of ink, 0 = none, and ``(n, 5)`` left, top, width, height, area of each.
+
+    ``least``: how dark ink is, as a share of the darkest.
+    """
     dark = cv2.subtract(paper, sheet)
     most = float(np.percentile(dark[:: max(int(k), 1)], 99.7))
-    ink = np.asarray(dark > max(_INK * most, 20.0), dtype=np.uint8)
+    ink = np.asarray(dark > max(least * most, 12.0), dtype=np.uint8)
     # The rules of a dark grid would tie all letters together.
-    for rule in (_rectangle(_RULE_MM * k, 1), _rectangle(1, _RULE_MM * k)):
-        ink = ink & ~np.asarray(cv2.morphologyEx(ink, cv2.MORPH_OPEN, rule), dtype=np.uint8)
+    across, down = (
+        np.asarray(cv2.morphologyEx(ink, cv2.MORPH_OPEN, rule), dtype=np.uint8)
+        for rule in (_rectangle(_RULE_MM * k, 1), _rectangle(1, _RULE_MM * k))
+    )
+    ink = ink & ~across & ~down
     # A faint trace falls apart into pieces end to end; letters stand apart.
     whole = cv2.morphologyEx(ink, cv2.MORPH_CLOSE, np.ones((2, 2), dtype=np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(whole, connectivity=8)
     return labels.astype(np.int32), stats.astype(np.int32)
 
 
-def _words(
-    pieces: tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]], k: float, free: npt.NDArray[np.bool_]
-) -> list[npt.NDArray[np.bool_]]:
-    """Masks of the lines of text and the bar codes that stand wholly where they may."""
+Pieces = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]
+
+
+def _tied(labels: npt.NDArray[np.int32], faint: Pieces, free: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """``(n,)``: which pieces of ink reach, by fainter ink, to where words do not stand."""
+    faint_labels, stats = faint
+    barred = np.concatenate([[0], np.cumsum(~free)])
+    reaches = barred[stats[:, 1] + stats[:, 3]] > barred[stats[:, 1]]
+    reaches[0] = False
+    tied = np.zeros(int(labels.max()) + 1, dtype=bool)
+    tied[np.unique(labels[reaches[faint_labels]])] = True
+    return tied
+
+
+def _words(pieces: Pieces, k: float, taken: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
+    """Masks of the lines of text and the bar codes of pieces that are not ``taken``."""
     labels, stats = pieces
     found = []
-    barred = np.concatenate([[0], np.cumsum(~free)])
-    taken = barred[stats[:, 1] + stats[:, 3]] > barred[stats[:, 1]]
+    taken = taken.copy()
     for kind, upright in (("bars", True), ("bars", False), ("text", True), ("text", False)):
         wide, tall = (stats[:, 2] / k, stats[:, 3] / k) if upright else (stats[:, 3] / k, stats[:, 2] / k)
         if kind == "text":
@@ -146,8 +169,10 @@ def _words(
             middle = float(np.median(heights))
             near = members[(heights <= _LIKE * middle) & (heights >= middle / _LIKE)]
             # Letters that touch count for what they are wide.
+            if len(near) < max(_APART[kind], 0 if upright else _FEWEST):
+                continue
             letters = np.maximum(wide[near] / (0.7 * middle), 1.0).sum()
-            if letters < (_FEWEST if kind == "text" else 2 * _FEWEST):
+            if letters < _FEWEST:
                 continue
             stands = (stats[near, 1] + stats[near, 3] if upright else stats[near, 0] + stats[near, 2]) / k
             if (np.abs(stands - np.median(stands)) <= _LEVEL * middle).mean() < _MOST:
