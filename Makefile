@@ -66,6 +66,8 @@ reader: $(VENV)/installed
 		$(if $(PICTURES),--pictures $(PICTURES)/training)
 	$(BIN)/python -m heartprint.reading.learning configs/reading/reader.yaml $(OUT)/reader/patients $(OUT)/reader/sheets \
 		$(if $(PICTURES),--pictures $(PICTURES)/training) --init $(OUT)/reader/finder/finder.safetensors
+	$(BIN)/python -m heartprint.reading.learning configs/reading/strips.yaml $(OUT)/reader/patients $(OUT)/reader/strips \
+		$(if $(PICTURES),--pictures $(PICTURES)/training)
 
 encoder: $(VENV)/installed
 	@test -f $(OUT)/encoder/patients/cohort.json || \

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 
+from heartprint.reading.learning.strip_truth import StripTruth
+from heartprint.reading.network import NAMES, TURNS
+from heartprint.reading.strip_network import BORDERS, StripAnswer
 from tests.foundation.bad_pictures import ECG_PDF, pdf
 from tests.readers.pictures import drawing
 from tests.reading.fake_reader import FakeReader
@@ -60,3 +64,25 @@ def reader_in_place() -> Iterator[None]:
             del sys.modules[name]
         else:
             sys.modules[name] = before
+
+
+def strip_answer(truth: StripTruth, turn: int) -> StripAnswer:
+    """What a network says of strips that tells the truth: of a view that is turned, nothing but that."""
+    h, w = truth.name.shape
+
+    def logits(index: npt.NDArray[np.int64], count: int) -> torch.Tensor:
+        said = np.maximum(index, 0) if turn == 0 else np.zeros_like(index)
+        return 40.0 * torch.nn.functional.one_hot(torch.from_numpy(said), count).permute(2, 0, 1)[None].float()
+
+    turns = torch.zeros(1, len(TURNS), h, w)
+    turns[:, turn] = 20
+    return StripAnswer(
+        logits(truth.name, len(NAMES)),
+        torch.from_numpy(truth.name_at)[None].float(),
+        turns,
+        40.0 * torch.from_numpy(truth.strip == 1)[None, None].float() - 20,
+        torch.from_numpy(truth.row)[None].float(),
+        torch.full((1, 1, h, w), -5.0),
+        logits(truth.border, len(BORDERS)),
+        torch.from_numpy(truth.border_at)[None].float(),
+    )

@@ -5,11 +5,13 @@ One network finds the paper, its grid is measured, another says which side is up
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.reading.close_look import CloseLook, look_closely, straightened
 from heartprint.reading.lattice import Lattice, refine
 from heartprint.reading.layouts import Box
 from heartprint.reading.looks import Glance, Name, glance, moved
@@ -17,15 +19,22 @@ from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.outline import with_outline
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
+from heartprint.reading.strip_network import PX_PER_MM, StripNet
 from heartprint.reading.turns import turned, upright_copy, voted
 from heartprint.reading.warp import shrunk, warped
 
 _ROOM = 0.05
 """Paper about the sheet that is looked at, as a share of its sides."""
+_CLOSE_ROOM, _CLOSEST_PX = 0.08, 1408
+"""The same of close looks, which show where the sheet ends, and their longest side."""
 _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
 _MOST_LOOKS = 3
 _SURE_NAME = 0.7
+_LEAST_FAR, _LEAST_CLOSE = 1e-3, 1e-4
+"""No turn is less likely than this by a look from afar, or a close one."""
+_BENEFIT = 0.25
+"""A sheet is at most so much surer to stand upright than both looks are on average."""
 _PLAIN, _PLAIN_NAMES = 0.999, 5
 """So sure, and with so many lead names read, no more copies are asked how the sheet is turned."""
 _SCALES = (1.0, 0.88, 1.13)
@@ -37,10 +46,11 @@ _SETTLED = 0.03
 
 @dataclass(frozen=True)
 class Networks:
-    """Those that come with Heartprint, or others: one for whole pictures, one for rectified sheets."""
+    """Those that come with Heartprint, or others: for whole pictures, for rectified sheets, and for their strips."""
 
     finder: PageNet
     reader: PageNet
+    strips: StripNet
 
 
 @dataclass(frozen=True)
@@ -58,7 +68,7 @@ class Found:
         chosen: How sure the look before was of the turn, 0-1.
         change: How far the scale was off in the last look, as a share.
         lattice: What the grid said; None if it was not asked.
-        names: Lead names, at their places in mm from the sheet's upper left corner.
+        close: What a close look at it told, in mm from its upper left corner.
     """
 
     sheet: Sheet
@@ -71,7 +81,12 @@ class Found:
     chosen: float
     change: float
     lattice: Lattice | None
-    names: tuple[Name, ...]
+    close: CloseLook
+
+    @property
+    def names(self) -> tuple[Name, ...]:
+        """Lead names, at their places in mm from the sheet's upper left corner."""
+        return self.close.names
 
 
 @dataclass(frozen=True)
@@ -120,7 +135,8 @@ def find(
         planes.append(plane)
         if (lattice is not None and lattice.found) or change < _SETTLED:
             break
-    shares = np.eye(len(TURNS))[0] if turn == 0 else _turn(networks.reader, picture, to_view, seen.size)
+    looker = _Closely(networks, picture, to_mm, box, to_view, seen)
+    shares = np.eye(len(TURNS))[0] if turn == 0 else looker.turn()
     which = int(shares.argmax())
     if which != 0:
         to_mm, box = _set_upright(to_mm, box, which)
@@ -138,10 +154,28 @@ def find(
         sheet = with_outline(sheet, seen.sheet_share, to_view, picture.shape)
     if sheet is None or not _possible(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm), picture.shape):
         return NotFound("unsure", first)
-    names = moved(seen.names, sheet.mm_from_picture @ back)
-    sure = float(seen.turns[0])
+    trusted = lattice is not None and lattice.found
+    if which != 0:
+        looker = _Closely(networks, picture, to_mm, box, to_view, seen)
+    sheet, close = _closely(looker, sheet, trusted)
+    # Looks that contradict each other are a reason for doubt, however sure one of them is.
+    sure = min(float(_agreed(seen.turns, close.turns)[0]), (seen.turns[0] + close.turns[0]) / 2 + _BENEFIT)
     chosen = float(shares[which])
-    return Found(sheet, first, seen, to_view, tuple(planes), which, sure, chosen, change, lattice, names)
+    return Found(sheet, first, seen, to_view, tuple(planes), which, sure, chosen, change, lattice, close)
+
+
+def _closely(looker: _Closely, sheet: Sheet, trusted: bool) -> tuple[Sheet, CloseLook]:
+    """What a close look tells of a sheet, which is set straight by it where no grid has done so."""
+    to_sheet = sheet.mm_from_picture @ np.linalg.inv(looker.to_mm)
+    to_sheet /= to_sheet[2, 2]
+    close = looker.look(0).shifted(-float(to_sheet[0, 2]), -float(to_sheet[1, 2]))
+    if trusted:
+        return sheet, close
+    straight = straightened(close, sheet.size_mm)
+    return (
+        dataclasses.replace(sheet, mm_from_picture=straight @ sheet.mm_from_picture),
+        dataclasses.replace(close, names=moved(close.names, straight)),
+    )
 
 
 Look = tuple[Glance, Plane, Float64Array, Box, Float64Array, Lattice | None, float]
@@ -186,33 +220,65 @@ def _grid(picture: Image, to_mm: Float64Array, box: Box) -> tuple[Lattice, Box]:
     return first, box
 
 
-def _turn(reader: PageNet, picture: Image, to_view: Float64Array, size: tuple[int, int]) -> Float64Array:
-    """``(8,)`` shares of `TURNS`: how the sheet lies in a view.
+class _Closely:
+    """Looks closely at the eight turned copies of a view, as far as they are asked for, and remembers what it saw."""
 
-    It is asked of the view, and of the copy that would then stand upright; only if both do not settle it, of all eight
-    turned copies.
-    """
-    told: dict[int, Float64Array] = {}
-    names: dict[int, float] = {}
+    def __init__(
+        self, networks: Networks, picture: Image, to_mm: Float64Array, box: Box, to_view: Float64Array, seen: Glance
+    ) -> None:
+        self._networks, self._picture, self._box = networks, picture, _wider(box, _CLOSE_ROOM)
+        self.to_mm = to_mm
+        self._to_view, self._size = to_view, seen.size
+        self._seen = {0: seen}
+        self._close: dict[int, CloseLook] = {}
 
-    def ask(copy: int) -> None:
-        if copy not in told:
+    def look(self, copy: int) -> CloseLook:
+        """Look closely at a copy; places are in mm of the plane, and mean something of the first copy alone."""
+        if copy not in self._close:
+            to_close, size = view_of_box(self.to_mm, self._box, PX_PER_MM, _CLOSEST_PX, finest=PX_PER_MM)
+            k = float(np.abs(to_close @ np.linalg.inv(self.to_mm))[0, 0])
             spin, turned_size = turned(copy, size)
-            seen = glance(reader, warped(picture, spin @ to_view, turned_size))
-            assert seen.turns is not None
-            told[copy] = seen.turns
-            names[copy] = float(sum(name.sure > _SURE_NAME for name in seen.names))
+            view = warped(self._picture, spin @ to_close, turned_size)
+            self._close[copy] = look_closely(self._networks.strips, view, self._box[:2], k)
+        return self._close[copy]
 
-    ask(0)
-    upright = upright_copy(int(voted(told, {}).argmax()))
-    ask(upright)
-    shares = voted(told, {})
-    agreed = shares.max() > _PLAIN and upright_copy(int(shares.argmax())) == upright
-    if agreed and names[upright] >= _PLAIN_NAMES and (upright == 0 or names[0] < names[upright]):
-        return shares
-    for copy in range(len(TURNS)):
-        ask(copy)
-    return voted(told, names)
+    def turn(self) -> Float64Array:
+        """``(8,)`` shares of `TURNS`: how the sheet lies in the view.
+
+        It is asked of the view, and of the copy that would then stand upright; only if both do not settle it, of all
+        eight turned copies.
+        """
+        names: dict[int, float] = {}
+        told: dict[int, Float64Array] = {}
+
+        def ask(copy: int) -> None:
+            if copy in names:
+                return
+            if copy not in self._seen:
+                spin, turned_size = turned(copy, self._size)
+                view = warped(self._picture, spin @ self._to_view, turned_size)
+                self._seen[copy] = glance(self._networks.reader, view)
+            far, close = self._seen[copy].turns, self.look(copy)
+            assert far is not None
+            names[copy] = float(sum(name.sure > _SURE_NAME for name in close.names))
+            told[copy] = _agreed(far, close.turns)
+
+        ask(0)
+        upright = upright_copy(int(voted(told, {}).argmax()))
+        ask(upright)
+        shares = voted(told, {})
+        agreed = shares.max() > _PLAIN and upright_copy(int(shares.argmax())) == upright
+        if agreed and names[upright] >= _PLAIN_NAMES and (upright == 0 or names[0] < names[upright]):
+            return shares
+        for copy in range(len(TURNS)):
+            ask(copy)
+        return voted(told, names)
+
+
+def _agreed(far: Float64Array, close: Float64Array) -> Float64Array:
+    """Shares of `TURNS` that two looks give together; neither is ever quite sure."""
+    both = np.maximum(far, _LEAST_FAR) * np.maximum(close, _LEAST_CLOSE)
+    return np.asarray(both / both.sum())
 
 
 def _laid(seen: Glance, to_view: Float64Array, size: tuple[int, ...]) -> tuple[Plane, Float64Array, Box] | None:
@@ -230,9 +296,9 @@ def _box_of(seen: Glance, to_view: Float64Array, to_mm: Float64Array) -> Box:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _wider(box: Box) -> Box:
+def _wider(box: Box, room: float = _ROOM) -> Box:
     left, top, right, bottom = box
-    wide, high = _ROOM * (right - left), _ROOM * (bottom - top)
+    wide, high = room * (right - left), room * (bottom - top)
     least = 0.02 * max(right - left, bottom - top)
     wide, high = max(wide, least), max(high, least)
     return left - wide, top - high, right + wide, bottom + high

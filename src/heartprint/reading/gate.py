@@ -6,10 +6,12 @@ import numpy as np
 
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.answer import Hints, Reason, Status
+from heartprint.reading.arrangement import not_twelve
 from heartprint.reading.find import Found, px_per_mm
 from heartprint.reading.layouts import LayoutMatch
 from heartprint.reading.looks import Glance
-from heartprint.reading.plane import Sheet, jacobian, mapped
+from heartprint.reading.placing import at_border
+from heartprint.reading.plane import jacobian
 from heartprint.reading.warp import outside_share_map
 
 MESSAGES: dict[str, str] = {
@@ -40,7 +42,6 @@ FEWEST_PX_PER_MM, FEW_PX_PER_MM = 0.8, 1.5
 LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 25.0, 4.0
 LARGE_FRAME_MM = 8.0
 FEWEST_NAMES = 6
-_BORDER_MM = 4.0
 
 
 def refusal(code: str, glance: Glance | None = None) -> Reason:
@@ -71,6 +72,7 @@ def judge(
     checks = measured(found, picture) | {"frame_mm": frame_mm}
     if match is not None:
         checks["layout_score"] = match.score
+    hidden = at_border(found.sheet, picture.shape)
     refused: list[str] = []
     warned: list[str] = []
 
@@ -82,7 +84,9 @@ def judge(
 
     if checks["other"] > NOT_ECG:
         refused.append("not-an-ecg")
-    elif checks["nearly"] > NOT_ECG:
+    elif checks["nearly"] > NOT_ECG or not_twelve(
+        found.close, found.sheet.size_mm[0], at_border(found.sheet, picture.shape)
+    ):
         refused.append("not-twelve-leads")
     elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG:
         warned.append("unsure-ecg")
@@ -133,7 +137,7 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "chosen": found.chosen,
         "edges_mm": max(sheet.spread_mm),
         "outside": float(outside_share_map(picture.shape, back @ to_mm, grid).mean()),
-        "at_border": float(_at_border(sheet, picture.shape)),
+        "at_border": float(sum(at_border(sheet, picture.shape))),
         "px_per_mm": min(px_per_mm(sheet.mm_from_picture, (0.0, 0.0, *sheet.size_mm))),
         "other": max(found.first.page["other"], found.last.page["other"]),
         "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
@@ -150,24 +154,6 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
             checks["lattice_corner_mm"] = lattice.agreement.corner_mm
             checks["lattice_residual_mm"] = lattice.residual_mm
     return checks
-
-
-def _at_border(sheet: Sheet, picture_size: tuple[int, ...]) -> int:
-    """Edges beyond which the picture shows no more than a few mm: there may have been more of the sheet."""
-    width, height = sheet.size_mm
-    along = np.linspace(0.1, 0.9, 9)
-    x, y, room = along * width, along * height, _BORDER_MM
-    outside = 0
-    for points in (
-        np.stack([np.full(9, -room), y], 1),
-        np.stack([np.full(9, width + room), y], 1),
-        np.stack([x, np.full(9, -room)], 1),
-        np.stack([x, np.full(9, height + room)], 1),
-    ):
-        at = mapped(np.linalg.inv(sheet.mm_from_picture), points)
-        seen = ((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all(1)
-        outside += bool(seen.mean() < 0.5)
-    return outside
 
 
 def back_of(found: Found) -> Float64Array:

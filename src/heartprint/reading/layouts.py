@@ -34,8 +34,8 @@ _FEWEST_NAMES = 6
 
 _SAME_MM = 4.0
 """Names that differ by less stand in one row, or column."""
-_EVEN_MM = 2.0
-"""Rows and columns are at equal distances within this."""
+_EVEN_MM, _EVEN = 2.0, 0.08
+"""Rows and columns are at equal distances within this, and within this share of their distance."""
 _STRETCH = 0.15
 """Logarithm of how far a scale may be off that no grid has told."""
 
@@ -195,7 +195,7 @@ def steps_of(places: Float64Array) -> Steps | None:
     if (np.diff(number) < 1).any():
         return None
     slope, first = np.polyfit(number, middles, 1)
-    if np.abs(middles - first - slope * number).max() > _EVEN_MM:
+    if np.abs(middles - first - slope * number).max() > min(_EVEN_MM, _EVEN * slope):
         return None
     return Steps(float(first), float(slope), int(number[-1]) + 1)
 

@@ -142,7 +142,7 @@ def understood(answer: Answer, size: tuple[int, ...]) -> Glance:
         np.exp(np.clip(cells(answer.edge_spread)[pick], -5.0, 1.0)) * 100,
         sure[pick],
     )
-    names = _names(torch.softmax(answer.name, dim=1)[0, :, :h, :w].numpy(), cells(answer.name_at), sure)
+    names = names_in(torch.softmax(answer.name, dim=1)[0, :, :h, :w].numpy(), cells(answer.name_at), sure)
     mean = turns.mean(axis=0) if len(turns) else np.full(len(TURNS), 1 / len(TURNS))
     return Glance(looks, on_sheet, shares, page, (height, width), mean, edges, names)
 
@@ -156,7 +156,7 @@ def _largest_piece(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return np.asarray(labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()))
 
 
-def _names(shares: npt.NDArray[np.float32], name_at: Float64Array, sure: Float64Array) -> tuple[Name, ...]:
+def names_in(shares: npt.NDArray[np.float32], name_at: Float64Array, sure: Float64Array) -> tuple[Name, ...]:
     """Cells around one name all name it: they vote for its place, and one name is kept for each."""
     best = shares.argmax(0)
     share = shares.max(0)

@@ -81,7 +81,7 @@ class Answer:
         return replace(self, **{name: value.float() for name, value in maps.items() if value is not None})
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """A residual bottleneck."""
 
     def __init__(self, width: int) -> None:
@@ -100,10 +100,12 @@ class _Block(nn.Module):
         nn.init.zeros_(last.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Add what it finds."""
         return F.relu(x + self.body(x))
 
 
-def _down(before: int, after: int) -> nn.Sequential:
+def down(before: int, after: int) -> nn.Sequential:
+    """Half as many cells each way."""
     conv = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
     return nn.Sequential(conv, nn.BatchNorm2d(after), nn.ReLU(inplace=True))
 
@@ -141,14 +143,14 @@ class PageNet(nn.Module):
     def __init__(self, maps: dict[str, int]) -> None:
         super().__init__()
         self.maps = dict(maps)
-        self.stem = nn.Sequential(_down(1, 24), _down(24, 40))
-        self.fine = nn.Sequential(_down(40, 80), *(_Block(80) for _ in range(3)))
-        self.middle = nn.Sequential(_down(80, 128), *(_Block(128) for _ in range(4)))
-        self.coarse = nn.Sequential(_down(128, 192), *(_Block(192) for _ in range(2)))
+        self.stem = nn.Sequential(down(1, 24), down(24, 40))
+        self.fine = nn.Sequential(down(40, 80), *(Block(80) for _ in range(3)))
+        self.middle = nn.Sequential(down(80, 128), *(Block(128) for _ in range(4)))
+        self.coarse = nn.Sequential(down(128, 192), *(Block(192) for _ in range(2)))
         self.attention = nn.Sequential(_Attention(192, 6), _Attention(192, 6))
         self.to_middle, self.from_middle = nn.Conv2d(192, 96, 1), nn.Conv2d(128, 96, 1)
         self.to_fine, self.from_fine = nn.Conv2d(96, 96, 1), nn.Conv2d(80, 96, 1)
-        self.at_middle, self.at_fine = _Block(96), nn.Sequential(_Block(96), _Block(96))
+        self.at_middle, self.at_fine = Block(96), nn.Sequential(Block(96), Block(96))
         self.head = nn.Conv2d(96, sum(maps.values()), 1)
         self.page = nn.Linear(192 + 96, len(PAGES))
 
@@ -157,14 +159,15 @@ class PageNet(nn.Module):
         fine = self.fine(self.stem(pictures))
         middle = self.middle(fine)
         coarse = self.attention(self.coarse(middle))
-        up = self.at_middle(F.relu(_twice(self.to_middle(coarse)) + self.from_middle(middle)))
-        up = self.at_fine(F.relu(_twice(self.to_fine(up)) + self.from_fine(fine)))
+        up = self.at_middle(F.relu(twice(self.to_middle(coarse)) + self.from_middle(middle)))
+        up = self.at_fine(F.relu(twice(self.to_fine(up)) + self.from_fine(fine)))
         maps = dict(zip(self.maps, self.head(up).split(list(self.maps.values()), dim=1), strict=True))
         page = self.page(torch.cat([coarse.mean((2, 3)), up.amax((2, 3))], dim=1))
         return Answer(**maps, page=page)
 
 
-def _twice(x: Tensor) -> Tensor:
+def twice(x: Tensor) -> Tensor:
+    """Twice as many cells each way."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 

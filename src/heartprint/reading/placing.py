@@ -1,77 +1,89 @@
-"""Where the sheet lies by the lead names on it: they stand at equal distances, to a millimetre, where edges err by ten.
+"""Where the sheet lies by what a close look tells: baselines, the ends of strips and lead names stand to a millimetre.
 
-Names tell how far apart rows and columns are, and so how high and wide what they fill is; a known layout tells it even
-better. Where it begins, edges decide together with where names usually stand.
+Rows tell how high what they fill is, borders how wide; where some cannot be seen, equal steps of rows, columns or names
+and, best of all, a known layout tell where they would be. Edges as they are told from afar, to some millimetres, decide
+what none of these knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from heartprint.reading.layouts import LayoutMatch, steps_of, traced_box
-from heartprint.reading.looks import Name
-from heartprint.reading.plane import Sheet
+from heartprint.foundation.arrays import Float64Array
+from heartprint.reading.arrangement import NAME_MM, Grid, agreeing_shift, grid_of
+from heartprint.reading.close_look import CloseLook, Lines
+from heartprint.reading.layouts import LayoutMatch, Steps, steps_of, traced_box
+from heartprint.reading.plane import Sheet, mapped
 
 _PULSE_ROOM_MM = (0.0, 10.0, 15.0)
 """What a sheet may be wider than its columns: calibration pulses."""
 _PULSES_UNLIKELY = 0.7
 """Negative logarithm of how often sheets have some that their layout does not speak of."""
-_NAME_MM = ((3.5, 2.0), (-5.0, 6.0))
-"""How far the middle of a name usually stands from the beginning of its strip and from its baseline, and how much this
-differs between machines."""
-_LEAST_SPREAD_MM = 1.5
-_FEWEST_NAMES = 6
+_BORDER_MM = 4.0
+_LEAST_SPREAD_MM = 1.0
 _ONE_MORE = 0.6
-"""A row whose name was not found is believed in where what was found is higher by so much of a row."""
+"""A row that was not found is believed in where what was found is higher by so much of a row."""
 _DOUBT = 0.3
-"""Of how far an edge was moved, so much stays in doubt."""
+"""Of how far two ways of telling an edge are apart, so much stays in doubt."""
+_SEEN_SPREAD = 2.0
+"""How many times farther off than its votes scatter a line may be."""
+_OTHER = 4.0
+"""Ways of telling that are farther from the best of them than so many of their spreads tell something else."""
 
 
-def placed(sheet: Sheet, names: Sequence[Name], match: LayoutMatch | None) -> Sheet:
-    """The sheet with the size that names, or its layout, give it.
+@dataclass(frozen=True)
+class _Told:
+    """Where an edge is, by one way of telling, and how sure that is, mm."""
+
+    at: float
+    spread: float
+
+
+def placed(sheet: Sheet, close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool]) -> Sheet:
+    """The sheet as a close look, or its layout, places it.
 
     Args:
-        sheet: What rows fill, as its edges were found.
-        names: Lead names, at their places in mm from its upper left corner.
+        sheet: What rows fill, as its edges were found from afar.
+        close: What a close look told, in mm from its upper left corner.
         match: Its layout; None = unknown.
+        hidden: `at_border` of the sheet.
 
     Returns:
         What rows fill, placed better; of a known layout, the whole of the layout.
     """
     if match is not None:
-        sheet = _stretched(sheet, match.stretch)
-    width, height = sheet.size_mm
-    (dx, more_x), (dy, more_y) = _NAME_MM
-    if match is not None:
-        _, above, _, below = traced_box(match.layout)
-        wide = _with_pulses(match.layout.width_mm, sheet)
-        begin, across = _placed((0.0, width), sheet.spread_mm[::2], wide, match.shift_mm[0] - dx, more_x)
-        top, down = _placed((0.0, height), sheet.spread_mm[1::2], below - above, match.shift_mm[1] - dy, more_y)
-        size = (wide, match.layout.height_mm)
-        return _moved(sheet, (begin, top - above), size, (across, down, across, down))
-    at = np.array([name.at for name in names]).reshape(-1, 2)
-    if len(at) < _FEWEST_NAMES:
+        return _placed_by_layout(_stretched(sheet, match.stretch), close.stretched(match.stretch), match)
+    grid = grid_of(close)
+    left, right = _across(sheet, close, hidden, grid)
+    top, bottom = _down(sheet, close, hidden, grid)
+    if min(right.at - left.at, bottom.at - top.at) < 10.0:
         return sheet
-    columns, rows = (steps_of(at[:, axis]) for axis in (0, 1))
-    spread = list(sheet.spread_mm)
-    begin, top = 0.0, 0.0
-    if rows is not None and rows.count > 1:
-        count = rows.count
-        if height > rows.step * (count + _ONE_MORE):
-            count = round(height / rows.step)
-        usual = rows.first - dy - rows.step / 2
-        top, spread[1] = _placed((0.0, height), sheet.spread_mm[1::2], rows.step * count, usual, more_y)
-        spread[3], height = spread[1], rows.step * count
-    if columns is not None and columns.count > 1:
-        wide = _with_pulses(columns.length, sheet)
-        if abs(wide - width) < _ONE_MORE * columns.step:
-            # Without pulses the first names stand at the left edge; with them it is the edges that decide.
-            trusted = more_x if wide == columns.length else 1e3
-            begin, spread[0] = _placed((0.0, width), sheet.spread_mm[::2], wide, columns.first - dx, trusted)
-            spread[2], width = spread[0], wide
-    return _moved(sheet, (begin, top), (width, height), (spread[0], spread[1], spread[2], spread[3]))
+    spread = (left.spread, top.spread, right.spread, bottom.spread)
+    return _moved(sheet, (left.at, top.at), (right.at - left.at, bottom.at - top.at), spread)
+
+
+def at_border(sheet: Sheet, picture_size: tuple[int, ...]) -> tuple[bool, ...]:
+    """Of the left, upper, right and lower edge, whether the picture shows no more than a few mm beyond it.
+
+    There may have been more of the sheet.
+    """
+    width, height = sheet.size_mm
+    along = np.linspace(0.1, 0.9, 9)
+    x, y, room = along * width, along * height, _BORDER_MM
+    outside = []
+    for points in (
+        np.stack([np.full(9, -room), y], 1),
+        np.stack([x, np.full(9, -room)], 1),
+        np.stack([np.full(9, width + room), y], 1),
+        np.stack([x, np.full(9, height + room)], 1),
+    ):
+        at = mapped(np.linalg.inv(sheet.mm_from_picture), points)
+        seen = ((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all(1)
+        outside.append(bool(seen.mean() < 0.5))
+    return tuple(outside)
 
 
 def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> float:
@@ -86,33 +98,143 @@ def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> floa
     )
 
 
-def _with_pulses(length: float, sheet: Sheet) -> float:
+def _placed_by_layout(sheet: Sheet, close: CloseLook, match: LayoutMatch) -> Sheet:
+    layout = match.layout
+    width, height = sheet.size_mm
+    (dx, more_x), (dy, more_y) = NAME_MM
+    _, above, _, below = traced_box(layout)
+    by_names = match.shift_mm[0] - dx
+    left, right = (_seen(lines) for lines in (close.left, close.right))
+    seen_width = None if left is None or right is None else _Told(right.at - left.at, left.spread + right.spread)
+    wide = _with_pulses(layout.width_mm, sheet, seen_width)
+    room = wide - layout.width_mm
+    ways = [_Told(0.0, sheet.spread_mm[0]), _Told(width - wide, sheet.spread_mm[2])]
+    ways += [] if left is None else [left]
+    ways += [] if right is None else [_Told(right.at - wide, right.spread)]
+    begins = agreeing_shift(close.columns.at, sorted({s.left_mm for s in layout.strips if s.left_mm > 1.0}), by_names)
+    if room > 0:  # pulses stand on one side: on which, names tell against the edges
+        side = min((0.0, room), key=lambda before: abs(by_names - before - _best(ways).at))
+        by_names -= side
+        begins = None if begins is None else begins - side
+    ways.append(_Told(by_names, more_x))
+    ways += [] if begins is None else [_Told(begins, _LEAST_SPREAD_MM)]
+    begin = _best(ways)
+
+    # Rows of the layout, less where names have it: baselines say it to a millimetre.
+    rows = sorted({strip.baseline_mm for strip in layout.strips})
+    usual = match.shift_mm[1] - dy - above
+    ways = [_Told(-above, sheet.spread_mm[1]), _Told(height - below, sheet.spread_mm[3]), _Told(usual, more_y)]
+    step = min(np.diff(rows), default=30.0)
+    by_rows = agreeing_shift(close.rows.at, rows, _best(ways).at, within=0.45 * step)
+    top = _best([*ways, _Told(by_rows, _LEAST_SPREAD_MM)]) if by_rows is not None else _best(ways)
+    spread = (begin.spread, top.spread, begin.spread, top.spread)
+    return _moved(sheet, (begin.at, top.at), (wide, layout.height_mm), spread)
+
+
+def _across(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) -> tuple[_Told, _Told]:
+    """The left and the right edge of a sheet of unknown layout."""
+    width = sheet.size_mm[0]
+    afar = _Told(0.0, sheet.spread_mm[0]), _Told(width, sheet.spread_mm[2])
+    left, right = _seen(close.left), _seen(close.right)
+    if left is not None and right is not None:
+        return _best([afar[0], left]), _best([afar[1], right])
+    begins = [afar[0]] if left is None else [afar[0], left]
+    ends = [afar[1]] if right is None else [afar[1], right]
+    columns, count = grid.columns, 0
+    if columns is not None:
+        # There are as many columns as leads need, where some may lie beyond the picture; else as many as are seen.
+        beyond = grid.dealt.first_column if grid.dealt is not None and hidden[0] else 0
+        count = columns.count if grid.dealt is None or not (hidden[0] or hidden[2]) else grid.dealt.columns
+        columns = Steps(columns.first - beyond * columns.step, columns.step, count)
+        # As wide as its columns, or wider by a pulse; what is seen of one edge tells where the other is.
+        wide = _with_pulses(columns.length, sheet)
+        told = grid.dealt is not None
+        if told or abs(wide - (_best(ends).at - _best(begins).at)) < _ONE_MORE * columns.step:
+            if told and hidden[0]:
+                begins = [way for way in begins if way is left]
+            if told and hidden[2]:
+                ends = [way for way in ends if way is right]
+            begins += [_Told(end.at - wide, end.spread) for end in ends]
+            if wide == columns.length or not begins:
+                begins.append(_Told(columns.first - (wide - columns.length) / 2, grid.first_spread))
+            begin = _best(begins)
+            return begin, _Told(begin.at + wide, begin.spread)
+    return _best(begins), _best(ends)
+
+
+def _down(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) -> tuple[_Told, _Told]:
+    """The upper and the lower edge of a sheet of unknown layout."""
+    height = sheet.size_mm[1]
+    afar = _Told(0.0, sheet.spread_mm[1]), _Told(height, sheet.spread_mm[3])
+    rows, spread = _rows(close.rows.at), _LEAST_SPREAD_MM
+    if rows is None:
+        # Rows that were seen say too little: those of names, which stand at some distance from baselines.
+        rows, spread = grid.rows, NAME_MM[1][1]
+        if rows is None or rows.count < 2:
+            return afar
+    top, bottom = rows.first - rows.step / 2, rows.first + (rows.count - 0.5) * rows.step
+    # Rows beyond the picture: those that leads need, or where the edges are farther away by most of a row.
+    above = max(round((top - afar[0].at) / rows.step - _ONE_MORE + 0.5), 0) if hidden[1] else 0
+    below = max(round((afar[1].at - bottom) / rows.step - _ONE_MORE + 0.5), 0) if hidden[3] else 0
+    if grid.dealt is not None and grid.rows is not None:
+        if hidden[1]:
+            # Some of the rows above the first name may be seen, though their names were not read.
+            seen = round((grid.rows.first - rows.first) / rows.step)
+            above = max(grid.dealt.first_row - seen, 0)
+        if hidden[3]:
+            below = max(below, grid.dealt.rows - above - rows.count)
+    top, bottom = top - above * rows.step, bottom + below * rows.step
+    high = bottom - top
+    ways = [] if above else [afar[0]]
+    ways += [] if below else [_Told(afar[1].at - high, afar[1].spread)]
+    begin = _best([*ways, _Told(top, spread)])
+    return begin, _Told(begin.at + high, begin.spread)
+
+
+def _rows(baselines: Float64Array) -> Steps | None:
+    """Equal steps through baselines, or what comes nearest to it where they are not equal."""
+    if len(baselines) < 2:
+        return None
+    even = steps_of(baselines)
+    if even is not None:
+        return even if even.count > 1 else None
+    step = float(np.median(np.diff(baselines)))
+    count = max(round(float(baselines[-1] - baselines[0]) / step), 1) + 1
+    return Steps(float(baselines[0]), float(baselines[-1] - baselines[0]) / (count - 1), count)
+
+
+def _seen(lines: Lines) -> _Told | None:
+    """The border that was seen."""
+    if not len(lines):
+        return None
+    return _Told(float(lines.at[0]), max(_SEEN_SPREAD * float(lines.spread[0]), _LEAST_SPREAD_MM))
+
+
+def _best(ways: Sequence[_Told]) -> _Told:
+    """What the surest way tells, and the others that do not tell something else, by their sureness."""
+    surest = min(ways, key=lambda way: way.spread)
+    agreeing = [
+        way for way in ways if abs(way.at - surest.at) <= _OTHER * max(way.spread, surest.spread, _LEAST_SPREAD_MM)
+    ]
+    weights = np.array([1 / max(way.spread, _LEAST_SPREAD_MM) ** 2 for way in agreeing])
+    at = float(np.average([way.at for way in agreeing], weights=weights))
+    # Of ways that nearly are as sure, how far they are apart says more than what each says of itself.
+    peers = [way for way in ways if way.spread < 3 * max(surest.spread, _LEAST_SPREAD_MM)]
+    apart = max(abs(way.at - at) for way in peers)
+    return _Told(at, max(float(weights.sum()) ** -0.5, _DOUBT * apart))
+
+
+def _with_pulses(length: float, sheet: Sheet, seen: _Told | None = None) -> float:
     """How wide a sheet is whose columns are so long: with room for pulses where edges say so more surely than not."""
-    doubt = float(np.hypot(*np.maximum(sheet.spread_mm[::2], _LEAST_SPREAD_MM)))
+    doubt = float(np.hypot(*np.maximum(sheet.spread_mm[::2], 1.5 * _LEAST_SPREAD_MM)))
+    width = sheet.size_mm[0]
+    if seen is not None:
+        width, doubt = seen.at, max(seen.spread, _LEAST_SPREAD_MM)
 
     def unlikely(room: float) -> float:
-        return ((sheet.size_mm[0] - length - room) / doubt) ** 2 / 2 + (_PULSES_UNLIKELY if room else 0.0)
+        return ((width - length - room) / doubt) ** 2 / 2 + (_PULSES_UNLIKELY if room else 0.0)
 
     return length + min(_PULSE_ROOM_MM, key=unlikely)
-
-
-def _placed(
-    edges: tuple[float, float], spread: tuple[float, ...], size: float, usual: float, differs: float
-) -> tuple[float, float]:
-    """Where what has a known size begins, and how sure that is, mm.
-
-    Args:
-        edges: Where it was found to begin and to end.
-        spread: How sure either is.
-        size: Its size.
-        usual: Where it begins if names stand where they usually do.
-        differs: How sure that is.
-    """
-    said = np.array([edges[0], edges[1] - size, usual])
-    weights = 1 / np.maximum([spread[0], spread[1], differs], _LEAST_SPREAD_MM) ** 2
-    begin = float((weights * said).sum() / weights.sum())
-    # Where both edges are off against each other, it is not known which of them is.
-    return begin, max(float(weights.sum()) ** -0.5, _DOUBT * abs(said[1] - said[0]) / 2)
 
 
 def _stretched(sheet: Sheet, stretch: tuple[float, float]) -> Sheet:

@@ -19,13 +19,14 @@ from heartprint.reading.answer import Hints, ReadLead, ReadPage
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout
-from heartprint.reading.network import FINDER, READER, TURNS
-from heartprint.reading.placing import disagreement, placed
+from heartprint.reading.network import TURNS, PageNet
+from heartprint.reading.placing import at_border, disagreement, placed
 from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.printed_text import Box, without_text
+from heartprint.reading.strip_network import StripNet
 from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
-from heartprint.reading.weights import load_network
+from heartprint.reading.weights import KINDS, load_network
 
 FORMAT = 2
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
@@ -49,7 +50,7 @@ class Reader:
     def version(self) -> str:
         """Changes whenever the same picture may be read otherwise than before."""
         digest = hashlib.sha256(f"{FORMAT} {self._use_lattice}".encode())
-        for network in (self._networks.finder, self._networks.reader):
+        for network in (self._networks.finder, self._networks.reader, self._networks.strips):
             for name, value in sorted(network.state_dict().items()):
                 digest.update(name.encode() + value.numpy().tobytes())
         return digest.hexdigest()[:12]
@@ -87,7 +88,9 @@ class Reader:
         scaled = found.lattice is not None and found.lattice.found
         layouts = None if hints.layout is None else [hints.layout]
         match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled)
-        sheet = found.sheet if hints.crop_mm is not None else placed(found.sheet, found.names, match)
+        sheet = found.sheet
+        if hints.crop_mm is None:
+            sheet = placed(sheet, found.close, match, at_border(sheet, image.shape))
         frame_mm = disagreement(found.sheet, sheet, match)
         found = dataclasses.replace(found, sheet=sheet)
         status, reasons, checks = judge(found, image, match, hints, frame_mm)
@@ -144,8 +147,7 @@ def _cropped(found: Found, hints: Hints) -> Found:
             "bad-hint", f"The crop leaves {width:.0f} x {height:.0f} mm of the sheet. Take away less."
         )
     cropped = Sheet(shift @ sheet.mm_from_picture, (width, height), sheet.spread_mm)
-    names = tuple(dataclasses.replace(one, at=(one.at[0] + left, one.at[1] + top)) for one in found.names)
-    return dataclasses.replace(found, sheet=cropped, names=names)
+    return dataclasses.replace(found, sheet=cropped, close=found.close.shifted(-left, -top))
 
 
 def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -> ReadPage:
@@ -244,6 +246,6 @@ def load_networks(folder: Path) -> Networks:
     Raises:
         HeartprintError: ``reader-missing`` or ``reader-damaged``.
     """
-    return Networks(
-        load_network(folder / "finder.safetensors", FINDER), load_network(folder / "reader.safetensors", READER)
-    )
+    finder, reader, strips = (load_network(folder / f"{kind}.safetensors", kind) for kind in KINDS)
+    assert isinstance(finder, PageNet) and isinstance(reader, PageNet) and isinstance(strips, StripNet)
+    return Networks(finder, reader, strips)

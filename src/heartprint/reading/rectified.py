@@ -15,7 +15,12 @@ _FINER = 1.25
 
 
 def view_of_box(
-    to_mm: Float64Array, box: tuple[float, float, float, float], native_px_per_mm: float, longest: int = LONGEST_PX
+    to_mm: Float64Array,
+    box: tuple[float, float, float, float],
+    native_px_per_mm: float,
+    longest: int = LONGEST_PX,
+    *,
+    finest: float = FINEST_PX_PER_MM,
 ) -> tuple[Float64Array, tuple[int, int]]:
     """Lay a view over a part of the paper.
 
@@ -24,11 +29,12 @@ def view_of_box(
         box: Left, top, right, bottom of the part, mm.
         native_px_per_mm: Of the picture.
         longest: Longest side of the view, px.
+        finest: Px per mm beyond which it is not blown up.
 
     Returns:
         ``(3, 3)`` from px of the picture to px of the view, and the view's height and width, px.
     """
     left, top, right, bottom = box
-    k = min(longest / max(right - left, bottom - top), FINEST_PX_PER_MM, _FINER * native_px_per_mm)
+    k = min(longest / max(right - left, bottom - top), finest, _FINER * native_px_per_mm)
     view = np.array([[k, 0.0, -k * left], [0.0, k, -k * top], [0.0, 0.0, 1.0]])
     return view @ to_mm, (max(round(k * (bottom - top)), 32), max(round(k * (right - left)), 32))

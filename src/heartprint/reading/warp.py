@@ -60,6 +60,12 @@ def outside_share_map(
 ) -> npt.NDArray[np.bool_]:
     """``size`` bool: where a view shows what lies outside the picture; ``back`` leads from the view to the picture."""
     height, width = size
+    # A picture is convex, and so is what a homography makes of a view in front of the camera: corners tell for all.
+    corners = np.array([(x, y, 1.0) for x in (0.5, width - 0.5) for y in (0.5, height - 0.5)]) @ back.T
+    if (corners[:, 2] > 0).all():
+        at = corners[:, :2] / corners[:, 2:]
+        if ((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all():
+            return np.zeros(size, dtype=bool)
     x, y = np.arange(width) + 0.5, (np.arange(height) + 0.5)[:, None]
     w = back[2, 0] * x + back[2, 1] * y + back[2, 2]
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from heartprint.foundation.errors import HeartprintError
 from heartprint.foundation.files import atomic_path
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from heartprint.reading.network import PageNet
+    from heartprint.reading.strip_network import StripNet
 
+Kind = Literal["finder", "reader", "strips"]
+"""Of networks: for whole pictures, for rectified sheets, for close looks at their strips."""
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _SCALE = ".scale"
 _LEAST_ROUNDED = 1024
 """Smaller tensors (biases, normalisation) are kept as they are."""
@@ -67,12 +71,20 @@ def read_maps(path: Path) -> dict[str, int] | None:
     return None if told is None else dict(json.loads(told))
 
 
-def load_network(path: Path, maps: dict[str, int]) -> PageNet:
+def network_of(kind: Kind) -> PageNet | StripNet:
+    """A network of a kind, not trained."""
+    from heartprint.reading.network import FINDER, READER, PageNet
+    from heartprint.reading.strip_network import StripNet
+
+    return StripNet() if kind == "strips" else PageNet(READER if kind == "reader" else FINDER)
+
+
+def load_network(path: Path, kind: Kind) -> PageNet | StripNet:
     """Read the weights of a network, of 8 bits or not rounded.
 
     Args:
         path: The file.
-        maps: Of the network's answer.
+        kind: Which of the networks it is.
 
     Raises:
         HeartprintError: ``reader-missing`` or ``reader-damaged``.
@@ -80,17 +92,15 @@ def load_network(path: Path, maps: dict[str, int]) -> PageNet:
     import safetensors.torch
     import torch
 
-    from heartprint.reading.network import PageNet
-
     if not path.is_file():
         raise HeartprintError(
             "reader-missing", f"There are no weights of a reader at {path}. Install Heartprint again."
         )
     try:
+        network = network_of(kind)
         # In order, too: maps of another order would be taken for each other.
-        if list((read_maps(path) or {}).items()) != list(maps.items()):
+        if list((read_maps(path) or {}).items()) != list(network.maps.items()):
             raise ValueError("maps of another kind of network")
-        network = PageNet(maps)
         network.load_state_dict(unpacked(safetensors.torch.load_file(path)))
         if not all(bool(torch.isfinite(value).all()) for value in network.state_dict().values()):
             raise ValueError("weights that are not finite")

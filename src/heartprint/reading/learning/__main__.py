@@ -1,6 +1,7 @@
 """Train the reader that comes with Heartprint: ``python -m heartprint.reading.learning CONFIG PATIENTS OUT``.
 
-``make reader`` calls it twice: the finder, then the reader, which begins with the finder's weights.
+``make reader`` calls it for each network: the finder, the reader, which begins with the finder's weights, and the one
+that looks closely at strips.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from heartprint.cohorts.cohort import Cohort
 from heartprint.foundation.arrays import Image
 from heartprint.foundation.config import load_config
 from heartprint.foundation.errors import HeartprintError
+from heartprint.reading.learning.crops import Crops
 from heartprint.reading.learning.examples import Examples
 from heartprint.reading.learning.train import ReaderConfig, train
 from heartprint.reading.learning.views import Views
+
+_EXAMPLES = {"finder": Examples, "reader": Views, "strips": Crops}
 
 
 def main() -> int:
     """Parse, train, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path, help="configs/reading/finder.yaml or reader.yaml")
+    parser.add_argument("config", type=Path, help="configs/reading/finder.yaml, reader.yaml or strips.yaml")
     parser.add_argument("patients", type=Path, help="a cohort of simulated waveforms")
     parser.add_argument("out", type=Path)
     parser.add_argument("--pictures", type=Path, help="folder with photographs/ and charts/ that show no ECG")
@@ -32,8 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         config = load_config(options.config, options.overrides, ReaderConfig)
-        kind = Examples if config.kind == "finder" else Views
-        examples = kind(
+        examples = _EXAMPLES[config.kind](
             Cohort.open(options.patients),
             backgrounds=_pictures(options.pictures, "photographs"),
             charts=_pictures(options.pictures, "charts"),

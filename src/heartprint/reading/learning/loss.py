@@ -70,9 +70,9 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     straight = (around + 1e-6).sqrt()
     parts["scale"] = (scale * lies).sum() / count
     parts["quarter"] = ((around + 0.3 * straight) * lies).sum() / count
-    expected = _expected(torch.stack([scale, straight / 4], dim=1), answer.frame_spread)
+    surprise = expected(torch.stack([scale, straight / 4], dim=1), answer.frame_spread)
     parts["page"] = F.cross_entropy(answer.page, truth.page)
-    parts["spread"] = (expected * lies).sum() / count
+    parts["spread"] = (surprise * lies).sum() / count
     if answer.turn is None:
         return parts
     assert answer.edges is not None and answer.edge_spread is not None
@@ -88,8 +88,8 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     off = (answer.edges - truth.edges).abs()
     relative = (off / (_NEAR + truth.edges.abs())).sum(1)
     parts["edges"] = (relative * upright).sum() / upright.sum().clamp_min(1.0)
-    expected = _expected(off, answer.edge_spread)
-    parts["spread"] = parts["spread"] + (expected * upright).sum() / upright.sum().clamp_min(1.0)
+    surprise = expected(off, answer.edge_spread)
+    parts["spread"] = parts["spread"] + (surprise * upright).sum() / upright.sum().clamp_min(1.0)
     # A name is one only where it can be read: in a turned view the answer is none.
     true = torch.where((truth.turn == 0)[:, None, None], truth.name, torch.zeros_like(truth.name))
     readable = truth.name != IGNORED
@@ -102,13 +102,12 @@ def losses(answer: Answer, truth: Truth) -> dict[str, Tensor]:
     return parts
 
 
-def _expected(errors: Tensor, spread: Tensor) -> Tensor:
+def expected(errors: Tensor, spread: Tensor) -> Tensor:
     """``(n, h, w)``: how well errors ``(n, c, h, w)`` were expected: negative logarithms of Laplace densities."""
     scale = spread.clamp(_LEAST, _MOST)
     return (errors.detach() * torch.exp(-scale) + scale).sum(1)
 
 
-def total(parts: dict[str, Tensor]) -> Tensor:
+def total(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
     """The weighted sum."""
-    weights = READER_WEIGHTS if "turn" in parts else FINDER_WEIGHTS
     return torch.stack([weights[name] * part for name, part in parts.items()]).sum()

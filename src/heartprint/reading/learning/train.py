@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import safetensors.torch
@@ -20,18 +20,23 @@ from torch.utils.data import DataLoader
 
 from heartprint.foundation.parallel import tie_to
 from heartprint.foundation.progress import Progress
+from heartprint.reading.learning.crops import CropExample
 from heartprint.reading.learning.examples import Example, Examples
-from heartprint.reading.learning.loss import Truth, losses, total
-from heartprint.reading.network import FINDER, READER, PageNet
-from heartprint.reading.weights import read_maps, save_network, unpacked
+from heartprint.reading.learning.loss import FINDER_WEIGHTS, READER_WEIGHTS, Truth, losses, total
+from heartprint.reading.learning.strip_loss import STRIP_WEIGHTS, CropTruth, strip_losses
+from heartprint.reading.network import Answer
+from heartprint.reading.strip_network import StripAnswer
+from heartprint.reading.weights import Kind, network_of, read_maps, save_network, unpacked
 from heartprint.training.checkpoint import Checkpoint, load_latest, save_checkpoint
 from heartprint.training.clock import Clock
 from heartprint.training.interrupt import stop_requested
 from heartprint.training.optim import param_groups, warmup_cosine
 
 LOG_EVERY = 20
-SHELF = 3
-"""Batches of a shape that wait before one is taken, so that it holds views of many pictures."""
+SHELF, SHELF_OF_CROPS = 3, 24
+"""Batches of a shape that wait before one is taken, so that it holds views, or crops, of many pictures."""
+
+_WEIGHTS = {"finder": FINDER_WEIGHTS, "reader": READER_WEIGHTS, "strips": STRIP_WEIGHTS}
 
 
 class Stage(BaseModel):
@@ -51,7 +56,7 @@ class ReaderConfig(BaseModel):
     """How a reader is trained.
 
     Attributes:
-        kind: Whether it looks at whole pictures, or at rectified sheets.
+        kind: Whether it looks at whole pictures, at rectified sheets, or closely at strips.
         stages: One after the other; the learning rate falls over all of them.
         batch_size: Pictures a step.
         precision: ``bfloat16`` computes the network in 16 bits (weights and losses stay in 32): faster by half on
@@ -66,7 +71,7 @@ class ReaderConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    kind: Literal["finder", "reader"] = "finder"
+    kind: Kind = "finder"
     stages: tuple[Stage, ...] = (Stage(longest_side=384, pictures=40_000), Stage(longest_side=512, pictures=20_000))
     batch_size: Annotated[int, Field(ge=1)] = 16
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -94,7 +99,7 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    network = PageNet(FINDER if config.kind == "finder" else READER).to(memory_format=torch.channels_last)
+    network = network_of(config.kind).to(memory_format=torch.channels_last)
     if init is not None:
         begun = unpacked(safetensors.torch.load_file(init))
         heads = list((read_maps(init) or {}).items()) == list(network.maps.items())
@@ -117,8 +122,8 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
                 group["lr"] = warmup_cosine(step, sum(steps), 0.02, config.learning_rate)
             with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
                 answer = network(batch.pictures)
-            parts = losses(answer.float(), batch.truth)
-            loss = total(parts)
+            parts = batch.losses(answer.float())
+            loss = total(parts, _WEIGHTS[config.kind])
             if not bool(torch.isfinite(loss)):
                 raise RuntimeError(f"The loss of step {step} is not finite.")
             optimizer.zero_grad(set_to_none=True)
@@ -150,16 +155,26 @@ def train(config: ReaderConfig, examples: Examples, out: Path, *, init: Path | N
 class Batch:
     """Pictures of one size and what is true of them."""
 
-    def __init__(self, examples: list[Example]) -> None:
+    def __init__(self, examples: list[Example] | list[CropExample]) -> None:
         self.pictures = torch.from_numpy(np.stack([one.picture for one in examples]))[:, None].float()
         self.pictures = self.pictures.contiguous(memory_format=torch.channels_last)
         maps = {
             field.name: torch.from_numpy(np.stack([getattr(one.truth, field.name) for one in examples]))
             for field in fields(examples[0].truth)
         }
-        self.truth = Truth(
-            **maps, page=torch.tensor([one.page for one in examples]), turn=torch.tensor([one.turn for one in examples])
+        turn = torch.tensor([one.turn for one in examples])
+        pages = [one.page for one in examples if isinstance(one, Example)]
+        self._truth: Truth | CropTruth = (
+            Truth(**maps, page=torch.tensor(pages), turn=turn) if pages else CropTruth(**maps, turn=turn)
         )
+
+    def losses(self, answer: Answer | StripAnswer) -> dict[str, torch.Tensor]:
+        """Every part of the loss of a network's answer, unweighted."""
+        if isinstance(answer, StripAnswer):
+            assert isinstance(self._truth, CropTruth)
+            return strip_losses(answer, self._truth)
+        assert isinstance(self._truth, Truth)
+        return losses(answer, self._truth)
 
 
 def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[tuple[int, Batch]]:
@@ -168,11 +183,12 @@ def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[t
     A resumed training draws other pictures for what was left over of each shape: some of one batch, once.
     """
     step = 0
+    shelves = SHELF_OF_CROPS if config.kind == "strips" else SHELF
     for stage in config.stages:
         count = stage.pictures // config.batch_size
         if first < step + count:
             begin = max(first - step, 0)
-            indices = range((step + begin) * config.batch_size, (step + count + 64 * SHELF) * config.batch_size)
+            indices = range((step + begin) * config.batch_size, (step + count + 64 * shelves) * config.batch_size)
             loader = DataLoader(
                 examples.sized(stage.longest_side),
                 sampler=list(indices),
@@ -181,15 +197,15 @@ def _batches(config: ReaderConfig, examples: Examples, first: int) -> Iterator[t
                 worker_init_fn=functools.partial(_start_worker, os.getpid()) if config.workers else None,
                 prefetch_factor=32 if config.workers else None,
             )
-            waiting: dict[tuple[int, ...], list[Example]] = defaultdict(list)
+            waiting: dict[tuple[int, ...], list[Any]] = defaultdict(list)
             number = step + begin
             for example in itertools.chain.from_iterable(loader):
                 shelf = waiting[example.picture.shape]
                 shelf.append(example)
-                if len(shelf) == SHELF * config.batch_size:
+                if len(shelf) == shelves * config.batch_size:
                     # Views of one picture come together; of a fuller shelf every so-manieth are taken.
-                    waiting[example.picture.shape] = [one for k, one in enumerate(shelf) if k % SHELF]
-                    yield number, Batch(shelf[::SHELF])
+                    waiting[example.picture.shape] = [one for k, one in enumerate(shelf) if k % shelves]
+                    yield number, Batch(shelf[::shelves])
                     number += 1
                     if number == step + count:
                         break
@@ -203,7 +219,7 @@ def _start_worker(master: int, _: int) -> None:
 
 
 def _state(
-    network: PageNet, optimizer: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, averaged: dict[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     tensors = {f"network.{name}": value.detach().clone().contiguous() for name, value in network.state_dict().items()}
     tensors |= {f"averaged.{name}": value.clone().contiguous() for name, value in averaged.items()}
@@ -214,7 +230,7 @@ def _state(
 
 
 def _restore(
-    network: PageNet, optimizer: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], found: Checkpoint
+    network: torch.nn.Module, optimizer: torch.optim.Optimizer, averaged: dict[str, torch.Tensor], found: Checkpoint
 ) -> None:
     part = "network."
     network.load_state_dict({k.removeprefix(part): v for k, v in found.tensors.items() if k.startswith(part)})

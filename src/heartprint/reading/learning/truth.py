@@ -142,7 +142,7 @@ def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size
     height, width = mapping.size
     seen = (at[..., 0] < width) & (at[..., 1] < height)
     surface[~seen] = IGNORED
-    name, name_at = _names(mapping, layout, (h, w), np.exp(scale[..., 0]))
+    name, name_at = name_cells(mapping, layout, (h, w), np.exp(scale[..., 0]))
     name[~seen] = IGNORED
     return CellTruth(
         surface.astype(np.int64),
@@ -178,7 +178,7 @@ def name_places(layout: Layout) -> list[tuple[str, float, float, float]]:
     return found
 
 
-def _names(
+def name_cells(
     mapping: Placed, layout: Layout, cells: tuple[int, int], px_per_mm: Float64Array
 ) -> tuple[Ints, Float32Array]:
     """The name whose middle lies nearest to each cell, within a cell of it."""

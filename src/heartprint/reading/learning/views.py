@@ -54,12 +54,11 @@ class Views(Examples):
         return [self._view(rng, taken, box, PAGES.index(kind)) for _ in range(VIEWS)]
 
     def _view(self, rng: np.random.Generator, taken: Snapshot, box: Box, page: int) -> Example:
-        left, top, right, bottom = _seen_box(taken, box)
+        left, top, right, bottom = seen_box(taken, box)
         room = np.array([right - left, bottom - top, right - left, bottom - top]) * rng.uniform(-0.04, 0.14, 4)
         around = (left - room[0], top - room[1], right + room[2], bottom + room[3])
-        corners = np.array([(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])])
-        to_mm = _shaken(rng, corners) @ homography(taken.mapping.picture_from_sheet(corners), corners)
-        native = _native(to_mm, taken.picture.shape)
+        to_mm = rectified_as_found(rng, taken, box)
+        native = native_px_per_mm(to_mm, taken.picture.shape)
         to_view, size = view_of_box(to_mm, around, native, self.longest_side)
         turn = 0 if rng.random() < _UPRIGHT else int(rng.integers(8))
         spin, size = turned(turn, size)
@@ -73,7 +72,7 @@ class Views(Examples):
         return Example(filled(picture, whole), truth, page, turn)
 
 
-def _seen_box(taken: Snapshot, box: Box) -> Box:
+def seen_box(taken: Snapshot, box: Box) -> Box:
     """The part of a box on the sheet that is in the picture: what an earlier step can find."""
     x, y = np.meshgrid(np.linspace(box[0], box[2], 25), np.linspace(box[1], box[3], 25))
     at = taken.mapping.picture_from_sheet(np.stack([x, y], axis=-1))
@@ -82,6 +81,12 @@ def _seen_box(taken: Snapshot, box: Box) -> Box:
     if not seen.any():
         return box
     return float(x[seen].min()), float(y[seen].min()), float(x[seen].max()), float(y[seen].max())
+
+
+def rectified_as_found(rng: np.random.Generator, taken: Snapshot, box: Box) -> Float64Array:
+    """``(3, 3)`` from px of a picture to mm of the sheet as an earlier step finds it: not quite right."""
+    corners = np.array([(box[0], box[1]), (box[2], box[1]), (box[2], box[3]), (box[0], box[3])])
+    return _shaken(rng, corners) @ homography(taken.mapping.picture_from_sheet(corners), corners)
 
 
 def _shaken(rng: np.random.Generator, corners: Float64Array) -> Float64Array:
@@ -100,7 +105,7 @@ def _shaken(rng: np.random.Generator, corners: Float64Array) -> Float64Array:
     return back @ matrix @ to_middle
 
 
-def _native(to_mm: Float64Array, size: tuple[int, ...]) -> float:
+def native_px_per_mm(to_mm: Float64Array, size: tuple[int, ...]) -> float:
     """Px of the picture per mm, at its middle."""
     middle = np.array([(size[1] / 2, size[0] / 2), (size[1] / 2 + 1, size[0] / 2)])
     a, b = mapped(to_mm, middle)
