@@ -43,7 +43,11 @@ def truth(taken: Snapshot, *, whole: bool = False) -> tuple[np.ndarray, np.ndarr
     assert taken.layout is not None and taken.style is not None
     left, top, right, bottom = ecg_box(taken.layout, taken.style)
     if whole:
-        top, bottom = taken.style.margin_mm[1], taken.layout.height_mm - taken.style.margin_mm[3]
+        left, top = taken.style.margin_mm[:2]
+        right, bottom = (
+            taken.layout.width_mm - taken.style.margin_mm[2],
+            taken.layout.height_mm - taken.style.margin_mm[3],
+        )
     corners = taken.mapping.picture_from_sheet([(left, top), (right, top), (right, bottom), (left, bottom)])
     middle = np.array([(left + right) / 2, (top + bottom) / 2])
     around = taken.mapping.picture_from_sheet(middle + np.array([(0, 0), (10, 0), (0, 10)]))

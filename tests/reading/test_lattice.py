@@ -81,6 +81,16 @@ def test_only_heavy_lines_and_too_few_px_for_thin_ones() -> None:
         assert error_mm(found.mm_from_picture, true, px_per_mm) < 0.3
 
 
+@pytest.mark.parametrize("px_per_mm", [4.0, 6.0, 9.0])
+@pytest.mark.parametrize("factor", [1 / 2, 1 / 3, 2 / 3, 3 / 2, 2.0, 3.0])
+@pytest.mark.parametrize("minor", [0.0, 0.35])
+def test_a_multiple_of_the_scale_is_not_believed(px_per_mm: float, factor: float, minor: float) -> None:
+    """Thin lines have overtones: where heavy lines alone are seen, a half of their distance looks like it."""
+    true = pose(px_per_mm, 2.0)
+    found = refine(paper(true, px_per_mm, minor), np.diag([factor, factor, 1.0]) @ true)
+    assert not found.found, (found.reason, found.fifths, found.periods)
+
+
 def test_where_heavy_lines_lie_is_told() -> None:
     true = pose(4.0, 3.0, (2e-4, 0.0))
     found = refine(paper(true, 4.0), np.diag([1.03, 1.03, 1.0]) @ true)

@@ -10,7 +10,7 @@ from heartprint.reading.arrangement import not_twelve
 from heartprint.reading.find import Found, px_per_mm
 from heartprint.reading.layouts import LayoutMatch
 from heartprint.reading.looks import Glance
-from heartprint.reading.placing import at_border
+from heartprint.reading.placing import at_border, may_go_on
 from heartprint.reading.plane import jacobian
 from heartprint.reading.warp import outside_share_map
 
@@ -41,7 +41,6 @@ MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
 FEWEST_PX_PER_MM, FEW_PX_PER_MM = 0.8, 1.5
 LARGEST_SPREAD_MM, LARGE_SPREAD_MM = 25.0, 4.0
 LARGE_FRAME_MM = 8.0
-FEWEST_NAMES = 6
 
 
 def refusal(code: str, glance: Glance | None = None) -> Reason:
@@ -69,10 +68,11 @@ def judge(
     Returns:
         Status, reasons (the gravest first), and what was measured.
     """
+    hidden = at_border(found.sheet, picture.shape)
     checks = measured(found, picture) | {"frame_mm": frame_mm}
+    checks["may_go_on"] = float(sum(may_go_on(found.close, match, hidden)))
     if match is not None:
         checks["layout_score"] = match.score
-    hidden = at_border(found.sheet, picture.shape)
     refused: list[str] = []
     warned: list[str] = []
 
@@ -84,9 +84,7 @@ def judge(
 
     if checks["other"] > NOT_ECG:
         refused.append("not-an-ecg")
-    elif checks["nearly"] > NOT_ECG or not_twelve(
-        found.close, found.sheet.size_mm[0], at_border(found.sheet, picture.shape)
-    ):
+    elif checks["nearly"] > NOT_ECG or not_twelve(found.close, found.sheet.size_mm[0], hidden):
         refused.append("not-twelve-leads")
     elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG:
         warned.append("unsure-ecg")
@@ -99,9 +97,9 @@ def judge(
     # Mm that no grid has confirmed are the network's, or a layout's that is taken for granted.
     if not checks.get("lattice"):
         warned.append("unsure-pose")
-    # Without a layout only what is seen says how large it is.
-    unframed = match is None and (checks["at_border"] > 0 or checks["names"] < FEWEST_NAMES)
-    if unframed or frame_mm > LARGE_FRAME_MM:
+    # Edges that were seen need no confirmation; of others, those from afar must agree with what rows and names say.
+    edges_seen = checks["rows"] > 1 and checks["borders"] > 1
+    if checks["may_go_on"] or not (edges_seen or frame_mm <= LARGE_FRAME_MM):
         warned.append("unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")
@@ -121,7 +119,8 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far the worst edge may
         be off; ``outside``: share of the sheet beyond the picture; ``at_border``: how many of its edges lie at the
         picture's, or beyond; ``px_per_mm``: along the coarser axis; ``other`` and ``nearly``: how much it looks like
-        no ECG; ``names``: lead names found; ``lattice``, ``lattice_*``: what the grid said.
+        no ECG; ``names``, ``rows``, ``borders``: lead names, baselines, left and right edges found; ``lattice``,
+        ``lattice_*``: what the grid said.
     """
     sheet = found.sheet
     back = np.linalg.inv(sheet.mm_from_picture)
@@ -142,6 +141,8 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "other": max(found.first.page["other"], found.last.page["other"]),
         "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
         "names": float(len(found.names)),
+        "rows": float(len(found.close.rows)),
+        "borders": float(len(found.close.left) + len(found.close.right)),
         "cells": float(len(found.last.looks)),
     }
     lattice = found.lattice

@@ -63,6 +63,9 @@ PERIODS = {1.0: 0.68, 2.5: 0.85}
 """Share of stretches of 5 mm in which the lines must be found, for waves of 1 and of 2.5 mm: more than chance and the
 few lines of a table give. Tables fit 2.5 mm more easily: of lines wide apart, some overtone is always near."""
 
+WIDER = 0.35
+"""Of what repeats every 5, 10 or 15 mm, the share that does not every 5: more, and the scale is a half or a third."""
+
 LARGEST_CHANGE = 0.12
 """More than this, in scale, turn (radians) or shear, is no refinement: other lines were seen than the sheet's."""
 
@@ -80,6 +83,7 @@ Reason = Literal[
     "too-different",
     "no-fifth-lines",
     "lines-missing",
+    "farther-apart",
 ]
 
 
@@ -183,7 +187,7 @@ class _Refinement:
     def __init__(self, view: View, given: Float64Array, grids: tuple[TileGrid, TileGrid]) -> None:
         self.pitch = grids[0].pitch_mm
         self.view, self.given, self.grids = view.for_pitch(self.pitch), given, grids
-        self.coverage, self.heavy = 0.0, Heavy(math.nan, math.nan, np.full(2, math.nan))
+        self.coverage, self.heavy = 0.0, Heavy(math.nan, math.nan, np.full(2, math.nan), math.nan)
 
     def run(self) -> Lattice:
         if self.view.px_per_mm * self.pitch < 0.8 * FINEST_PX:
@@ -220,6 +224,8 @@ class _Refinement:
             return self._no("no-fifth-lines")
         if self.heavy.periods < PERIODS[self.pitch]:
             return self._no("lines-missing")
+        if self.heavy.wider > WIDER:
+            return self._no("farther-apart")
         return self._yes(homography, last, tiles, places)
 
     def _look(self, homography: Float64Array, grid: TileGrid) -> Tiles | None:

@@ -19,11 +19,14 @@ class Heavy:
         fifths: How alike it lies in all tiles, 0-1.
         periods: Share of all stretches of 5 mm, in the worse axis, that look like their mean.
         at_mm: ``(2,)`` where the heavy lines lie: count of lines, in mm from 0, modulo 5 mm.
+        wider: How much repeats every 10 or 15 mm and not every 5, 0-1: then what is taken for 5 mm is a half or a third
+            of that, of lines that are sharp enough to have strong overtones.
     """
 
     fifths: float
     periods: float
     at_mm: Float64Array
+    wider: float
 
 
 def heavy_lines(flat: Image, tiles: Tiles, places_mm: Float64Array, grid: TileGrid) -> Heavy:
@@ -44,19 +47,24 @@ def heavy_lines(flat: Image, tiles: Tiles, places_mm: Float64Array, grid: TileGr
     patches = patches_of(flat, tiles.cells, grid)
     mm_per_px = grid.pitch_mm / PX_PER_PITCH
     n = np.arange(1, 5) if grid.pitch_mm == 1.0 else np.array([1, 3])
+    odd = np.array([1 / 2, 3 / 2, 1 / 3, 2 / 3])
     wave = np.exp(-2j * np.pi * np.outer(at * mm_per_px, n) / 5) * window[:, None]
+    odd_wave = np.exp(-2j * np.pi * np.outer(at * mm_per_px, odd) / 5) * window[:, None]
     steps = np.arange(round(5 / grid.pitch_mm)) * grid.pitch_mm
-    alike, shares, places = [], [], []
+    alike, shares, places, wider = [], [], [], []
     for axis in (0, 1):
         known = np.isfinite(places_mm[:, axis])
         profile = np.tensordot(patches[known], window.astype(np.float32), axes=(1 if axis == 0 else 2, 0))
         z = (profile @ wave) * np.exp(-2j * np.pi * np.outer(places_mm[known, axis], n) / 5)
         alike.append(np.abs(z.sum(axis=0)) / np.maximum(np.abs(z).sum(axis=0), 1e-9))
+        z_odd = (profile @ odd_wave) * np.exp(-2j * np.pi * np.outer(places_mm[known, axis], odd) / 5)
+        seldom, often = np.abs(z_odd.sum(axis=0)).sum(), np.abs(z.sum(axis=0)).sum()
+        wider.append(float(seldom / max(seldom + often, 1e-9)))
         # Heavy lines are dark where the waves of all their overtones are.
         darkness = -(z.sum(axis=0) * np.exp(2j * np.pi * np.outer(steps, n) / 5)).real.sum(axis=1)
         places.append(steps[int(darkness.argmax())])
         shares.append(share_of_periods(profile, places_mm[known, axis] - places[-1], mm_per_px))
-    return Heavy(float(np.mean(alike)), min(shares), np.array(places))
+    return Heavy(float(np.mean(alike)), min(shares), np.array(places), max(wider))
 
 
 def share_of_periods(profiles: npt.NDArray[np.floating], places_mm: Float64Array, mm_per_px: float) -> float:

@@ -17,6 +17,7 @@ from heartprint.reading.arrangement import NAME_MM, Grid, agreeing_shift, grid_o
 from heartprint.reading.close_look import CloseLook, Lines
 from heartprint.reading.layouts import LayoutMatch, Steps, steps_of, traced_box
 from heartprint.reading.plane import Sheet, mapped
+from heartprint.sheets.registry import get_layout
 
 _PULSE_ROOM_MM = (0.0, 10.0, 15.0)
 """What a sheet may be wider than its columns: calibration pulses."""
@@ -86,6 +87,20 @@ def at_border(sheet: Sheet, picture_size: tuple[int, ...]) -> tuple[bool, ...]:
     return tuple(outside)
 
 
+def may_go_on(close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool]) -> tuple[bool, ...]:
+    """Of the left, upper, right and lower edge, whether the sheet may go on beyond the picture, for all that is known.
+
+    A layout says where it ends, unless others fit as well that end elsewhere; leads that are dealt to columns say where
+    the first and the last column and the first row are. Below there may always be rhythm strips.
+    """
+    if match is not None:
+        others = [get_layout(name) for name in match.alike]
+        farther = any(other.height_mm > match.layout.height_mm + 1.0 for other in others)
+        return False, False, False, hidden[3] and farther
+    known = grid_of(close).dealt is not None
+    return tuple(edge and not (known and k < 3) for k, edge in enumerate(hidden))
+
+
 def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> float:
     """How much larger or smaller `placed` made a sheet than its edges were found, mm: the farther of both sides."""
     stretch, room = (1.0, 1.0), 0.0
@@ -103,20 +118,27 @@ def _placed_by_layout(sheet: Sheet, close: CloseLook, match: LayoutMatch) -> She
     width, height = sheet.size_mm
     (dx, more_x), (dy, more_y) = NAME_MM
     _, above, _, below = traced_box(layout)
-    by_names = match.shift_mm[0] - dx
+    about = match.shift_mm[0] - dx
+    begins = agreeing_shift(close.columns.at, sorted({s.left_mm for s in layout.strips if s.left_mm > 1.0}), about)
     left, right = (_seen(lines) for lines in (close.left, close.right))
-    seen_width = None if left is None or right is None else _Told(right.at - left.at, left.spread + right.spread)
-    wide = _with_pulses(layout.width_mm, sheet, seen_width)
+    if layout.pulses:
+        # Of a machine that leaves pulses out, their room cannot be seen: what begins may be pulses, or strips.
+        wide = layout.width_mm
+        guess = about if begins is None else begins
+        left = _nearest(left, (0.0, min(s.left_mm for s in layout.strips)), guess)
+        right = _nearest(right, (wide, max(s.right_mm for s in layout.strips)), guess)
+    else:
+        seen_width = None if left is None or right is None else _Told(right.at - left.at, left.spread + right.spread)
+        wide = _with_pulses(layout.width_mm, sheet, seen_width)
+        right = None if right is None else _less(right, wide)
     room = wide - layout.width_mm
     ways = [_Told(0.0, sheet.spread_mm[0]), _Told(width - wide, sheet.spread_mm[2])]
-    ways += [] if left is None else [left]
-    ways += [] if right is None else [_Told(right.at - wide, right.spread)]
-    begins = agreeing_shift(close.columns.at, sorted({s.left_mm for s in layout.strips if s.left_mm > 1.0}), by_names)
+    ways += [way for way in (left, right) if way is not None]
     if room > 0:  # pulses stand on one side: on which, names tell against the edges
-        side = min((0.0, room), key=lambda before: abs(by_names - before - _best(ways).at))
-        by_names -= side
+        side = min((0.0, room), key=lambda before: abs(about - before - _best(ways).at))
+        about -= side
         begins = None if begins is None else begins - side
-    ways.append(_Told(by_names, more_x))
+    ways.append(_Told(about, more_x))
     ways += [] if begins is None else [_Told(begins, _LEAST_SPREAD_MM)]
     begin = _best(ways)
 
@@ -201,6 +223,17 @@ def _rows(baselines: Float64Array) -> Steps | None:
     step = float(np.median(np.diff(baselines)))
     count = max(round(float(baselines[-1] - baselines[0]) / step), 1) + 1
     return Steps(float(baselines[0]), float(baselines[-1] - baselines[0]) / (count - 1), count)
+
+
+def _less(way: _Told, mm: float) -> _Told:
+    return _Told(way.at - mm, way.spread)
+
+
+def _nearest(way: _Told | None, places: Sequence[float], guess: float) -> _Told | None:
+    """Where a layout begins, from what may stand at one of several places of it: the one that fits a guess best."""
+    if way is None:
+        return None
+    return min((_less(way, place) for place in places), key=lambda one: abs(one.at - guess))
 
 
 def _seen(lines: Lines) -> _Told | None:

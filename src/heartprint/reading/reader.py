@@ -16,6 +16,7 @@ import numpy as np
 from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.foundation.errors import HeartprintError
 from heartprint.reading.answer import Hints, ReadLead, ReadPage
+from heartprint.reading.close_look import CloseLook
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
 from heartprint.reading.layouts import LayoutMatch, match_layout
@@ -92,7 +93,7 @@ class Reader:
         if hints.crop_mm is None:
             sheet = placed(sheet, found.close, match, at_border(sheet, image.shape))
         frame_mm = disagreement(found.sheet, sheet, match)
-        found = dataclasses.replace(found, sheet=sheet)
+        found = dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
         status, reasons, checks = judge(found, image, match, hints, frame_mm)
         page = _page(image, sheet, match, hints)
         checks = {**checks, "outside": page.checks["outside"]}
@@ -148,6 +149,15 @@ def _cropped(found: Found, hints: Hints) -> Found:
         )
     cropped = Sheet(shift @ sheet.mm_from_picture, (width, height), sheet.spread_mm)
     return dataclasses.replace(found, sheet=cropped, close=found.close.shifted(-left, -top))
+
+
+def _as_placed(found: Found, sheet: Sheet) -> CloseLook:
+    """What a close look told, in mm of the sheet as it was placed: moved and stretched, never turned."""
+    moved = sheet.mm_from_picture @ np.linalg.inv(found.sheet.mm_from_picture)
+    moved /= moved[2, 2]
+    return found.close.stretched((float(moved[0, 0]), float(moved[1, 1]))).shifted(
+        -float(moved[0, 2]), -float(moved[1, 2])
+    )
 
 
 def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -> ReadPage:

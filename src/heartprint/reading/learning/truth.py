@@ -103,10 +103,16 @@ def nothing(h: int, w: int) -> CellTruth:
 
 
 def ecg_box(layout: Layout, style: Style) -> Box:
-    """The part that rows fill of a layout that a style has placed, without the style's margins at its sides, mm."""
-    left, _, right, _ = style.margin_mm
+    """The part that rows, with their calibration pulses, fill of a layout that a style has placed, mm.
+
+    Room for pulses that a style leaves out is no part of it: it cannot be seen.
+    """
     _, top, _, bottom = traced_box(layout)
-    return left, top, layout.width_mm - right, bottom
+    left = min([*(strip.left_mm for strip in layout.strips), *(pulse.left_mm for pulse in layout.pulses)])
+    right = max(strip.right_mm for strip in layout.strips)
+    if any(pulse.left_mm >= right - 1.0 for pulse in layout.pulses):
+        right = layout.width_mm - style.margin_mm[2]
+    return left, top, right, bottom
 
 
 def cell_truth(mapping: Placed, layout: Layout, style: Style, page_mm: Box, size: tuple[int, int]) -> CellTruth:
