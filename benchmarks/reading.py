@@ -118,7 +118,7 @@ def page_of(
     names = [name for name in LAYOUTS if known != (name in HELD_OUT)]
     name = names[int(rng.integers(len(names)))]
     layout: Any = name
-    if not known and rng.random() < 0.3:
+    if rng.random() < 0.3:
         layout, name = random_layout(rng), ""
     taken = snapshot(
         cohort.signal(row),

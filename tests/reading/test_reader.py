@@ -1,0 +1,92 @@
+"""The reader that comes with Heartprint: whatever it is shown, it answers; a plain page it reads."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from heartprint.foundation.arrays import Image
+from heartprint.reading.reader import Reader
+from heartprint.sheets import render
+
+SIZE = (720, 1000)
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader()
+
+
+def plain_page() -> Image:
+    """A clean sheet in a usual layout, with some paper about it."""
+    rng = np.random.default_rng(5)
+    time = np.arange(1000) / 100
+    beats = sum(np.exp(-(((time - at) / 0.02) ** 2)) for at in np.arange(0.4, 10, 0.83))
+    tails = sum(0.25 * np.exp(-(((time - at - 0.3) / 0.06) ** 2)) for at in np.arange(0.4, 10, 0.83))
+    leads = rng.uniform(0.4, 1.2, (8, 1)) * (beats + tails) + 0.01 * rng.normal(size=(8, 1000))
+    sheet = render(leads, 100.0, "3x4_ii", SIZE, style="red")
+    return np.pad(sheet, 60, constant_values=255)
+
+
+STRANGE: dict[str, Image] = {
+    "one px": np.zeros((1, 1), dtype=np.uint8),
+    "a line": np.full((1, 5000), 90, dtype=np.uint8),
+    "just too small": np.full((31, 400), 255, dtype=np.uint8),
+    "just large enough": np.full((32, 32), 200, dtype=np.uint8),
+    "a ribbon": np.tile(np.arange(256, dtype=np.uint8), (40, 16)),
+    "a column": np.tile(np.arange(256, dtype=np.uint8)[:, None], (16, 40)),
+    "white": np.full((700, 900), 255, dtype=np.uint8),
+    "black": np.zeros((700, 900), dtype=np.uint8),
+    "noise": np.random.default_rng(0).integers(0, 256, (600, 800), dtype=np.uint8),
+    "a chessboard": ((np.indices((640, 640)) // 8).sum(0) % 2 * 255).astype(np.uint8),
+    "half black": np.repeat([0, 255], 300)[None].repeat(400, 0).astype(np.uint8),
+    "one dot": np.where((np.indices((500, 500)) == 250).all(0), 0, 255).astype(np.uint8),
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+def test_what_is_no_page_is_refused_and_never_raises(reader: Reader, kind: str) -> None:
+    page = reader.read(STRANGE[kind])
+    assert page.status == "refused" and page.sheet is None, page.reasons
+    assert page.reasons and all(reason.refuses and reason.message for reason in page.reasons)
+    assert page.size == STRANGE[kind].shape
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_plain_page_is_read_whichever_way_it_lies(reader: Reader, turn: int) -> None:
+    """Turned pictures come back as one sheet."""
+    image = np.ascontiguousarray(np.rot90(plain_page(), turn // 90))
+    page = reader.read(image)
+    assert page.status in ("ok", "warned"), page.reasons
+    assert page.sheet is not None and page.corners is not None
+    assert (page.turn_deg, page.mirrored) == (turn, False)
+    assert page.layout is not None and "3x4" in page.layout
+    corners = np.array([(60.0, 60.0), (1060.0, 60.0), (1060.0, 780.0), (60.0, 780.0)])
+    size = np.array([1120.0, 840.0])
+    for _ in range(turn // 90):  # as numpy turns: counter-clockwise
+        corners = np.column_stack([corners[:, 1], size[0] - corners[:, 0]])
+        size = size[::-1]
+    off = np.linalg.norm(page.corners - corners, axis=1).max() / 1000
+    assert off < 0.015, off
+
+
+def test_the_same_picture_gives_the_same_bytes_in_another_process(reader: Reader, tmp_path: Path) -> None:
+    image = plain_page()
+    np.save(tmp_path / "page.npy", image)
+    page = reader.read(image)
+    assert page.sheet is not None and page.homography is not None
+    here = hashlib.sha256(page.sheet.tobytes() + page.homography.tobytes()).hexdigest()
+    program = (
+        "import sys, hashlib, numpy as np\n"
+        "from heartprint.reading.reader import Reader\n"
+        "page = Reader().read(np.load(sys.argv[1]))\n"
+        "print(hashlib.sha256(page.sheet.tobytes() + page.homography.tobytes()).hexdigest())"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "page.npy")]
+    there = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert there.stdout.strip() == here
