@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heartprint.reading.close_look import NO_LINES, CloseLook, Lines
-from heartprint.reading.layouts import match_layout, steps_of, traced_box
+from heartprint.reading.layouts import Seen, match_layout, steps_of, traced_box
 from heartprint.reading.looks import Name
 from heartprint.reading.placing import placed
 from heartprint.reading.plane import Sheet, mapped
@@ -108,7 +108,7 @@ def test_what_is_seen_closely_decides(name: str, wrong: tuple[float, float, floa
             layout = with_pulses(layout, "left" if name == "pulses left" else "right")
     sheet, names = found(layout, wrong)
     seen = all_seen(layout, wrong)
-    for match in (None, match_layout(names, sheet.size_mm)):
+    for match in (None, match_layout(names, sheet.size_mm, seen=Seen(seen["rows"].at))):
         if match is not None and match.layout.name != layout.name:
             continue
         better = placed(sheet, look(names, **seen), match, OPEN)

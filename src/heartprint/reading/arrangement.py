@@ -25,8 +25,8 @@ _SEEN_MM = 1.0
 _FEWEST_NAMES = 6
 """Names that tell rows and columns."""
 _SURE = 0.7
-_MOST_RHYTHM = 3
-"""Rhythm strips that a page has at most, each with a lead that stands twice."""
+_MOST_RHYTHM, _MOST_NAMES = 3, 16
+"""Rhythm strips that a page has at most, each with a lead that stands twice; and names, of which one may be misread."""
 _FEWEST_STRIPS, _NAMED = 10, 0.6
 """Of fewer strips, of which so many have a name that was read and is another's nowhere, some leads are missing."""
 _EVERY = len(next(iter(ORDERS.values())))
@@ -45,14 +45,14 @@ class Arrangement:
         rows: Leads in each.
         first_column: Which of them is the first that names were seen in.
         first_row: Which of its rows is the first that names were seen in.
-        explained: How many names it explains.
+        explained: How many names it explains; one that may be misread, V1 for V4, by half.
     """
 
     columns: int
     rows: int
     first_column: int
     first_row: int
-    explained: int
+    explained: float
 
 
 def arrangement_of(names: Sequence[Name], column: Sequence[int], row: Sequence[int]) -> Arrangement | None:
@@ -88,17 +88,25 @@ def _explained(
     for order, rows in itertools.product(orders, (1, 2, 3, 4, 6, 12)):
         columns = _EVERY // rows
         for first_column, first_row in itertools.product(range(columns), range(rows)):
-            right = wrong = 0
+            right = wrong = 0.0
             for c, r in dealt:
                 k, i = c + first_column, r + first_row
                 if k < columns and i < rows:
-                    right += order[k * rows + i] == seen[c, r]
-                    wrong += order[k * rows + i] != seen[c, r]
+                    like = _alike(order[k * rows + i], seen[c, r])
+                    right, wrong = right + like, wrong + 1 - like
                 else:  # of one column, what lies below may be rhythm strips
                     wrong += k >= columns or columns > 1
             if right >= _FEWEST and wrong <= _MOST_WRONG * (right + wrong):
                 scored.append(Arrangement(columns, rows, first_column, first_row, right))
     return scored
+
+
+def _alike(lead: str, read: str) -> float:
+    """1 if a name was read rightly, a half if its last letter or digit was not."""
+    if lead == read:
+        return 1.0
+    families = [one.rstrip("I") if set(one) == {"I"} else one[:-1] for one in (lead, read)]
+    return 0.5 if families[0] == families[1] else 0.0
 
 
 def _orders() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
@@ -131,10 +139,7 @@ def grid_of(close: CloseLook) -> Grid:
     at = np.array([one.at for one in close.names])
     (dx, spread), (dy, _) = NAME_MM
     columns, rows = steps_of(at[:, 0]), steps_of(at[:, 1])
-    dealt = None
-    if rows is not None and (columns is not None or np.ptp(at[:, 0]) < _SAME_MM):
-        across = [0] * len(at) if columns is None else _nearest_step(at[:, 0].tolist(), columns.first, columns.step)
-        dealt = arrangement_of(close.names, across, _nearest_step(at[:, 1].tolist(), rows.first, rows.step))
+    dealt = arrangement_of(close.names, _numbered(at[:, 0]), _numbered(at[:, 1]))
     if columns is not None:
         begins = Steps(columns.first - dx, columns.step, columns.count)
         shift = agreeing_shift(
@@ -156,7 +161,7 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
         hidden: Of the left, upper, right and lower edge, whether the sheet may go on beyond the picture there.
     """
     count = Counter(name.lead for name in close.names if name.sure > _SURE)
-    if sum(often > 1 for often in count.values()) > _MOST_RHYTHM:
+    if sum(count.values()) > _MOST_NAMES and sum(often > 1 for often in count.values()) > _MOST_RHYTHM:
         return True  # two ECGs: more leads stand twice than a page has rhythm strips
     if len(close.rows) == 1 and len(count) < 2 and not (hidden[1] or hidden[3]):
         return True
@@ -174,9 +179,17 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
     return bool((behind > 0 and no_room_behind and not hidden[2]) or (before > 0 and no_room_before and not hidden[0]))
 
 
-def _nearest_step(places: Sequence[float], first: float, step: float) -> list[int]:
-    """Which of equal steps each place is nearest to."""
-    return [round((place - first) / step) for place in places]
+def _numbered(places: Float64Array) -> list[int]:
+    """Which row, or column, each place is in, from 0; one of which nothing was read between two others counts."""
+    order = np.argsort(places, kind="stable")
+    group = np.concatenate([[0], np.cumsum(np.diff(places[order]) > _SAME_MM)])
+    middles = np.array([np.median(places[order][group == k]) for k in range(group[-1] + 1)])
+    steps = np.diff(middles)
+    # The usual distance is that of most; where two are twice as far apart, one between them was not read.
+    number = np.concatenate([[0], np.cumsum(np.maximum(np.round(steps / np.median(steps)), 1))]) if len(steps) else [0]
+    out = np.zeros(len(places), dtype=int)
+    out[order] = np.asarray(number, dtype=int)[group]
+    return [int(one) for one in out]
 
 
 def agreeing_shift(found: Float64Array, expected: Sequence[float], about: float, within: float = 8.0) -> float | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from heartprint.foundation.arrays import Float64Array, Image
+from heartprint.reading.layouts import Steps, steps_of
 from heartprint.reading.looks import Name, moved, names_in, padded
 from heartprint.reading.network import CELL, TURNS
-from heartprint.reading.plane import weighted_median
+from heartprint.reading.plane import mapped, weighted_median
 from heartprint.reading.strip_network import BORDERS, PX_PER_MM, TURNS_SHOWN, StripAnswer, StripNet
 
 _IN_STRIP = 0.5
@@ -25,6 +26,8 @@ _APART_MM = 7.0
 _OF_THE_BEST = 0.3
 """A line needs so much of the votes that the best one has."""
 _LEAST_SPREAD_MM = 0.4
+_SUPPORTERS, _FEWEST_VOTES = 60, 24
+"""Votes that are kept of each line; and the fewest by which a sheet is set straight."""
 _CELLS_ALIKE = 100.0
 """Cells that err together: so many of them tell about the turn what one would that errs by itself."""
 
@@ -38,15 +41,31 @@ class Lines:
         spread: ``(n,)`` how sure that is, mm.
         votes: ``(n,)`` how many cells are for each, by weight.
         slope: How far they rise (fall, on paper) per length.
+        along: ``(k,)`` some of the places that voted, along the lines, mm.
+        across: ``(k,)`` where they say that their line is.
+        line: ``(k,)`` int: which line that is.
     """
 
     at: Float64Array
     spread: Float64Array
     votes: Float64Array
     slope: float
+    along: Float64Array = field(default_factory=lambda: np.zeros(0))
+    across: Float64Array = field(default_factory=lambda: np.zeros(0))
+    line: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
         return len(self.at)
+
+    def moved(self, along: tuple[float, float], across: tuple[float, float]) -> Lines:
+        """The same in other coordinates: each is multiplied and then added to, along the lines and across them."""
+        return replace(
+            self,
+            at=self.at * across[0] + across[1],
+            along=self.along * along[0] + along[1],
+            across=self.across * across[0] + across[1],
+            slope=self.slope * across[0] / along[0],
+        )
 
 
 NO_LINES = Lines(np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
@@ -74,24 +93,16 @@ class CloseLook:
 
     def shifted(self, x_mm: float, y_mm: float) -> CloseLook:
         """The same, told from another origin."""
-        shift = np.array([[1.0, 0.0, -x_mm], [0.0, 1.0, -y_mm], [0.0, 0.0, 1.0]])
-        across = {name: getattr(self, name) for name in ("left", "right", "columns")}
-        return replace(
-            self,
-            names=moved(self.names, shift),
-            rows=replace(self.rows, at=self.rows.at - y_mm),
-            **{name: replace(lines, at=lines.at - x_mm) for name, lines in across.items()},
-        )
+        return self._moved((1.0, -x_mm), (1.0, -y_mm))
 
     def stretched(self, by: tuple[float, float]) -> CloseLook:
         """The same, each mm taken for so many across and down."""
-        across = {name: getattr(self, name) for name in ("left", "right", "columns")}
-        return replace(
-            self,
-            names=moved(self.names, np.diag([*by, 1.0])),
-            rows=replace(self.rows, at=self.rows.at * by[1]),
-            **{name: replace(lines, at=lines.at * by[0]) for name, lines in across.items()},
-        )
+        return self._moved((by[0], 0.0), (by[1], 0.0))
+
+    def _moved(self, x: tuple[float, float], y: tuple[float, float]) -> CloseLook:
+        matrix = np.array([[x[0], 0.0, x[1]], [0.0, y[0], y[1]], [0.0, 0.0, 1.0]])
+        across = {name: getattr(self, name).moved(y, x) for name in ("left", "right", "columns")}
+        return replace(self, names=moved(self.names, matrix), rows=self.rows.moved(x, y), **across)
 
 
 def look_closely(network: StripNet, view: Image, origin_mm: tuple[float, float], px_per_mm: float) -> CloseLook:
@@ -182,6 +193,7 @@ def _lines(along: Float64Array, across: Float64Array, weight: Float64Array, midd
     slope = float(max(_SLOPES, key=lambda s: float((piled(s)[1] ** 2).sum()) * (1 - 0.1 * abs(s))))
     levelled, heights = piled(slope)
     at, spread, votes = [], [], []
+    supporters: list[npt.NDArray[np.int64]] = []
     left = heights.copy()
     for _ in range(most):
         peak = int(left.argmax())
@@ -194,17 +206,60 @@ def _lines(along: Float64Array, across: Float64Array, weight: Float64Array, midd
             at.append(place)
             spread.append(max(weighted_median(np.abs(levelled[near] - place), weight[near]), _LEAST_SPREAD_MM))
             votes.append(float(weight[near].sum()))
+            chosen = np.flatnonzero(near)
+            supporters.append(chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _SUPPORTERS)).astype(int)])
         lower, upper = (int((place + side * _APART_MM - first) / _BIN_MM) for side in (-1, 1))
         left[max(min(lower, peak), 0) : max(upper, peak) + 1] = 0
     order = np.argsort(at)
-    return Lines(np.array(at)[order], np.array(spread)[order], np.array(votes)[order], slope)
+    chosen = np.concatenate([supporters[k] for k in order])
+    line = np.repeat(np.arange(len(order)), [len(supporters[k]) for k in order])
+    return Lines(
+        np.array(at)[order],
+        np.array(spread)[order],
+        np.array(votes)[order],
+        slope,
+        along[chosen],
+        across[chosen],
+        line,
+    )
 
 
-def straightened(look: CloseLook, size_mm: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """``(3, 3)`` of mm to mm: what makes rows level and borders upright, the middle of the sheet staying in place."""
-    x, y = size_mm[0] / 2, size_mm[1] / 2
-    rise = look.rows.slope if len(look.rows) else 0.0
-    sides = [(lines.slope, lines.votes.sum()) for lines in (look.left, look.right, look.columns) if len(lines)]
-    lean = float(np.average([s for s, _ in sides], weights=[v for _, v in sides])) if sides else 0.0
-    sheared = np.array([[1.0, -lean, lean * y], [-rise, 1.0, rise * x], [0.0, 0.0, 1.0]])
-    return sheared
+def straightened(look: CloseLook, size_mm: tuple[float, float]) -> Float64Array:
+    """``(3, 3)`` of mm to mm: the homography that makes rows level and borders upright.
+
+    They stay where they cross the middle of the sheet; rows are set equally far apart if they nearly are. Robust least
+    squares (soft L1) over what cells said; what lines do not tell (perspective along one row, say) stays as it was.
+    """
+    from scipy.optimize import least_squares
+
+    width, height = size_mm
+    middle, half = np.array([width, height]) / 2, max(width, height) / 2
+    even = steps_of(look.rows.at) if len(look.rows) > 1 else None
+    level = look.rows.at if even is None or even.count < 2 else _on_steps(look.rows.at, even)
+    upright = [lines for lines in (look.left, look.columns, look.right) if len(lines)]
+    at_rows = np.stack([look.rows.along, look.rows.across], axis=-1)
+    at_sides = np.concatenate([np.stack([one.across, one.along], axis=-1) for one in upright] or [np.zeros((0, 2))])
+    to_y = level[look.rows.line] if len(look.rows) else np.zeros(0)
+    to_x = np.concatenate([one.at[one.line] for one in upright] or [np.zeros(0)])
+    if len(to_y) + len(to_x) < _FEWEST_VOTES:
+        return np.eye(3)
+
+    def matrix(theta: Float64Array) -> Float64Array:
+        inner = np.array([[1 + theta[0], theta[1], theta[2]], [theta[3], 1 + theta[4], theta[5]], [*theta[6:], 1.0]])
+        to_inner = np.array([[1 / half, 0.0, -middle[0] / half], [0.0, 1 / half, -middle[1] / half], [0.0, 0.0, 1.0]])
+        return np.asarray(np.linalg.inv(to_inner) @ inner @ to_inner)
+
+    def off(theta: Float64Array) -> Float64Array:
+        bent = matrix(theta)
+        rows = mapped(bent, at_rows)[:, 1] - to_y
+        sides = mapped(bent, at_sides)[:, 0] - to_x
+        # Without evidence nothing moves: a hundredth of half a side weighs as much as one vote that is off by 1 mm.
+        return np.concatenate([rows, sides, 100 * theta])
+
+    found = least_squares(off, np.zeros(8), loss="soft_l1", f_scale=1.0, max_nfev=30)
+    return matrix(found.x)
+
+
+def _on_steps(places: Float64Array, steps: Steps) -> Float64Array:
+    """The equal steps that places are nearest to."""
+    return np.asarray(steps.first + steps.step * np.round((places - steps.first) / steps.step))

@@ -14,7 +14,7 @@ from heartprint.foundation.arrays import Float64Array, Image
 from heartprint.reading.close_look import CloseLook, look_closely, straightened
 from heartprint.reading.lattice import Lattice, refine
 from heartprint.reading.layouts import Box
-from heartprint.reading.looks import Glance, Name, glance, moved
+from heartprint.reading.looks import Glance, Name, glance
 from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.outline import with_outline
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
@@ -27,15 +27,17 @@ _ROOM = 0.05
 """Paper about the sheet that is looked at, as a share of its sides."""
 _CLOSE_ROOM, _CLOSEST_PX = 0.08, 1408
 """The same of close looks, which show where the sheet ends, and their longest side."""
+_STRAIGHTENED = 2
+"""Times that a sheet without a grid is set straight by its rows and borders."""
 _SHEET_MM = (30.0, 700.0)
 """Sides of a sheet are between these."""
 _MOST_LOOKS = 3
 _SURE_NAME = 0.7
-_LEAST_FAR, _LEAST_CLOSE = 1e-3, 1e-4
+_LEAST_FAR, _LEAST_CLOSE = 1e-2, 1e-2
 """No turn is less likely than this by a look from afar, or a close one."""
 _BENEFIT = 0.25
 """A sheet is at most so much surer to stand upright than both looks are on average."""
-_PLAIN, _PLAIN_NAMES = 0.999, 5
+_PLAIN, _PLAIN_NAMES = 0.95, 5
 """So sure, and with so many lead names read, no more copies are asked how the sheet is turned."""
 _SCALES = (1.0, 0.88, 1.13)
 """A grid is found where its scale is right to 6 %; a network may be off by more. Farther off, what is found may be the
@@ -165,17 +167,13 @@ def find(
 
 
 def _closely(looker: _Closely, sheet: Sheet, trusted: bool) -> tuple[Sheet, CloseLook]:
-    """What a close look tells of a sheet, which is set straight by it where no grid has done so."""
-    to_sheet = sheet.mm_from_picture @ np.linalg.inv(looker.to_mm)
-    to_sheet /= to_sheet[2, 2]
-    close = looker.look(0).shifted(-float(to_sheet[0, 2]), -float(to_sheet[1, 2]))
-    if trusted:
-        return sheet, close
-    straight = straightened(close, sheet.size_mm)
-    return (
-        dataclasses.replace(sheet, mm_from_picture=straight @ sheet.mm_from_picture),
-        dataclasses.replace(close, names=moved(close.names, straight)),
-    )
+    """What a close look tells of a sheet; where no grid has done so, it is set straight by it, and looked at again."""
+    for _ in range(0 if trusted else _STRAIGHTENED):
+        close = looker.look_at(sheet)
+        straight = straightened(close, sheet.size_mm)
+        sheet = dataclasses.replace(sheet, mm_from_picture=straight @ sheet.mm_from_picture)
+        looker = looker.on(sheet)
+    return sheet, looker.look_at(sheet)
 
 
 Look = tuple[Glance, Plane, Float64Array, Box, Float64Array, Lattice | None, float]
@@ -241,6 +239,17 @@ class _Closely:
             view = warped(self._picture, spin @ to_close, turned_size)
             self._close[copy] = look_closely(self._networks.strips, view, self._box[:2], k)
         return self._close[copy]
+
+    def look_at(self, sheet: Sheet) -> CloseLook:
+        """Look closely at a sheet that lies on the plane, and tell it in mm from its upper left corner."""
+        to_sheet = sheet.mm_from_picture @ np.linalg.inv(self.to_mm)
+        to_sheet /= to_sheet[2, 2]
+        return self.look(0).shifted(-float(to_sheet[0, 2]), -float(to_sheet[1, 2]))
+
+    def on(self, sheet: Sheet) -> _Closely:
+        """The same of another plane, on which a sheet lies."""
+        box = (0.0, 0.0, *sheet.size_mm)
+        return _Closely(self._networks, self._picture, sheet.mm_from_picture, box, self._to_view, self._seen[0])
 
     def turn(self) -> Float64Array:
         """``(8,)`` shares of `TURNS`: how the sheet lies in the view.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array
 from heartprint.reading.arrangement import NAME_MM, Grid, agreeing_shift, grid_of
@@ -21,6 +22,10 @@ from heartprint.sheets.registry import get_layout
 
 _PULSE_ROOM_MM = (0.0, 10.0, 15.0)
 """What a sheet may be wider than its columns: calibration pulses."""
+_PULSE_MM, _NEAR_MM = 15.0, 3.0
+"""The most of it, and how far a line may be off."""
+_ASTRAY_MM = 7.0
+"""Of a known layout, what says that it begins farther than this from where its names begin speaks of something else."""
 _PULSES_UNLIKELY = 0.7
 """Negative logarithm of how often sheets have some that their layout does not speak of."""
 _BORDER_MM = 4.0
@@ -81,10 +86,14 @@ def at_border(sheet: Sheet, picture_size: tuple[int, ...]) -> tuple[bool, ...]:
         np.stack([np.full(9, width + room), y], 1),
         np.stack([x, np.full(9, height + room)], 1),
     ):
-        at = mapped(np.linalg.inv(sheet.mm_from_picture), points)
-        seen = ((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all(1)
-        outside.append(bool(seen.mean() < 0.5))
+        outside.append(bool(visible(sheet, picture_size, points).mean() < 0.5))
     return tuple(outside)
+
+
+def visible(sheet: Sheet, picture_size: tuple[int, ...], points_mm: Float64Array) -> npt.NDArray[np.bool_]:
+    """Which places on a sheet, ``(n, 2)`` mm, are in the picture."""
+    at = mapped(np.linalg.inv(sheet.mm_from_picture), points_mm)
+    return np.asarray(((at >= 0) & (at <= (picture_size[1], picture_size[0]))).all(-1))
 
 
 def may_go_on(close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool]) -> tuple[bool, ...]:
@@ -95,8 +104,9 @@ def may_go_on(close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool
     """
     if match is not None:
         others = [get_layout(name) for name in match.alike]
-        farther = any(other.height_mm > match.layout.height_mm + 1.0 for other in others)
-        return False, False, False, hidden[3] and farther
+        higher = any(other.height_mm > match.layout.height_mm + 1.0 for other in others)
+        wider = any(other.width_mm > match.layout.width_mm + 1.0 for other in others)
+        return hidden[0] and wider, False, hidden[2] and wider, hidden[3] and higher
     known = grid_of(close).dealt is not None
     return tuple(edge and not (known and k < 3) for k, edge in enumerate(hidden))
 
@@ -138,17 +148,20 @@ def _placed_by_layout(sheet: Sheet, close: CloseLook, match: LayoutMatch) -> She
         side = min((0.0, room), key=lambda before: abs(about - before - _best(ways).at))
         about -= side
         begins = None if begins is None else begins - side
+    # Names know which lead begins where: an edge elsewhere is none, but where the picture ends.
+    ways = [way for way in ways if abs(way.at - (about if begins is None else begins)) <= _ASTRAY_MM]
     ways.append(_Told(about, more_x))
     ways += [] if begins is None else [_Told(begins, _LEAST_SPREAD_MM)]
     begin = _best(ways)
 
-    # Rows of the layout, less where names have it: baselines say it to a millimetre.
-    rows = sorted({strip.baseline_mm for strip in layout.strips})
-    usual = match.shift_mm[1] - dy - above
-    ways = [_Told(-above, sheet.spread_mm[1]), _Told(height - below, sheet.spread_mm[3]), _Told(usual, more_y)]
-    step = min(np.diff(rows), default=30.0)
-    by_rows = agreeing_shift(close.rows.at, rows, _best(ways).at, within=0.45 * step)
-    top = _best([*ways, _Told(by_rows, _LEAST_SPREAD_MM)]) if by_rows is not None else _best(ways)
+    if match.row_shift_mm is not None:
+        # Baselines say it to a millimetre; what edges say from afar has been heard when they were counted.
+        top = _Told(match.row_shift_mm - above, _LEAST_SPREAD_MM)
+    else:
+        usual = match.shift_mm[1] - dy - above
+        top = _best(
+            [_Told(-above, sheet.spread_mm[1]), _Told(height - below, sheet.spread_mm[3]), _Told(usual, more_y)]
+        )
     spread = (begin.spread, top.spread, begin.spread, top.spread)
     return _moved(sheet, (begin.at, top.at), (wide, layout.height_mm), spread)
 
@@ -158,30 +171,37 @@ def _across(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) 
     width = sheet.size_mm[0]
     afar = _Told(0.0, sheet.spread_mm[0]), _Told(width, sheet.spread_mm[2])
     left, right = _seen(close.left), _seen(close.right)
-    if left is not None and right is not None:
+    if left is not None and right is not None and not (hidden[0] or hidden[2]):
         return _best([afar[0], left]), _best([afar[1], right])
     begins = [afar[0]] if left is None else [afar[0], left]
     ends = [afar[1]] if right is None else [afar[1], right]
-    columns, count = grid.columns, 0
-    if columns is not None:
-        # There are as many columns as leads need, where some may lie beyond the picture; else as many as are seen.
-        beyond = grid.dealt.first_column if grid.dealt is not None and hidden[0] else 0
-        count = columns.count if grid.dealt is None or not (hidden[0] or hidden[2]) else grid.dealt.columns
-        columns = Steps(columns.first - beyond * columns.step, columns.step, count)
-        # As wide as its columns, or wider by a pulse; what is seen of one edge tells where the other is.
-        wide = _with_pulses(columns.length, sheet)
-        told = grid.dealt is not None
-        if told or abs(wide - (_best(ends).at - _best(begins).at)) < _ONE_MORE * columns.step:
-            if told and hidden[0]:
-                begins = [way for way in begins if way is left]
-            if told and hidden[2]:
-                ends = [way for way in ends if way is right]
-            begins += [_Told(end.at - wide, end.spread) for end in ends]
-            if wide == columns.length or not begins:
-                begins.append(_Told(columns.first - (wide - columns.length) / 2, grid.first_spread))
-            begin = _best(begins)
-            return begin, _Told(begin.at + wide, begin.spread)
-    return _best(begins), _best(ends)
+    columns = grid.columns
+    if columns is None:
+        return _best(begins), _best(ends)
+    told = grid.dealt is not None and (hidden[0] or hidden[2])
+    if told:
+        # There are as many columns as leads need. A border that is seen elsewhere than at their first or last one is
+        # none: it is where the picture ends.
+        assert grid.dealt is not None
+        columns = Steps(columns.first - grid.dealt.first_column * columns.step, columns.step, grid.dealt.columns)
+        begins = [] if left is None or abs(left.at - columns.first) > _PULSE_MM + _NEAR_MM else [left]
+        end = columns.first + columns.length
+        ends = [] if right is None or abs(right.at - end) > _PULSE_MM + _NEAR_MM else [right]
+    # As wide as its columns, or wider by a pulse; what is seen of one edge tells where the other is.
+    wide = _with_pulses(columns.length, sheet)
+    if told and begins and not ends:
+        wide = columns.length + min(_PULSE_ROOM_MM, key=lambda room: abs(columns.first - begins[0].at - room))
+    elif told:
+        wide = columns.length
+        if begins and ends:
+            return begins[0], ends[0]
+    elif abs(wide - (_best(ends).at - _best(begins).at)) >= _ONE_MORE * columns.step:
+        return _best(begins), _best(ends)
+    begins += [_Told(end.at - wide, end.spread) for end in ends]
+    if wide == columns.length or not begins:
+        begins.append(_Told(columns.first - (wide - columns.length) / 2, grid.first_spread))
+    begin = _best(begins)
+    return begin, _Told(begin.at + wide, begin.spread)
 
 
 def _down(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) -> tuple[_Told, _Told]:

@@ -19,9 +19,9 @@ from heartprint.reading.answer import Hints, ReadLead, ReadPage
 from heartprint.reading.close_look import CloseLook
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
-from heartprint.reading.layouts import LayoutMatch, match_layout
+from heartprint.reading.layouts import LayoutMatch, Seen, match_layout
 from heartprint.reading.network import TURNS, PageNet
-from heartprint.reading.placing import at_border, disagreement, placed
+from heartprint.reading.placing import at_border, disagreement, placed, visible
 from heartprint.reading.plane import Sheet, homography, jacobian
 from heartprint.reading.printed_text import Box, without_text
 from heartprint.reading.strip_network import StripNet
@@ -88,12 +88,18 @@ class Reader:
         found = _cropped(found, hints)
         scaled = found.lattice is not None and found.lattice.found
         layouts = None if hints.layout is None else [hints.layout]
-        match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled)
+        afar, match = found.sheet, None
+        for known in (False, True):
+            # What was seen closely places the sheet; so placed, it is held against layouts, of which one places it.
+            hidden = at_border(found.sheet, image.shape)
+            if known:
+                seen = Seen(found.close.rows.at, hidden, functools.partial(visible, found.sheet, image.shape))
+                match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled, seen=seen)
+            if hints.crop_mm is None and (match is not None or not known):
+                sheet = placed(found.sheet, found.close, match, hidden)
+                found = dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
         sheet = found.sheet
-        if hints.crop_mm is None:
-            sheet = placed(sheet, found.close, match, at_border(sheet, image.shape))
-        frame_mm = disagreement(found.sheet, sheet, match)
-        found = dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
+        frame_mm = disagreement(afar, sheet, match)
         status, reasons, checks = judge(found, image, match, hints, frame_mm)
         page = _page(image, sheet, match, hints)
         checks = {**checks, "outside": page.checks["outside"]}

@@ -70,5 +70,5 @@ def voted(told: Mapping[int, npt.NDArray[np.floating]], names: Mapping[int, floa
 
 _MIRRORED = float(np.log(0.002))
 """Pictures are seldom mirrored: only what says so plainly is believed."""
-_PER_NAME = 1.0
+_PER_NAME = 1.5
 """Logarithm of the odds that a lead name that is read adds to its copy's being upright."""
