@@ -13,8 +13,11 @@ import pytest
 from heartprint.foundation.arrays import Image
 from heartprint.reading.reader import Reader
 from heartprint.sheets import render
+from heartprint.sheets.registry import get_layout
 
-SIZE = (720, 1000)
+LAYOUT = get_layout("3x4_ii")
+SIZE = (round(4 * LAYOUT.height_mm), round(4 * LAYOUT.width_mm))
+ROOM = 60
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +32,8 @@ def plain_page() -> Image:
     beats = sum(np.exp(-(((time - at) / 0.02) ** 2)) for at in np.arange(0.4, 10, 0.83))
     tails = sum(0.25 * np.exp(-(((time - at - 0.3) / 0.06) ** 2)) for at in np.arange(0.4, 10, 0.83))
     leads = rng.uniform(0.4, 1.2, (8, 1)) * (beats + tails) + 0.01 * rng.normal(size=(8, 1000))
-    sheet = render(leads, 100.0, "3x4_ii", SIZE, style="red")
-    return np.pad(sheet, 60, constant_values=255)
+    sheet = render(leads, 100.0, LAYOUT.name, SIZE, style="red")
+    return np.pad(sheet, ROOM, constant_values=255)
 
 
 STRANGE: dict[str, Image] = {
@@ -66,12 +69,13 @@ def test_a_plain_page_is_read_whichever_way_it_lies(reader: Reader, turn: int) -
     assert page.sheet is not None and page.corners is not None
     assert (page.turn_deg, page.mirrored) == (turn, False)
     assert page.layout is not None and "3x4" in page.layout
-    corners = np.array([(60.0, 60.0), (1060.0, 60.0), (1060.0, 780.0), (60.0, 780.0)])
-    size = np.array([1120.0, 840.0])
+    height, width = SIZE
+    corners = ROOM + np.array([(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)])
+    size = np.array([width + 2.0 * ROOM, height + 2.0 * ROOM])
     for _ in range(turn // 90):  # as numpy turns: counter-clockwise
         corners = np.column_stack([corners[:, 1], size[0] - corners[:, 0]])
         size = size[::-1]
-    off = np.linalg.norm(page.corners - corners, axis=1).max() / 1000
+    off = np.linalg.norm(page.corners - corners, axis=1).max() / width
     assert off < 0.015, off
 
 

@@ -79,7 +79,7 @@ class CloseLook:
         names: Lead names, the surest first.
         turns: ``(8,)`` shares of `TURNS`.
         rows: Baselines.
-        left: The left edge of what rows fill: at most one line.
+        left: The left edge of what rows fill; two lines where calibration pulses leave it in doubt.
         right: Its right edge.
         columns: Where strips begin farther in.
     """
@@ -151,8 +151,8 @@ def understood_closely(
         moved(names, np.diag([1 / px_per_mm, 1 / px_per_mm, 1.0])),
         _turns(cells(torch.log_softmax(answer.turn, dim=1))[rows, columns]),
         _lines(x[columns], told, sure, w * mm / 2),
-        lines("left", 1),
-        lines("right", 1),
+        lines("left", 2),
+        lines("right", 2),
         lines("column", 8),
     )
     return look.shifted(-origin_mm[0], -origin_mm[1])

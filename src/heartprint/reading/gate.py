@@ -34,7 +34,10 @@ MESSAGES: dict[str, str] = {
 }
 
 NOT_ECG, MAYBE_NOT_ECG = 0.5, 0.15
+SURELY_NOT_ECG, MANY_LEADS = 0.97, 9
 LEAST_UPRIGHT, LESS_UPRIGHT = 0.6, 0.9
+LEGIBLE, LEGIBLE_UPRIGHT = 4, 0.95
+ROWS_FIT = 0.95
 FEWEST_AGREEING, FEW_AGREEING = 0.35, 0.7
 LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
 MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
@@ -82,11 +85,15 @@ def judge(
         elif value > warn_above:
             warned.append(warns)
 
-    if checks["other"] > NOT_ECG:
+    # A page on which most leads' names can be read is one of an ECG, whatever it looks like from afar; whether of one
+    # ECG alone and of all its leads, names themselves tell.
+    named = checks["leads"] >= MANY_LEADS
+    doubt = SURELY_NOT_ECG if named else NOT_ECG
+    if checks["other"] > doubt:
         refused.append("not-an-ecg")
-    elif checks["nearly"] > NOT_ECG or not_twelve(found.close, found.sheet.size_mm[0], hidden):
+    elif checks["nearly"] > doubt or not_twelve(found.close, found.sheet.size_mm[0], hidden):
         refused.append("not-twelve-leads")
-    elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG:
+    elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG and not named:
         warned.append("unsure-ecg")
     grade(-checks["upright"], -LEAST_UPRIGHT, -LESS_UPRIGHT, "unsure", "unsure-pose")
     grade(-checks["agreeing"], -FEWEST_AGREEING, -FEW_AGREEING, "unsure", "unsure-pose")
@@ -94,8 +101,9 @@ def judge(
     seen = "lattice-disagrees" if checks.get("lattice") else "unsure-pose"
     grade(checks["change"], LARGEST_CHANGE, LARGE_CHANGE, "unsure", seen)
     grade(checks["edges_mm"], LARGEST_SPREAD_MM, LARGE_SPREAD_MM, "unsure", "unsure-edges")
-    # Mm that no grid has confirmed are the network's, or a layout's that is taken for granted.
-    if not checks.get("lattice"):
+    # Mm that no grid has confirmed are the network's, unless those of a layout fit all that is printed.
+    fits = match is not None and match.in_place >= MANY_LEADS and match.rows_score >= ROWS_FIT and checks["rows"] > 1
+    if not checks.get("lattice") and not fits:
         warned.append("unsure-pose")
     # Edges that were seen need no confirmation; of others, those from afar must agree with what rows and names say.
     edges_seen = checks["rows"] > 1 and checks["borders"] > 1
@@ -115,24 +123,27 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
 
     Returns:
         ``agreeing`` and ``agreeing_first``: share of cells that agree with the plane; ``error``: of their lengths;
-        ``change``: how far the scale was off in the last look; ``upright``: how sure the last look is that the sheet
-        stands upright, ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far the worst edge may
-        be off; ``outside``: share of the sheet beyond the picture; ``at_border``: how many of its edges lie at the
-        picture's, or beyond; ``px_per_mm``: along the coarser axis; ``other`` and ``nearly``: how much it looks like
-        no ECG; ``names``, ``rows``, ``borders``: lead names, baselines, left and right edges found; ``lattice``,
-        ``lattice_*``: what the grid said.
+        ``change``: how far the scale was off in the last look; ``upright``: how sure the last looks are that the sheet
+        stands upright, names included; ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far the
+        worst edge may be off; ``outside``: share of the sheet beyond the picture; ``at_border``: how many of its edges
+        lie at the picture's, or beyond; ``px_per_mm``: along the coarser axis; ``other`` and ``nearly``: how much it
+        looks like no ECG; ``names``, ``leads``, ``rows``, ``borders``: lead names, different ones, baselines, and of
+        the left and right edge those found; ``lattice``, ``lattice_*``: what the grid said.
     """
     sheet = found.sheet
     back = np.linalg.inv(sheet.mm_from_picture)
     grid = (40, 40)
     to_mm = np.diag([sheet.size_mm[0] / grid[1], sheet.size_mm[1] / grid[0], 1.0])
     last, first = found.planes[-1], found.planes[0]
+    # Names are read in an upright sheet alone, but for strokes: I, II and III look alike from other sides.
+    leads = {name.lead for name in found.names}
+    legible = len(leads - {"I", "II", "III"}) >= LEGIBLE
     checks = {
         "agreeing": last.agreeing,
         "agreeing_first": first.agreeing,
         "error": last.error,
         "change": found.change,
-        "upright": found.upright,
+        "upright": max(found.upright, LEGIBLE_UPRIGHT if legible else 0.0),
         "chosen": found.chosen,
         "edges_mm": max(sheet.spread_mm),
         "outside": float(outside_share_map(picture.shape, back @ to_mm, grid).mean()),
@@ -141,8 +152,9 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "other": max(found.first.page["other"], found.last.page["other"]),
         "nearly": max(found.first.page["nearly"], found.last.page["nearly"]),
         "names": float(len(found.names)),
+        "leads": float(len(leads)),
         "rows": float(len(found.close.rows)),
-        "borders": float(len(found.close.left) + len(found.close.right)),
+        "borders": float(bool(len(found.close.left))) + float(bool(len(found.close.right))),
         "cells": float(len(found.last.looks)),
     }
     lattice = found.lattice

@@ -36,16 +36,25 @@ _DOUBT = 0.3
 """Of how far two ways of telling an edge are apart, so much stays in doubt."""
 _SEEN_SPREAD = 2.0
 """How many times farther off than its votes scatter a line may be."""
+_EITHER = 0.4
+"""Of how far two borders are apart that were seen instead of one, so much is in doubt."""
 _OTHER = 4.0
 """Ways of telling that are farther from the best of them than so many of their spreads tell something else."""
 
 
 @dataclass(frozen=True)
 class _Told:
-    """Where an edge is, by one way of telling, and how sure that is, mm."""
+    """Where an edge is, by one way of telling, how sure that is, and what it may be instead, mm.
+
+    Attributes:
+        at: Where it is.
+        spread: How far it may be off.
+        doubt: The same if it was taken for something else: that does not make other ways of telling surer.
+    """
 
     at: float
     spread: float
+    doubt: float = 0.0
 
 
 def placed(sheet: Sheet, close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool]) -> Sheet:
@@ -99,16 +108,16 @@ def visible(sheet: Sheet, picture_size: tuple[int, ...], points_mm: Float64Array
 def may_go_on(close: CloseLook, match: LayoutMatch | None, hidden: Sequence[bool]) -> tuple[bool, ...]:
     """Of the left, upper, right and lower edge, whether the sheet may go on beyond the picture, for all that is known.
 
-    A layout says where it ends, unless others fit as well that end elsewhere; leads that are dealt to columns say where
-    the first and the last column and the first row are. Below there may always be rhythm strips.
+    A layout says where it ends, unless others fit as well that end elsewhere; but beyond a border there may be
+    calibration pulses, which are a machine's and not a layout's. Above the first lead of a usual order there is
+    nothing; below the last row there may always be rhythm strips.
     """
-    if match is not None:
-        others = [get_layout(name) for name in match.alike]
-        higher = any(other.height_mm > match.layout.height_mm + 1.0 for other in others)
-        wider = any(other.width_mm > match.layout.width_mm + 1.0 for other in others)
-        return hidden[0] and wider, False, hidden[2] and wider, hidden[3] and higher
-    known = grid_of(close).dealt is not None
-    return tuple(edge and not (known and k < 3) for k, edge in enumerate(hidden))
+    if match is None:
+        return hidden[0], hidden[1] and grid_of(close).dealt is None, hidden[2], hidden[3]
+    others = [get_layout(name) for name in match.alike]
+    higher = any(other.height_mm > match.layout.height_mm + 1.0 for other in others)
+    wider = not match.layout.pulses or any(other.width_mm > match.layout.width_mm + 1.0 for other in others)
+    return hidden[0] and wider, False, hidden[2] and wider, hidden[3] and higher
 
 
 def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> float:
@@ -194,10 +203,10 @@ def _across(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) 
     elif told:
         wide = columns.length
         if begins and ends:
-            return begins[0], ends[0]
+            return _best(begins), _best(ends)
     elif abs(wide - (_best(ends).at - _best(begins).at)) >= _ONE_MORE * columns.step:
         return _best(begins), _best(ends)
-    begins += [_Told(end.at - wide, end.spread) for end in ends]
+    begins += [_less(end, wide) for end in ends]
     if wide == columns.length or not begins:
         begins.append(_Told(columns.first - (wide - columns.length) / 2, grid.first_spread))
     begin = _best(begins)
@@ -246,7 +255,7 @@ def _rows(baselines: Float64Array) -> Steps | None:
 
 
 def _less(way: _Told, mm: float) -> _Told:
-    return _Told(way.at - mm, way.spread)
+    return _Told(way.at - mm, way.spread, way.doubt)
 
 
 def _nearest(way: _Told | None, places: Sequence[float], guess: float) -> _Told | None:
@@ -257,10 +266,12 @@ def _nearest(way: _Told | None, places: Sequence[float], guess: float) -> _Told 
 
 
 def _seen(lines: Lines) -> _Told | None:
-    """The border that was seen."""
+    """The border that was seen; where two were, the likelier one, in doubt between them."""
     if not len(lines):
         return None
-    return _Told(float(lines.at[0]), max(_SEEN_SPREAD * float(lines.spread[0]), _LEAST_SPREAD_MM))
+    best = int(lines.votes.argmax())
+    spread = max(_SEEN_SPREAD * float(lines.spread[best]), _LEAST_SPREAD_MM)
+    return _Told(float(lines.at[best]), spread, _EITHER * float(np.ptp(lines.at)))
 
 
 def _best(ways: Sequence[_Told]) -> _Told:
@@ -274,7 +285,8 @@ def _best(ways: Sequence[_Told]) -> _Told:
     # Of ways that nearly are as sure, how far they are apart says more than what each says of itself.
     peers = [way for way in ways if way.spread < 3 * max(surest.spread, _LEAST_SPREAD_MM)]
     apart = max(abs(way.at - at) for way in peers)
-    return _Told(at, max(float(weights.sum()) ** -0.5, _DOUBT * apart))
+    doubt = max(way.doubt for way in agreeing)
+    return _Told(at, max(float(weights.sum()) ** -0.5, _DOUBT * apart, doubt))
 
 
 def _with_pulses(length: float, sheet: Sheet, seen: _Told | None = None) -> float:
