@@ -133,14 +133,16 @@ def page_of(
 
 
 @functools.cache
-def _tools(patients: Path, networks: Path | None, backgrounds: Path | None, use_lattice: bool) -> Any:
+def _tools(
+    patients: Path, networks: Path | None, backgrounds: Path | None, use_lattice: bool = True, place: bool = True
+) -> Any:
     import torch
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pictures = sorted(backgrounds.rglob("*")) if backgrounds else []
     desks = tuple(cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in pictures if p.suffix in (".jpg", ".png"))
-    reader = Reader(load_networks(networks) if networks else None, use_lattice=use_lattice)
+    reader = Reader(load_networks(networks) if networks else None, use_lattice=use_lattice, place=place)
     return Cohort.open(patients), desks, reader
 
 
@@ -210,6 +212,7 @@ def main() -> None:
     parser.add_argument("--known", action="store_true", help="layouts that the reader was trained with")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--without-lattice", action="store_true")
+    parser.add_argument("--edges-from-afar", action="store_true", help="close looks do not place the sheet")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / "pages.csv"
@@ -223,6 +226,7 @@ def main() -> None:
         options.networks,
         options.backgrounds,
         not options.without_lattice,
+        not options.edges_from_afar,
     )
     left = [index for index in range(options.pages) if index not in seen]
     rows = list(track(rows_of(left, tools, options.known, options.workers), "Reading pages", len(left)))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="heartprint-photo")
     parser.add_argument("--networks", type=Path)
     parser.add_argument("--severity", type=float, nargs="+", default=[1.0, 2.0, 3.0])
+    parser.add_argument("--ecgs", type=int, help="only so many of them, every so-manieth")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -90,11 +92,15 @@ def main() -> None:
     work = functools.partial(
         both, path=options.cohort, networks=options.networks, severities=tuple(options.severity), size=size
     )
-    left = range(len(done), len(cohort))
-    with ProcessPoolExecutor(options.workers) as pool:
+    chosen_rows = np.arange(len(cohort))
+    if options.ecgs is not None:
+        chosen_rows = np.unique(np.linspace(0, len(cohort) - 1, options.ecgs).astype(int))
+    left = chosen_rows[len(done) :].tolist()
+    # Forked after torch has computed, a process may wait for ever.
+    with ProcessPoolExecutor(options.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for one in track(pool.map(work, left, chunksize=2), "Reading photographs", len(left)):
             done.append(one)
-            if len(done) % 200 == 0 or len(done) == len(cohort):
+            if len(done) % 200 == 0 or len(done) == len(chosen_rows):
                 with atomic_path(store) as new, new.open("wb") as file:
                     np.savez(file, **{name: np.stack([row[name] for row in done]) for name in done[0]})
     status = np.array([one["status"] for one in done])
@@ -102,11 +108,11 @@ def main() -> None:
     true, read = (
         embed_images(loaded, np.stack([one[name] for one in done]), batch_size=64) for name in ("true", "read")
     )
-    patients = cohort.records["patient_id"].to_numpy()
+    patients = cohort.records["patient_id"].to_numpy()[chosen_rows]
     print("| task | pages | true | read | difference |")
     print("|---|---|---|---|---|")
     for name in ("af", "female"):
-        labels = TASKS[name].labels(cohort.records)
+        labels = TASKS[name].labels(cohort.records)[chosen_rows]
         known = ~np.isnan(labels)
         folds = np.full(len(labels), -1)
         folds[known] = grouped_folds(labels[known] > 0, patients[known], max_folds=5)

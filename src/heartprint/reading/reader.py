@@ -29,7 +29,7 @@ from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.reading.weights import KINDS, load_network
 
-FORMAT = 2
+FORMAT = 3
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
 FINEST_PX_PER_MM, LONGEST_SHEET_PX = 6.0, 1600
 """Sheets are given as finely as the picture shows them, up to these."""
@@ -41,16 +41,17 @@ class Reader:
     Args:
         networks: Look at pictures; None = those that come with Heartprint.
         use_lattice: Whether the paper's grid refines what the networks find.
+        place: Whether a close look, and the layout it tells, place the sheet; else its edges are as told from afar.
     """
 
-    def __init__(self, networks: Networks | None = None, *, use_lattice: bool = True) -> None:
+    def __init__(self, networks: Networks | None = None, *, use_lattice: bool = True, place: bool = True) -> None:
         self._networks = networks or shipped_networks()
-        self._use_lattice = use_lattice
+        self._use_lattice, self._place = use_lattice, place
 
     @functools.cached_property
     def version(self) -> str:
         """Changes whenever the same picture may be read otherwise than before."""
-        digest = hashlib.sha256(f"{FORMAT} {self._use_lattice}".encode())
+        digest = hashlib.sha256(f"{FORMAT} {self._use_lattice} {self._place}".encode())
         for network in (self._networks.finder, self._networks.reader, self._networks.strips):
             for name, value in sorted(network.state_dict().items()):
                 digest.update(name.encode() + value.numpy().tobytes())
@@ -95,7 +96,7 @@ class Reader:
             if known:
                 seen = Seen(found.close.rows.at, hidden, functools.partial(visible, found.sheet, image.shape))
                 match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled, seen=seen)
-            if hints.crop_mm is None and (match is not None or not known):
+            if hints.crop_mm is None and self._place and (match is not None or not known):
                 sheet = placed(found.sheet, found.close, match, hidden)
                 found = dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
         sheet = found.sheet
