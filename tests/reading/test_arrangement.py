@@ -143,6 +143,8 @@ def test_fewer_leads_or_two_ecgs_are_told() -> None:
     assert not_twelve(page(3, 3), 180.0, WHOLE), "no V4 to V6"
     assert not_twelve(page(3, 3, 1), 180.0, WHOLE), "no V4 to V6 above a rhythm strip"
     assert not not_twelve(page(3, 3, 1), 180.0, CUT_RIGHT), "they may be beyond the picture"
+    assert not_twelve(page(1, 6, order=("II",) * 6), 60.0, WHOLE), "six rows of one lead"
+    assert not_twelve(page(3, 3, 1, order=EINTHOVEN[:6] + EINTHOVEN[9:]), 180.0, WHOLE), "no V1 to V3, in no order"
     two = page(4, 3)
     lower = [dataclasses.replace(name, at=(name.at[0], name.at[1] + 100.0)) for name in two.names]
     assert not_twelve(look([*two.names, *lower], rows=lines(*(25.0 * k for k in range(8)))), 240.0, WHOLE)
@@ -152,4 +154,7 @@ def test_names_that_were_not_read_are_not_missing_leads() -> None:
     whole = page(4, 3)
     some = look(whole.names[:9], rows=whole.rows, columns=whole.columns, left=whole.left, right=whole.right)
     assert not not_twelve(some, 240.0, WHOLE), "there is room for the fourth column"
+    one = page(1, 12)
+    some = look(one.names[2:], rows=one.rows, left=one.left, right=one.right)
+    assert not not_twelve(some, 60.0, WHOLE), "there are rows whose names were not read"
     assert not not_twelve(look([], rows=lines(10.0, 35.0, 60.0)), 240.0, WHOLE), "nothing is known of columns"

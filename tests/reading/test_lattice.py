@@ -81,7 +81,7 @@ def test_only_heavy_lines_and_too_few_px_for_thin_ones() -> None:
         assert error_mm(found.mm_from_picture, true, px_per_mm) < 0.3
 
 
-@pytest.mark.parametrize("px_per_mm", [4.0, 6.0, 9.0])
+@pytest.mark.parametrize("px_per_mm", [4.0, 6.0])
 @pytest.mark.parametrize("factor", [1 / 2, 1 / 3, 2 / 3, 3 / 2, 2.0, 3.0])
 @pytest.mark.parametrize("minor", [0.0, 0.35])
 def test_a_multiple_of_the_scale_is_not_believed(px_per_mm: float, factor: float, minor: float) -> None:

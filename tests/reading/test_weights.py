@@ -10,8 +10,8 @@ import torch
 
 import heartprint.reading
 from heartprint.foundation.errors import HeartprintError
-from heartprint.reading.network import FINDER, READER, PageNet
-from heartprint.reading.weights import load_network, read_maps, save_network
+from heartprint.reading.network import FINDER, PageNet
+from heartprint.reading.weights import KINDS, Kind, load_network, network_of, read_maps, save_network
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def network() -> PageNet:
 
 def test_weights_come_back_to_half_a_step(network: PageNet, tmp_path: Path) -> None:
     save_network(network.state_dict(), tmp_path / "n.safetensors", FINDER)
-    back = load_network(tmp_path / "n.safetensors", FINDER).state_dict()
+    back = load_network(tmp_path / "n.safetensors", "finder").state_dict()
     for name, value in network.state_dict().items():
         flat = value.reshape(len(value), -1) if value.ndim else value.reshape(1, 1)
         step = flat.abs().amax(1) / 127
@@ -35,7 +35,7 @@ def test_maps_in_another_order_are_another_network(network: PageNet, tmp_path: P
     other = dict(reversed(FINDER.items()))
     save_network(network.state_dict(), tmp_path / "n.safetensors", other)
     with pytest.raises(HeartprintError) as caught:
-        load_network(tmp_path / "n.safetensors", FINDER)
+        load_network(tmp_path / "n.safetensors", "finder")
     assert caught.value.code == "reader-damaged"
 
 
@@ -43,11 +43,11 @@ def test_maps_in_another_order_are_another_network(network: PageNet, tmp_path: P
 def test_what_is_wrong_is_refused(network: PageNet, harm: str, tmp_path: Path) -> None:
     file = tmp_path / "n.safetensors"
     save_network(network.state_dict(), file, FINDER)
-    maps = FINDER
+    kind: Kind = "finder"
     if harm == "no word of maps":
         safetensors.torch.save_file(safetensors.torch.load_file(file), file)
     elif harm == "another network's":
-        maps = READER
+        kind = "reader"
     elif harm == "not a number":
         state = network.state_dict()
         save_network(state | {"page.bias": torch.full_like(state["page.bias"], float("nan"))}, file, FINDER)
@@ -56,11 +56,12 @@ def test_what_is_wrong_is_refused(network: PageNet, harm: str, tmp_path: Path) -
     else:
         file.unlink()
     with pytest.raises(HeartprintError) as caught:
-        load_network(file, maps)
+        load_network(file, kind)
     assert caught.value.code == ("reader-missing" if harm == "missing" else "reader-damaged")
 
 
 def test_the_shipped_networks_say_what_they_are() -> None:
     folder = Path(heartprint.reading.__path__[0]) / "shipped"
-    assert read_maps(folder / "finder.safetensors") == FINDER and read_maps(folder / "reader.safetensors") == READER
+    for kind in KINDS:
+        assert read_maps(folder / f"{kind}.safetensors") == network_of(kind).maps
     assert sum(path.stat().st_size for path in folder.iterdir()) <= 4 * 2**20, "weights in the package"

@@ -25,6 +25,7 @@ _SEEN_MM = 1.0
 _FEWEST_NAMES = 6
 """Names that tell rows and columns."""
 _SURE = 0.7
+_MANY_OF_ONE, _NEARLY_ALL = 4, 0.85
 _MOST_RHYTHM, _MOST_NAMES = 3, 16
 """Rhythm strips that a page has at most, each with a lead that stands twice; and names, of which one may be misread."""
 _FEWEST_STRIPS, _NAMED = 10, 0.6
@@ -165,6 +166,10 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
         return True  # two ECGs: more leads stand twice than a page has rhythm strips
     if len(close.rows) == 1 and len(count) < 2 and not (hidden[1] or hidden[3]):
         return True
+    if max(count.values(), default=0) >= _MANY_OF_ONE and len(count) <= _MOST_RHYTHM:
+        return True  # many rows of one lead
+    if not any(hidden) and _all_named_and_fewer(close):
+        return True
     strips = len(close.rows) * (len(close.columns) + 1)
     if strips < _FEWEST_STRIPS and _NAMED * strips <= len(count) <= strips:
         return True
@@ -177,6 +182,21 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
     no_room_behind = room < grid.columns.count + 0.5
     no_room_before = grid.columns.first < 0.5 * grid.columns.step
     return bool((behind > 0 and no_room_behind and not hidden[2]) or (before > 0 and no_room_before and not hidden[0]))
+
+
+def _all_named_and_fewer(close: CloseLook) -> bool:
+    """Whether nearly all strips that there are have a name that was read, and are fewer than twelve."""
+    if len(close.names) < _FEWEST_NAMES:
+        return False
+    at = np.array([one.at for one in close.names])
+    columns, rows = np.array(_numbered(at[:, 0])), np.array(_numbered(at[:, 1]))
+    if len(close.rows) != len(set(rows.tolist())) or len(close.columns) > columns.max():
+        return False  # there are rows or columns of which no name was read
+    # Rows in which the first column alone has a name are rhythm strips, unless there is but one column.
+    dealt = [r for r in set(rows.tolist()) if columns.max() == 0 or (columns[rows == r] > 0).any()]
+    strips = len(dealt) * (int(columns.max()) + 1)
+    leads = {name.lead for name, r in zip(close.names, rows.tolist(), strict=True) if r in dealt}
+    return strips < _EVERY and _NEARLY_ALL * strips <= len(leads) <= strips
 
 
 def _numbered(places: Float64Array) -> list[int]:

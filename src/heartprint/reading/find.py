@@ -15,7 +15,7 @@ from heartprint.reading.close_look import CloseLook, look_closely, straightened
 from heartprint.reading.lattice import Lattice, refine
 from heartprint.reading.layouts import Box
 from heartprint.reading.looks import Glance, Name, glance
-from heartprint.reading.network import TURNS, PageNet
+from heartprint.reading.network import CELL, TURNS, PageNet
 from heartprint.reading.outline import with_outline
 from heartprint.reading.plane import Plane, Sheet, find_sheet, fit_plane, jacobian, mapped
 from heartprint.reading.rectified import LONGEST_PX, view_of_box
@@ -27,6 +27,8 @@ _ROOM = 0.05
 """Paper about the sheet that is looked at, as a share of its sides."""
 _CLOSE_ROOM, _CLOSEST_PX = 0.08, 1408
 """The same of close looks, which show where the sheet ends, and their longest side."""
+_BESIDE_MM = 15.0
+"""What is so far beyond a sheet is another one."""
 _STRAIGHTENED = 2
 """Times that a sheet without a grid is set straight by its rows and borders."""
 _SHEET_MM = (30.0, 700.0)
@@ -71,6 +73,7 @@ class Found:
         change: How far the scale was off in the last look, as a share.
         lattice: What the grid said; None if it was not asked.
         close: What a close look at it told, in mm from its upper left corner.
+        beside: How much more of a sheet the finder saw, beyond this one, as a share of what it saw of it.
     """
 
     sheet: Sheet
@@ -84,6 +87,7 @@ class Found:
     change: float
     lattice: Lattice | None
     close: CloseLook
+    beside: float
 
     @property
     def names(self) -> tuple[Name, ...]:
@@ -122,7 +126,7 @@ def find(
     else:
         to_view, size = _fitted(prior, picture.shape)
         view = warped(picture, to_view, size)
-    first = glance(networks.finder, view)
+    first, to_first = glance(networks.finder, view), to_view
     laid = _laid(first, to_view, picture.shape)
     if laid is None:
         return NotFound("no-sheet", first)
@@ -163,7 +167,31 @@ def find(
     # Looks that contradict each other are a reason for doubt, however sure one of them is.
     sure = min(float(_agreed(seen.turns, close.turns)[0]), (seen.turns[0] + close.turns[0]) / 2 + _BENEFIT)
     chosen = float(shares[which])
-    return Found(sheet, first, seen, to_view, tuple(planes), which, sure, chosen, change, lattice, close)
+    return Found(
+        sheet,
+        first,
+        seen,
+        to_view,
+        tuple(planes),
+        which,
+        sure,
+        chosen,
+        change,
+        lattice,
+        close,
+        _beside(first, to_first, sheet),
+    )
+
+
+def _beside(first: Glance, to_first: Float64Array, sheet: Sheet) -> float:
+    """How much of a sheet was seen in the whole picture beyond one, as a share of what was seen of it."""
+    rows, columns = np.nonzero(first.sheet_share > 0.5)
+    at = np.column_stack([(columns + 0.5) * CELL, (rows + 0.5) * CELL])
+    place = mapped(sheet.mm_from_picture @ np.linalg.inv(to_first), at.astype(np.float64))
+    width, height = sheet.size_mm
+    room = _BESIDE_MM
+    outside = (place < -room).any(1) | (place[:, 0] > width + room) | (place[:, 1] > height + room)
+    return float(outside.sum() / max((~outside).sum(), 1))
 
 
 def _closely(looker: _Closely, sheet: Sheet, trusted: bool) -> tuple[Sheet, CloseLook]:

@@ -38,6 +38,7 @@ SURELY_NOT_ECG, MANY_LEADS = 0.97, 9
 LEAST_UPRIGHT, LESS_UPRIGHT = 0.6, 0.9
 LEGIBLE, LEGIBLE_UPRIGHT = 4, 0.95
 ROWS_FIT = 0.95
+MUCH_BESIDE = 0.6
 FEWEST_AGREEING, FEW_AGREEING = 0.35, 0.7
 LARGEST_CHANGE, LARGE_CHANGE = 0.25, 0.06
 MOST_OUTSIDE, MUCH_OUTSIDE = 0.4, 0.15
@@ -91,7 +92,11 @@ def judge(
     doubt = SURELY_NOT_ECG if named else NOT_ECG
     if checks["other"] > doubt:
         refused.append("not-an-ecg")
-    elif checks["nearly"] > doubt or not_twelve(found.close, found.sheet.size_mm[0], hidden):
+    elif (
+        checks["beside"] > MUCH_BESIDE
+        or checks["nearly"] > doubt
+        or not_twelve(found.close, found.sheet.size_mm[0], hidden)
+    ):
         refused.append("not-twelve-leads")
     elif checks["other"] + checks["nearly"] > MAYBE_NOT_ECG and not named:
         warned.append("unsure-ecg")
@@ -123,6 +128,7 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
 
     Returns:
         ``agreeing`` and ``agreeing_first``: share of cells that agree with the plane; ``error``: of their lengths;
+        ``beside``: how much more of a sheet was seen, beyond this one, as a share of it;
         ``change``: how far the scale was off in the last look; ``upright``: how sure the last looks are that the sheet
         stands upright, names included; ``chosen``: how sure the one before was of its turn; ``edges_mm``: how far the
         worst edge may be off; ``outside``: share of the sheet beyond the picture; ``at_border``: how many of its edges
@@ -142,6 +148,7 @@ def measured(found: Found, picture: Image) -> dict[str, float]:
         "agreeing": last.agreeing,
         "agreeing_first": first.agreeing,
         "error": last.error,
+        "beside": found.beside,
         "change": found.change,
         "upright": max(found.upright, LEGIBLE_UPRIGHT if legible else 0.0),
         "chosen": found.chosen,
