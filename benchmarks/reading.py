@@ -12,7 +12,7 @@ import argparse
 import csv
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,44 @@ def compared(taken: Snapshot, page: ReadPage) -> dict[str, Any]:
     row["turn_error_deg"] = round(float(np.degrees(np.arccos(np.clip(cosine, -1, 1)))), 3)
     for axis, name in enumerate(("time", "amplitude")):
         row[f"px_per_mm_{name}"] = round(page.px_per_mm[axis] / float(np.linalg.norm(frame[:, axis])), 5)
+    row["layout_alike"] = " ".join(page.layout_alike)
+    row.update(_told_of_strips(taken, page))
     row.update({name: round(value, 5) for name, value in page.checks.items()})
     return row
+
+
+def _told_of_strips(taken: Snapshot, page: ReadPage) -> dict[str, Any]:
+    """Whether speed and gain that were told are wrong, and how well boxes of leads lie: intersection over union."""
+    assert taken.layout is not None and page.homography is not None
+    strips = taken.layout.strips
+    speeds, gains = ({getattr(one, name) for one in strips} for name in ("speed_mm_per_s", "gain_mm_per_mv"))
+    told: dict[str, Any] = {"speed_told": page.speed_mm_per_s is not None, "gain_told": page.gain_mm_per_mv is not None}
+    told["speed_wrong"] = told["speed_told"] and speeds != {page.speed_mm_per_s}
+    told["gain_wrong"] = told["gain_told"] and gains != {page.gain_mm_per_mv}
+    if not page.leads:
+        return told
+    rows = sorted({one.baseline_mm for one in strips})
+    gap = float(min(np.diff(rows), default=taken.layout.height_mm))
+    back = np.linalg.inv(page.homography)
+    best: list[float] = []
+    for strip in strips:
+        true = (strip.left_mm, strip.baseline_mm - gap / 2, strip.right_mm, strip.baseline_mm + gap / 2)
+        shares = [0.0]
+        for lead in page.leads:
+            if lead.name == strip.label:
+                left, top, right, bottom = lead.box
+                corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+                at = taken.mapping.sheet_from_picture(mapped(back, corners))
+                shares.append(_overlap(true, (*at.min(axis=0), *at.max(axis=0))))
+        best.append(max(shares))
+    return {**told, "lead_iou": round(float(np.mean(best)), 4), "lead_iou_least": round(min(best), 4)}
+
+
+def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes."""
+    width, height = (max(min(a[k + 2], b[k + 2]) - max(a[k], b[k]), 0.0) for k in (0, 1))
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return width * height / max(sum(areas) - width * height, 1e-9)
 
 
 def _middle(taken: Snapshot) -> tuple[float, float]:
@@ -202,6 +238,37 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def strips_table(rows: list[dict[str, Any]]) -> str:
+    """What is told of layouts, speed, gain and leads, of pages of severity 1-3 that were read."""
+    read = [row for row in rows if float(row["severity"]) <= 3 and row["status"] != "refused"]
+    named, other = [row for row in read if row["layout"]], [row for row in read if not row["layout"]]
+    told = [row for row in named if row["layout_read"]]
+
+    def share(pages: list[dict[str, Any]], true: Callable[[dict[str, Any]], bool]) -> str:
+        return f"{100 * float(np.mean([true(row) for row in pages])):.1f} % of {len(pages)}" if pages else "-"
+
+    def yes(name: str) -> Callable[[dict[str, Any]], bool]:
+        return lambda row: str(row.get(name)) == "True"
+
+    def among(row: dict[str, Any]) -> bool:
+        return row["layout"] in (row["layout_read"], *str(row.get("layout_alike") or "").split())
+
+    ious = [row for row in read if row.get("lead_iou") not in (None, "")]
+    return "\n".join(
+        [
+            "| severity 1-3, not refused | |",
+            "|---|---|",
+            f"| layouts that have a name: told | {share(named, lambda row: bool(row['layout_read']))} |",
+            f"| of those: the right one | {share(told, lambda row: row['layout_read'] == row['layout'])} |",
+            f"| of those: it, or among those that fit as well | {share(told, among)} |",
+            f"| layouts that have none: called unknown | {share(other, lambda row: not row['layout_read'])} |",
+            f"| speed told, wrongly | {share([r for r in read if yes('speed_told')(r)], yes('speed_wrong'))} |",
+            f"| gain told, wrongly | {share([r for r in read if yes('gain_told')(r)], yes('gain_wrong'))} |",
+            f"| boxes of leads told: mean IoU >= 0.8 | {share(ious, lambda row: float(row['lead_iou']) >= 0.8)} |",
+        ]
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patients", type=Path)
@@ -237,6 +304,8 @@ def main() -> None:
         writer.writeheader()
         writer.writerows(rows)
     print(table(rows))
+    print()
+    print(strips_table(rows))
 
 
 if __name__ == "__main__":

@@ -163,6 +163,21 @@ def test_lines_are_found_among_votes(places: list[int], slope: float, seed: int)
     assert (np.diff(lines.at) > 0).all() and (lines.spread > 0).all()
 
 
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 60), st.integers(0, 10_000), st.floats(0.1, 400), st.floats(0.1, 400))
+def test_any_votes_give_lines_or_none(n: int, seed: int, long: float, high: float) -> None:
+    """Scattered, single, or all on one end: whatever a poor picture makes a network say."""
+    rng = np.random.default_rng(seed)
+    along, across = rng.uniform(0, long, n), rng.uniform(0, high, n)
+    if seed % 3 == 0:
+        along[:] = long * (seed % 2)
+    lines = _lines(along, across, rng.uniform(1e-3, 2, n), long / 2, most=3)
+    assert 1 <= len(lines) <= 3 and np.isfinite(lines.at).all()
+    assert (lines.line < len(lines)).all() and len(lines.along) == len(lines.line)
+    # A line lies among the votes for it, levelled by at most the largest slope.
+    assert lines.at.min() >= across.min() - 0.04 * long - 2 and lines.at.max() <= across.max() + 0.04 * long + 2
+
+
 def test_nothing_seen_is_no_lines() -> None:
     none = _lines(np.zeros(0), np.zeros(0), np.zeros(0), 0.0)
     assert isinstance(none, Lines) and len(none) == 0

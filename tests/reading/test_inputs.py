@@ -66,11 +66,20 @@ def test_names_are_plain() -> None:
 
 def test_hints_by_hand() -> None:
     assert hints_of() is None
-    hints = hints_of(turn=90, corners="10,20 110,20 110,90; 10 90", crop="0,0,-5,2.5", layout="standard", mirrored=True)
+    corners = "10,20 110,20 110,90; 10 90"
+    hints = hints_of(turn=90, corners=corners, layout="standard", mirrored=True)
     assert hints is not None and hints.corners is not None
     assert hints.corners.tolist() == [[10, 20], [110, 20], [110, 90], [10, 90]]
-    assert hints.crop_mm == (0, 0, -5, 2.5) and hints.turn_deg == 90 and hints.mirrored
-    for wrong in ({"turn": 45}, {"corners": "1,2,3"}, {"corners": "0,0 1,1 2,2 3,3"}, {"crop": "a,b,c,d"}):
+    assert hints.turn_deg == 90 and hints.mirrored
+    hints = hints_of(crop="0,0,-5,2.5")
+    assert hints is not None and hints.crop_mm == (0, 0, -5, 2.5)
+    for wrong in (
+        {"turn": 45},
+        {"corners": "1,2,3"},
+        {"corners": "0,0 1,1 2,2 3,3"},
+        {"crop": "a,b,c,d"},
+        {"corners": corners, "crop": "0,0,0,5"},
+    ):
         with pytest.raises(HeartprintError) as caught:
             hints_of(**wrong)  # type: ignore[arg-type]
         assert caught.value.code == "bad-hint"

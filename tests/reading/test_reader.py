@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from heartprint.foundation.arrays import Image
+from heartprint.reading.answer import Hints, ReadPage
+from heartprint.reading.plane import mapped
 from heartprint.reading.reader import Reader
 from heartprint.sheets import render
 from heartprint.sheets.registry import get_layout
@@ -94,3 +96,55 @@ def test_the_same_picture_gives_the_same_bytes_in_another_process(reader: Reader
     command = [sys.executable, "-c", program, str(tmp_path / "page.npy")]
     there = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     assert there.stdout.strip() == here
+
+
+def in_picture(page: ReadPage, number: int) -> np.ndarray:
+    """Corners of a strip's box in the picture, px."""
+    assert page.homography is not None
+    left, top, right, bottom = page.leads[number].box
+    return mapped(
+        np.linalg.inv(page.homography), np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+    )
+
+
+def test_what_a_person_crops_is_cropped_from_the_sheet_that_was_shown(reader: Reader) -> None:
+    image = plain_page()
+    before = reader.read(image)
+    after = reader.read(image, Hints(crop_mm=(3.0, 4.0, -5.0, -6.0)))
+    assert before.sheet_mm is not None and after.sheet_mm is not None
+    assert after.sheet_mm == pytest.approx((before.sheet_mm[0] - 2.0, before.sheet_mm[1] - 2.0), abs=0.01)
+    assert before.corners is not None and after.corners is not None
+    moved = np.array([(-3.0, -4.0), (-5.0, -4.0), (-5.0, -6.0), (-3.0, -6.0)]) * 4.0
+    assert after.corners - before.corners == pytest.approx(moved, abs=0.5)
+    assert len(after.leads) == len(before.leads) == 13
+    # A strip in the middle is where it was, whatever was done at the sides.
+    assert in_picture(after, 4) == pytest.approx(in_picture(before, 4), abs=0.5)
+    # Of what was cropped away nothing is told.
+    height, width = after.sheet.shape if after.sheet is not None else (0, 0)
+    assert all(
+        0 <= x <= width + 1 and 0 <= y <= height + 1 for lead in after.leads for x, y in (lead.box[:2], lead.box[2:])
+    )
+
+
+def test_a_layout_that_a_person_names_is_believed(reader: Reader) -> None:
+    """Even where names tell another, or none were read."""
+    page = reader.read(plain_page(), Hints(layout="6x2"))
+    assert page.layout == "6x2" and page.layout_confidence == 0.0
+    assert len(page.leads) == 12
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_a_turn_that_a_person_gives_is_not_doubted(reader: Reader, turn: int) -> None:
+    image = np.ascontiguousarray(np.rot90(plain_page(), turn // 90))
+    page = reader.read(image, Hints(turn_deg=turn, mirrored=False))
+    assert (page.turn_deg, page.mirrored) == (turn, False)
+    assert page.layout is not None
+
+
+def test_a_page_without_a_grid_gives_the_same_bytes_twice(reader: Reader) -> None:
+    """It is set straight by a fit that begins anew each time."""
+    image = np.where(plain_page() < 120, 0, 255).astype(np.uint8)
+    first, second = reader.read(image), reader.read(image)
+    assert first.checks["lattice"] == 0
+    assert first.homography is not None and second.homography is not None
+    assert first.homography.tobytes() == second.homography.tobytes()

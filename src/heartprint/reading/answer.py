@@ -60,8 +60,9 @@ class Hints:
         mirrored: Whether the picture is a mirror image.
         corners: ``(4, 2)`` corners of the sheet in the picture, px: upper left, upper right, lower right, lower left of
             the upright sheet. They decide everything that is geometry.
-        crop_mm: Left, top, right, bottom that are to be added to the sheet found (below 0: taken away), mm.
-        layout: Name of the layout, or path of a layout file.
+        crop_mm: Left, top, right, bottom that are to be added to the sheet found (below 0: taken away), mm; not where
+            corners are given.
+        layout: Name of the layout, or path of a layout file. It is believed, whatever names were read.
         keep_text: Whether printed words stay on the sheet; else they are painted over.
 
     Raises:
@@ -92,6 +93,10 @@ class Hints:
                     "left of the sheet as it reads upright, so that they enclose it.",
                 )
             object.__setattr__(self, "corners", corners)
+            if self.crop_mm is not None:
+                raise HeartprintError(
+                    "bad-hint", "Corners say where the sheet ends; there is nothing to add to it. Give one of both."
+                )
 
 
 def _convex(corners: Float64Array) -> bool:

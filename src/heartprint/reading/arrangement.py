@@ -11,21 +11,19 @@ import numpy as np
 
 from heartprint.foundation.arrays import Float64Array
 from heartprint.reading.close_look import CloseLook
-from heartprint.reading.layouts import Steps, steps_of
+from heartprint.reading.layouts import FEWEST_NAMES, NAME_MM, Steps, grouped, steps_of
 from heartprint.reading.looks import Name
 from heartprint.sheets.lead_order import ORDERS
 
-NAME_MM = ((3.5, 2.0), (-5.0, 6.0))
-"""How far the middle of a name usually stands from the beginning of its strip and from its baseline, and how much this
-differs between machines."""
-_SAME_MM = 4.0
-"""Names that are no farther apart stand in one column."""
+NAME_DIFFERS_MM = (2.0, 6.0)
+"""How much `NAME_MM` differs between machines."""
 _SEEN_MM = 1.0
 """How far off a line is that was seen."""
-_FEWEST_NAMES = 6
-"""Names that tell rows and columns."""
 _SURE = 0.7
-_MANY_OF_ONE, _NEARLY_ALL = 4, 0.85
+_MANY_OF_ONE = 4
+"""Names of one lead, where few other leads have one, that make a page of rhythm strips."""
+_NEARLY_ALL = 0.85
+"""Share of the strips whose names must have been read for those without a strip to be missing."""
 _MOST_RHYTHM, _MOST_NAMES = 3, 16
 """Rhythm strips that a page has at most, each with a lead that stands twice; and names, of which one may be misread."""
 _FEWEST_STRIPS, _NAMED = 10, 0.6
@@ -135,10 +133,10 @@ class Grid:
 
 def grid_of(close: CloseLook) -> Grid:
     """Rows and columns of the names that a close look read."""
-    if len(close.names) < _FEWEST_NAMES:
+    if len(close.names) < FEWEST_NAMES:
         return Grid(None, np.inf, None, None)
     at = np.array([one.at for one in close.names])
-    (dx, spread), (dy, _) = NAME_MM
+    (dx, dy), (spread, _) = NAME_MM, NAME_DIFFERS_MM
     columns, rows = steps_of(at[:, 0]), steps_of(at[:, 1])
     dealt = arrangement_of(close.names, _numbered(at[:, 0]), _numbered(at[:, 1]))
     if columns is not None:
@@ -171,7 +169,7 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
     if not any(hidden) and _all_named_and_fewer(close):
         return True
     strips = len(close.rows) * (len(close.columns) + 1)
-    if strips < _FEWEST_STRIPS and _NAMED * strips <= len(count) <= strips:
+    if 0 < strips < _FEWEST_STRIPS and _NAMED * strips <= len(count) <= strips:
         return True
     grid = grid_of(close)
     if grid.dealt is None or grid.columns is None:
@@ -186,7 +184,7 @@ def not_twelve(close: CloseLook, width_mm: float, hidden: Sequence[bool]) -> boo
 
 def _all_named_and_fewer(close: CloseLook) -> bool:
     """Whether nearly all strips that there are have a name that was read, and are fewer than twelve."""
-    if len(close.names) < _FEWEST_NAMES:
+    if len(close.names) < FEWEST_NAMES:
         return False
     at = np.array([one.at for one in close.names])
     columns, rows = np.array(_numbered(at[:, 0])), np.array(_numbered(at[:, 1]))
@@ -201,15 +199,13 @@ def _all_named_and_fewer(close: CloseLook) -> bool:
 
 def _numbered(places: Float64Array) -> list[int]:
     """Which row, or column, each place is in, from 0; one of which nothing was read between two others counts."""
-    order = np.argsort(places, kind="stable")
-    group = np.concatenate([[0], np.cumsum(np.diff(places[order]) > _SAME_MM)])
-    middles = np.array([np.median(places[order][group == k]) for k in range(group[-1] + 1)])
-    steps = np.diff(middles)
+    middles, group = grouped(places)
+    if len(middles) < 2:
+        return [0] * len(places)
     # The usual distance is that of most; where two are twice as far apart, one between them was not read.
-    number = np.concatenate([[0], np.cumsum(np.maximum(np.round(steps / np.median(steps)), 1))]) if len(steps) else [0]
-    out = np.zeros(len(places), dtype=int)
-    out[order] = np.asarray(number, dtype=int)[group]
-    return [int(one) for one in out]
+    steps = np.diff(middles)
+    number = np.concatenate([[0], np.cumsum(np.maximum(np.round(steps / np.median(steps)), 1))])
+    return [int(one) for one in number[group]]
 
 
 def agreeing_shift(found: Float64Array, expected: Sequence[float], about: float, within: float = 8.0) -> float | None:

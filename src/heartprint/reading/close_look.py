@@ -179,14 +179,16 @@ def _lines(along: Float64Array, across: Float64Array, weight: Float64Array, midd
     """
     if not len(along):
         return NO_LINES
-    first = float(across.min()) - 5 * _SMOOTH_MM
-    bins = int((across.max() - first + 5 * _SMOOTH_MM) / _BIN_MM) + 40
+    # Room for every slope, so that no vote is cut off.
+    room = 5 * _SMOOTH_MM + float(np.abs(_SLOPES).max() * np.abs(along - middle).max())
+    first = float(across.min()) - room
+    bins = int((float(across.max()) + room - first) / _BIN_MM) + 1
     reach = np.arange(-6, 7) * _BIN_MM
     kernel = np.exp(-((reach / _SMOOTH_MM) ** 2) / 2)
 
     def piled(slope: float) -> tuple[Float64Array, Float64Array]:
         levelled = across - slope * (along - middle)
-        number = np.clip(((levelled - first) / _BIN_MM).astype(int), 0, bins - 1)
+        number = ((levelled - first) / _BIN_MM).astype(int)
         heights: Float64Array = np.convolve(np.bincount(number, weight, bins).astype(np.float64), kernel, "same")
         return levelled, heights
 
@@ -210,6 +212,8 @@ def _lines(along: Float64Array, across: Float64Array, weight: Float64Array, midd
             supporters.append(chosen[np.linspace(0, len(chosen) - 1, min(len(chosen), _SUPPORTERS)).astype(int)])
         lower, upper = (int((place + side * _APART_MM - first) / _BIN_MM) for side in (-1, 1))
         left[max(min(lower, peak), 0) : max(upper, peak) + 1] = 0
+    if not at:
+        return NO_LINES
     order = np.argsort(at)
     chosen = np.concatenate([supporters[k] for k in order])
     line = np.repeat(np.arange(len(order)), [len(supporters[k]) for k in order])

@@ -110,9 +110,11 @@ def judge(
     fits = match is not None and match.in_place >= MANY_LEADS and match.rows_score >= ROWS_FIT and checks["rows"] > 1
     if not checks.get("lattice") and not fits:
         warned.append("unsure-pose")
-    # Edges that were seen need no confirmation; of others, those from afar must agree with what rows and names say.
+    # Edges that were seen need no confirmation; those of a layout must agree with what was told from afar, and what was
+    # told from afar alone is never sure.
     edges_seen = checks["rows"] > 1 and checks["borders"] > 1
-    if checks["may_go_on"] or not (edges_seen or frame_mm <= LARGE_FRAME_MM):
+    confirmed = edges_seen or (match is not None and frame_mm <= LARGE_FRAME_MM)
+    if hints.crop_mm is None and (checks["may_go_on"] or not confirmed):
         warned.append("unsure-edges")
     grade(checks["outside"], MOST_OUTSIDE, MUCH_OUTSIDE, "cut-off", "edge-cut")
     grade(-checks["px_per_mm"], -FEWEST_PX_PER_MM, -FEW_PX_PER_MM, "too-small", "coarse")

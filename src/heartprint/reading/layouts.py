@@ -20,7 +20,7 @@ Box = tuple[float, float, float, float]
 
 NEAR_MM = 4.0
 """A name is where a layout has it if it is within this, once all have been shifted alike."""
-_USUAL_X_MM, _USUAL_Y_MM = 3.5, -5.0
+NAME_MM = (3.5, -5.0)
 """How far the middle of a name usually stands from the beginning of its strip and from its baseline."""
 _NAMES_DIFFER_MM = 12.0
 """How much the latter differs between machines."""
@@ -36,9 +36,8 @@ _MISFIT_MM, _MISFIT = 36.0, 0.1
 """A layout whose size is as far off as this loses so much of its score: what two names say weighs as much."""
 _LEAST = 0.7
 """Share of names that must be where a layout has them for it to be named."""
-_FEWEST_NAMES = 6
-
-
+FEWEST_NAMES = 6
+"""Names that tell a layout, or rows and columns."""
 _SAME_MM = 4.0
 """Names that differ by less stand in one row, or column."""
 _EVEN_MM, _EVEN = 2.0, 0.08
@@ -127,7 +126,7 @@ def match_layout(
     Returns:
         None if no layout explains the names: the sheet's layout is unknown.
     """
-    if len(names) < _FEWEST_NAMES:
+    if len(names) < FEWEST_NAMES:
         return None
     seen = seen or Seen()
     candidates = [get_layout(one) for one in (LAYOUTS if layouts is None else layouts)]
@@ -144,6 +143,21 @@ def match_layout(
         if match is not best and match.in_place >= best.in_place and match.rows_score > best.rows_score - _ALIKE
     )
     return dataclasses.replace(best, alike=tuple(alike))
+
+
+def assumed(layout: Layout, size_mm: tuple[float, float], scaled: bool, seen: Seen) -> LayoutMatch:
+    """A layout that a person named and that names do not tell: its upper left corner is the sheet's.
+
+    Args:
+        layout: The layout.
+        size_mm: Width and height of what rows fill, as it was found.
+        scaled: Whether a mm of the sheet is known to be one; else its size is taken for the layout's.
+        seen: What else is known.
+    """
+    left, top, right, bottom = traced_box(layout)
+    stretch = (1.0, 1.0) if scaled else ((right - left) / size_mm[0], (bottom - top) / size_mm[1])
+    rows_score, row_shift = _rows_match(layout, seen.stretched(stretch), (0.0, 0.0), right - left)
+    return LayoutMatch(layout, 0.0, NAME_MM, stretch=stretch, rows_score=rows_score, row_shift_mm=row_shift)
 
 
 @functools.lru_cache(maxsize=256)
@@ -166,7 +180,7 @@ def _match(
     if shift is None:
         return None
     # How far the sheet's edges are beyond the layout's, where it ends in the picture.
-    x, y = float(shift[0]) - _USUAL_X_MM, float(shift[1]) - _USUAL_Y_MM
+    x, y = float(shift[0]) - NAME_MM[0], float(shift[1]) - NAME_MM[1]
     beyond = np.array([-x, -y, size_mm[0] - x - (right - left), size_mm[1] - y - (bottom - top)])
     ends = ~np.array(seen.hidden)
     room = 15.0  # calibration pulses, which a style may add
@@ -267,15 +281,23 @@ class Steps:
         return self.step * self.count
 
 
-def steps_of(places: Float64Array) -> Steps | None:
-    """Equal steps through rows, or columns: of all names' places along one axis, mm; None if they are not equal."""
-    groups: list[list[float]] = []
-    for place in sorted(places.tolist()):
-        if groups and place - float(np.median(groups[-1])) < _SAME_MM:
+def grouped(places: Float64Array) -> tuple[Float64Array, npt.NDArray[np.int64]]:
+    """Rows, or columns, that places along one axis stand in: ``(k,)`` their middles, mm, and ``(n,)`` whose each is."""
+    groups: list[list[int]] = []
+    for place in np.argsort(places, kind="stable").tolist():
+        if groups and places[place] - float(np.median(places[groups[-1]])) < _SAME_MM:
             groups[-1].append(place)
         else:
             groups.append([place])
-    middles = np.array([np.median(group) for group in groups])
+    of = np.zeros(len(places), dtype=np.int64)
+    for number, group in enumerate(groups):
+        of[group] = number
+    return np.array([np.median(places[group]) for group in groups]), of
+
+
+def steps_of(places: Float64Array) -> Steps | None:
+    """Equal steps through rows, or columns: of all names' places along one axis, mm; None if they are not equal."""
+    middles, _ = grouped(places)
     if len(middles) < 2:
         return None
     step = float(np.median(np.diff(middles)))

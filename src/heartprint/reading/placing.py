@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from heartprint.foundation.arrays import Float64Array
-from heartprint.reading.arrangement import NAME_MM, Grid, agreeing_shift, grid_of
+from heartprint.reading.arrangement import NAME_DIFFERS_MM, Grid, agreeing_shift, grid_of
 from heartprint.reading.close_look import CloseLook, Lines
-from heartprint.reading.layouts import LayoutMatch, Steps, steps_of, traced_box
+from heartprint.reading.layouts import NAME_MM, LayoutMatch, Steps, steps_of, traced_box
 from heartprint.reading.plane import Sheet, mapped
 from heartprint.sheets.registry import get_layout
 
@@ -135,7 +135,7 @@ def disagreement(before: Sheet, after: Sheet, match: LayoutMatch | None) -> floa
 def _placed_by_layout(sheet: Sheet, close: CloseLook, match: LayoutMatch) -> Sheet:
     layout = match.layout
     width, height = sheet.size_mm
-    (dx, more_x), (dy, more_y) = NAME_MM
+    (dx, dy), (more_x, more_y) = NAME_MM, NAME_DIFFERS_MM
     _, above, _, below = traced_box(layout)
     about = match.shift_mm[0] - dx
     begins = agreeing_shift(close.columns.at, sorted({s.left_mm for s in layout.strips if s.left_mm > 1.0}), about)
@@ -207,8 +207,8 @@ def _across(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) 
     elif abs(wide - (_best(ends).at - _best(begins).at)) >= _ONE_MORE * columns.step:
         return _best(begins), _best(ends)
     begins += [_less(end, wide) for end in ends]
-    if wide == columns.length or not begins:
-        begins.append(_Told(columns.first - (wide - columns.length) / 2, grid.first_spread))
+    if wide == columns.length:
+        begins.append(_Told(columns.first, grid.first_spread))
     begin = _best(begins)
     return begin, _Told(begin.at + wide, begin.spread)
 
@@ -220,7 +220,7 @@ def _down(sheet: Sheet, close: CloseLook, hidden: Sequence[bool], grid: Grid) ->
     rows, spread = _rows(close.rows.at), _LEAST_SPREAD_MM
     if rows is None:
         # Rows that were seen say too little: those of names, which stand at some distance from baselines.
-        rows, spread = grid.rows, NAME_MM[1][1]
+        rows, spread = grid.rows, NAME_DIFFERS_MM[1]
         if rows is None or rows.count < 2:
             return afar
     top, bottom = rows.first - rows.step / 2, rows.first + (rows.count - 0.5) * rows.step

@@ -19,7 +19,7 @@ from heartprint.reading.answer import Hints, ReadLead, ReadPage
 from heartprint.reading.close_look import CloseLook
 from heartprint.reading.find import Found, Networks, NotFound, find, px_per_mm
 from heartprint.reading.gate import judge, refusal
-from heartprint.reading.layouts import LayoutMatch, Seen, match_layout
+from heartprint.reading.layouts import LayoutMatch, Seen, assumed, match_layout
 from heartprint.reading.network import TURNS, PageNet
 from heartprint.reading.placing import at_border, disagreement, placed, visible
 from heartprint.reading.plane import Sheet, homography, jacobian
@@ -28,8 +28,9 @@ from heartprint.reading.strip_network import StripNet
 from heartprint.reading.turns import turned
 from heartprint.reading.warp import outside_share_map, warped
 from heartprint.reading.weights import KINDS, load_network
+from heartprint.sheets.registry import get_layout
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever the same picture may be read otherwise than before though the weights are the same."""
 FINEST_PX_PER_MM, LONGEST_SHEET_PX = 6.0, 1600
 """Sheets are given as finely as the picture shows them, up to these."""
@@ -86,27 +87,27 @@ class Reader:
         found = find(self._networks, image, use_lattice=self._use_lattice, prior=prior, turn=turn)
         if isinstance(found, NotFound):
             return ReadPage("refused", (refusal(found.code, found.first),))
+        afar = found.sheet
+        # What was seen closely places the sheet; so placed, it is held against layouts, of which one places it.
+        found = self._placed(found, None, image)
+        match = _match(found, image, hints)
+        if match is not None:
+            found = self._placed(found, match, image)
+        frame_mm = disagreement(afar, found.sheet, match)
         found = _cropped(found, hints)
-        scaled = found.lattice is not None and found.lattice.found
-        layouts = None if hints.layout is None else [hints.layout]
-        afar, match = found.sheet, None
-        for known in (False, True):
-            # What was seen closely places the sheet; so placed, it is held against layouts, of which one places it.
-            hidden = at_border(found.sheet, image.shape)
-            if known:
-                seen = Seen(found.close.rows.at, hidden, functools.partial(visible, found.sheet, image.shape))
-                match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled, seen=seen)
-            if hints.crop_mm is None and self._place and (match is not None or not known):
-                sheet = placed(found.sheet, found.close, match, hidden)
-                found = dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
-        sheet = found.sheet
-        frame_mm = disagreement(afar, sheet, match)
         status, reasons, checks = judge(found, image, match, hints, frame_mm)
-        page = _page(image, sheet, match, hints)
+        page = _page(image, found.sheet, match, hints)
         checks = {**checks, "outside": page.checks["outside"]}
         if status == "refused":
             page = dataclasses.replace(page, sheet=None)
         return dataclasses.replace(page, status=status, reasons=reasons, checks=checks)
+
+    def _placed(self, found: Found, match: LayoutMatch | None, image: Image) -> Found:
+        """The sheet as a close look, or its layout, places it."""
+        if not self._place:
+            return found
+        sheet = placed(found.sheet, found.close, match, at_border(found.sheet, image.shape))
+        return dataclasses.replace(found, sheet=sheet, close=_as_placed(found, sheet))
 
     def _by_hand(self, image: Image, hints: Hints) -> ReadPage:
         """The sheet whose corners a person gave: only its scale is looked for."""
@@ -116,8 +117,6 @@ class Reader:
         size = (float(sides[0] + sides[2]) / 2, float(sides[1] + sides[3]) / 2)
         layout = None
         if hints.layout is not None:
-            from heartprint.sheets.registry import get_layout
-
             layout = get_layout(hints.layout)
             size = (layout.width_mm, layout.height_mm)
         matrix = homography(corners, np.array([(0.0, 0.0), (size[0], 0.0), size, (0.0, size[1])]))
@@ -143,7 +142,20 @@ def _prior(image: Image, hints: Hints) -> tuple[Float64Array | None, int | None]
     return np.asarray(np.linalg.inv(spin)), 0 if known else None
 
 
+def _match(found: Found, image: Image, hints: Hints) -> LayoutMatch | None:
+    """The layout, among all that are known or the one that a person named, which is not doubted."""
+    scaled = found.lattice is not None and found.lattice.found
+    hidden = at_border(found.sheet, image.shape)
+    seen = Seen(found.close.rows.at, hidden, functools.partial(visible, found.sheet, image.shape))
+    layouts = None if hints.layout is None else [hints.layout]
+    match = match_layout(found.names, found.sheet.size_mm, layouts, scaled=scaled, seen=seen)
+    if match is None and hints.layout is not None:
+        return assumed(get_layout(hints.layout), found.sheet.size_mm, scaled, seen)
+    return match
+
+
 def _cropped(found: Found, hints: Hints) -> Found:
+    """The sheet with what a person adds at its sides, or takes away."""
     if hints.crop_mm is None:
         return found
     left, top, right, bottom = hints.crop_mm
@@ -178,11 +190,12 @@ def _page(image: Image, sheet: Sheet, match: LayoutMatch | None, hints: Hints) -
     upright = warped(image, to_sheet, size)
     text: tuple[Box, ...] = ()
     if not hints.keep_text:
-        rows = None if match is None else [strip.baseline_mm * k for strip in match.layout.strips]
+        above = 0.0 if hints.crop_mm is None else hints.crop_mm[1]
+        rows = None if match is None else [(strip.baseline_mm + above) * k for strip in match.layout.strips]
         upright, text = without_text(upright, k, rows)
     outside = float(outside_share_map(image.shape, np.linalg.inv(to_sheet), size).mean())
     turn, mirrored = _turn(sheet)
-    leads, speed, gain = _leads(match, k, sheet)
+    leads, speed, gain = _leads(match, k, sheet, hints.crop_mm or (0.0, 0.0, 0.0, 0.0))
     return ReadPage(
         "ok",
         sheet=upright,
@@ -213,37 +226,48 @@ def _turn(sheet: Sheet) -> tuple[int, bool]:
 
 
 def _leads(
-    match: LayoutMatch | None, k: float, sheet: Sheet
+    match: LayoutMatch | None,
+    k: float,
+    sheet: Sheet,
+    added_mm: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0),
 ) -> tuple[tuple[ReadLead, ...], float | None, float | None]:
-    """Boxes of the layout's strips on the upright sheet, and speed and gain where all layouts that fit agree."""
+    """Boxes of the layout's strips on the upright sheet, and speed and gain where all layouts that fit agree.
+
+    Args:
+        match: The layout; None = unknown.
+        k: Px of the sheet per mm.
+        sheet: The sheet.
+        added_mm: What a person added to the layout's frame at the left, top, right and bottom.
+    """
     if match is None:
         return (), None, None
-    from heartprint.sheets.registry import get_layout
-
     layout = match.layout
     rows = sorted({strip.baseline_mm for strip in layout.strips})
     gap = min((b - a for a, b in itertools.pairwise(rows)), default=layout.height_mm)
-    extra = sheet.size_mm[0] - layout.width_mm
-    dx = extra if extra > 5 and match.shift_mm[0] > extra / 2 else 0.0
+    width, height = sheet.size_mm
+    extra = width - added_mm[0] - added_mm[2] - layout.width_mm
+    dx = added_mm[0] + (extra if extra > 5 and match.shift_mm[0] > extra / 2 else 0.0)
+    dy = added_mm[1]
     candidates = [layout, *map(get_layout, match.alike)]
     speeds = {speed for one in candidates for speed in one.speeds_mm_per_s}
     gains = {gain for one in candidates for gain in one.gains_mm_per_mv}
     timed = not match.alike
-    leads = tuple(
-        ReadLead(
-            strip.label,
-            (
-                (strip.left_mm + dx) * k,
-                max(strip.baseline_mm - gap / 2, 0.0) * k,
-                (strip.right_mm + dx) * k,
-                min(strip.baseline_mm + gap / 2, layout.height_mm) * k,
-            ),
-            strip.start_s if timed else None,
-            strip.duration_s if len(speeds) == 1 else None,
-        )
-        for strip in layout.strips
-    )
-    return leads, speeds.pop() if len(speeds) == 1 else None, gains.pop() if len(gains) == 1 else None
+    leads = []
+    for strip in layout.strips:
+        left, right = (min(max(x + dx, 0.0), width) for x in (strip.left_mm, strip.right_mm))
+        reach = max(strip.baseline_mm - gap / 2, 0.0), min(strip.baseline_mm + gap / 2, layout.height_mm)
+        top, bottom = (min(max(y + dy, 0.0), height) for y in reach)
+        if right > left and bottom > top:  # else it was cropped away
+            box = (left * k, top * k, right * k, bottom * k)
+            leads.append(
+                ReadLead(
+                    strip.label,
+                    box,
+                    strip.start_s if timed else None,
+                    strip.duration_s if len(speeds) == 1 else None,
+                )
+            )
+    return tuple(leads), speeds.pop() if len(speeds) == 1 else None, gains.pop() if len(gains) == 1 else None
 
 
 @functools.cache
@@ -258,7 +282,7 @@ def shipped_networks() -> Networks:
 
 
 def load_networks(folder: Path) -> Networks:
-    """Read both networks from a folder.
+    """Read all networks from a folder.
 
     Raises:
         HeartprintError: ``reader-missing`` or ``reader-damaged``.
